@@ -1,0 +1,1 @@
+"""The street's service: ingest, storage, alarms, dispatch, notification, interface and pages."""

@@ -1,0 +1,1 @@
+"""The agent that runs on a gateway: drivers, local rules, outbox, uplink."""

@@ -1,0 +1,1 @@
+"""The command line, and the supervisor that composes edge, cloud and simulators as processes."""

@@ -1,0 +1,1 @@
+"""Hardware, people and faults that stand in for the real ones."""
