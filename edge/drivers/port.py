@@ -1,0 +1,93 @@
+"""The port between the agent and a driver.
+
+A driver is a folder: code, ``sample.toml`` (tested; it is also the documentation), tests with data. It owns its line,
+runs in a thread of its own, reconnects by itself with backoff and jitter, bounds every wait, and returns from `run`
+within two seconds of `ctx.stop` being set. What it raises out of `run` is logged, shown in `status`, and the agent starts
+it again with backoff.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from protocols.errors import LiandongError
+from protocols.events import Observation, Value
+
+
+class DeviceConfig(BaseModel):
+    """``[[driver.device]]``: a device of this gateway. `id` is its Sparkplug device id, `type` a row of the catalogue.
+
+    Families subclass it for what they must know of each device (unit address, reader address, topic …).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    type: str
+
+
+class DriverContext(Protocol):
+    """What the agent gives a driver. All methods may be called from any thread."""
+
+    @property
+    def name(self) -> str:
+        """The driver's name in the configuration."""
+
+    @property
+    def stop(self) -> threading.Event:
+        """Set when the agent stops; `ctx.stop.wait(seconds)` is a driver's only sleep."""
+
+    def now_ms(self) -> int:
+        """The gateway's wall clock, ms since 1970 UTC."""
+
+    def state(self) -> Mapping[str, Any]:
+        """What this driver stored last (plain JSON, at most 64 KB); empty at first."""
+
+    def emit(
+        self,
+        observations: Sequence[Observation],
+        *,
+        state: Mapping[str, Any] | None = None,
+        durable: bool = False,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """Hand observations on. `state` replaces the driver's stored state in the same transaction as they are stored.
+
+        With `durable` (or with `state`) it returns only once they are on the disk: then the driver may acknowledge its source.
+        Blocks at most `timeout_s` when the agent is behind; raises UnavailableError then, and nothing was taken.
+        """
+
+    def status(
+        self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None
+    ) -> None:
+        """Report a device's condition; call it at every poll or frame, only transitions are logged and published."""
+
+
+class Driver(Protocol):
+    """A running driver of one `[[driver]]` table."""
+
+    @property
+    def devices(self) -> Sequence[DeviceConfig]:
+        """The devices that it carries; fixed for its life."""
+
+    def run(self, ctx: DriverContext) -> None:
+        """Work until `ctx.stop` is set. Owns and closes the line."""
+
+    def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
+        """Write an output and wait for the device's confirmation, at most `timeout_s`. Called from another thread.
+
+        Raises DeviceError when the device refuses or is silent, RefusedError for an output that it does not have.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverFamily:
+    """How the agent makes a driver: the `FAMILY` of each ``edge.drivers.<family>`` package."""
+
+    name: str
+    config: type[BaseModel]  # the [[driver]] table: family, name, line settings, device = list[DeviceConfig subclass]
+    make: Callable[[Any], Driver]

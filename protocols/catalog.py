@@ -1,0 +1,126 @@
+"""Device types as table rows: what each measures, tells and can be told.
+
+Units are UCUM codes. `lane` says whether a change leaves the gateway at once (urgent: states) or with the next flush
+(bulk: telemetry). `counter` metrics only grow; a fall is a reset or a wrap, never a negative use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+MetricKind = Literal["gauge", "counter", "state"]
+Datatype = Literal["Double", "Int64", "Boolean", "String"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """One metric of a device type. `low`/`high`: what is physically possible; outside is quality `bad`."""
+
+    name: str
+    kind: MetricKind = "gauge"
+    datatype: Datatype = "Double"
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    deadband: float = 0.0
+
+    @property
+    def urgent(self) -> bool:
+        """States leave at once; numbers may wait for the flush."""
+        return self.kind == "state"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceType:
+    """A row of the catalogue. `outputs` are what `act` accepts: name → what the value means."""
+
+    code: str
+    metrics: tuple[MetricSpec, ...] = ()
+    events: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    def metric(self, name: str) -> MetricSpec | None:
+        """The row of `name`, or None when this type has no such metric."""
+        return next((m for m in self.metrics if m.name == name), None)
+
+
+def _state(name: str, *, datatype: Datatype = "Boolean") -> MetricSpec:
+    return MetricSpec(name=name, kind="state", datatype=datatype)
+
+
+def _gauge(name: str, unit: str, low: float | None = None, high: float | None = None, deadband: float = 0.0) -> MetricSpec:
+    return MetricSpec(name=name, unit=unit, low=low, high=high, deadband=deadband)
+
+
+def _counter(name: str, unit: str, datatype: Datatype = "Double") -> MetricSpec:
+    return MetricSpec(name=name, kind="counter", unit=unit, datatype=datatype, low=0)
+
+
+_RADIO: Final = (_gauge("battery", "%", 0, 100), _gauge("linkquality", "1", 0, 255, deadband=10))
+
+DEVICE_TYPES: Final[dict[str, DeviceType]] = {
+    row.code: row
+    for row in (
+        DeviceType(
+            code="vending",
+            metrics=(
+                _counter("sales-value", "{minor}", "Int64"),
+                _counter("sales-count", "1", "Int64"),
+                _gauge("cash-in-tubes", "{minor}", 0),
+                _gauge("stock", "1", 0),
+                _gauge("temperature", "Cel", -40, 85),
+                _state("jam"),
+                _state("door-open"),
+            ),
+            events=("vending.sale", "vending.jam", "vending.jam-cleared", "vending.audit-findings", "vending.reset"),
+        ),
+        DeviceType(
+            code="power-meter",
+            metrics=(
+                _gauge("voltage", "V", 0, 500),
+                _gauge("current", "A", 0, 200),
+                _gauge("power", "W", -50_000, 50_000),
+                _gauge("frequency", "Hz", 0, 100),
+                _counter("energy-import", "kW.h"),
+                _counter("energy-total", "kW.h"),
+            ),
+        ),
+        DeviceType(code="cold-chain", metrics=(_gauge("temperature", "Cel", -60, 80), _gauge("humidity", "%", 0, 100))),
+        DeviceType(
+            code="door",
+            metrics=(_state("contact-open"), _state("released"), _state("tamper"), _state("mains-lost")),
+            events=(
+                "access.granted",
+                "access.denied",
+                "access.exit-request",
+                "access.forced",
+                "access.held-open",
+                "access.closed",
+                "access.emergency-release",
+                "access.restored",
+            ),
+            outputs=("release", "restore", "unlock", "beep"),
+        ),
+        DeviceType(code="smoke", metrics=(_state("smoke"), _state("tamper"), *_RADIO)),
+        DeviceType(code="siren", metrics=(_state("sounding"), *_RADIO), outputs=("sound",)),
+        DeviceType(code="water-leak", metrics=(_state("leak"), *_RADIO)),
+        DeviceType(code="motion", metrics=(_state("occupancy"), _gauge("illuminance", "lx", 0), *_RADIO)),
+        DeviceType(code="water-meter", metrics=(_counter("volume", "m3"), _gauge("flow", "m3/h", 0), *_RADIO)),
+        DeviceType(code="sos-button", metrics=_RADIO, events=("sos",)),
+    )
+}
+
+# Metrics of the gateway itself, and what it can tell of its devices and its own store.
+NODE_TYPE: Final = DeviceType(
+    code="gateway",
+    metrics=(
+        _gauge("outbox-depth", "1", 0),
+        _gauge("outbox-bytes", "By", 0),
+        _gauge("cpu-temperature", "Cel", -40, 125),
+        _gauge("memory", "By", 0),
+    ),
+    events=("device.offline", "device.online", "rule.acted", "rule.action-failed", "outbox.set-aside", "outbox.lost", "agent.started"),
+)
+
+EVENT_KINDS: Final[frozenset[str]] = frozenset(NODE_TYPE.events).union(*(row.events for row in DEVICE_TYPES.values()))

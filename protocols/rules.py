@@ -1,0 +1,195 @@
+"""Rules: the model and the one evaluator that the gateway and the cloud share.
+
+`evaluate` and `elapse` are pure: (rule, state, fact, now) → (state, transition, reason). The state is a row of the cloud's
+database or of the gateway's file, so durations survive a restart. Times are ms since 1970 UTC; a fact is judged by its own
+time, never by its arrival.
+
+    idle ──condition──▶ pending ──for_s passed──▶ firing ──condition gone──▶ clearing ──keep_firing_for_s──▶ idle
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from protocols.events import Event, Observation, Reading, Value
+
+Severity = Literal["P1", "P2", "P3", "P4"]
+Phase = Literal["idle", "pending", "firing", "clearing"]
+Transition = Literal["raise", "repeat", "clear"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StateIs(_Table):
+    """A state metric has this value, e.g. ``smoke`` is true."""
+
+    type: Literal["state"] = "state"
+    metric: str
+    equals: bool | int | str = True
+
+
+class Threshold(_Table):
+    """A number above or below a limit. It clears only beyond `hysteresis`, in the metric's unit."""
+
+    type: Literal["threshold"] = "threshold"
+    metric: str
+    above: float | None = None
+    below: float | None = None
+    hysteresis: float = Field(default=0.0, ge=0)
+
+
+class EventIs(_Table):
+    """An event of `kind` fires; one of `clear_kind` clears. Without `clear_kind` a person clears it."""
+
+    type: Literal["event"] = "event"
+    kind: str
+    clear_kind: str | None = None
+    match: dict[str, str | int | bool] = Field(default_factory=dict)
+
+
+Condition = Annotated[StateIs | Threshold | EventIs, Field(discriminator="type")]
+
+
+class Selector(_Table):
+    """What a rule looks at: any of these device types or devices, everywhere or below `place` (a place path)."""
+
+    types: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    place: str | None = None
+
+
+class Action(_Table):
+    """What a local rule does: write `value` to `output` of `device` (same gateway)."""
+
+    device: str
+    output: str
+    value: bool | int | float | str = True
+
+
+class Rule(_Table):
+    """One rule. `code` names it and its sentences; `response` is the response class (alerts-and-dispatch.md)."""
+
+    code: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
+    where: Selector = Selector()
+    when: Condition
+    for_s: float = Field(default=0.0, ge=0)
+    keep_firing_for_s: float = Field(default=0.0, ge=0)
+    severity: Severity = "P3"
+    response: Literal["A", "B", "C", "guard", "device"] = "device"
+    late_s: float = Field(default=3600.0, ge=0, description="an observation older than this raises no alarm any more")
+    actions: tuple[Action, ...] = ()
+
+    def watches(self, device: str, device_type: str | None) -> bool:
+        """Whether the rule looks at this device (its place is checked by whoever knows the tree)."""
+        named = bool(self.where.devices) and device in self.where.devices
+        typed = bool(self.where.types) and device_type in self.where.types
+        return named or typed or not (self.where.devices or self.where.types)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleState:
+    """The state of one rule on one device. `since_ms` is when the phase began; `at_ms` the newest fact that was judged."""
+
+    phase: Phase = "idle"
+    since_ms: int = 0
+    at_ms: int = 0
+    reason: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`transition` says what changed, if anything; `due_ms` when `elapse` must look again; `reason` why, in plain values."""
+
+    state: RuleState
+    transition: Transition | None = None
+    due_ms: int | None = None
+    reason: Mapping[str, Any] = field(default_factory=dict)
+
+
+def evaluate(rule: Rule, state: RuleState, fact: Observation, now_ms: int) -> Outcome:
+    """Judge one observation of a device that the rule watches. Facts older than the newest judged one change nothing."""
+    verdict = _holds(rule.when, fact, firing=state.phase in ("firing", "clearing"))
+    if verdict is None or fact.at_ms < state.at_ms:
+        return Outcome(state=state, due_ms=_due(rule, state))
+    if fact.at_ms < now_ms - rule.late_s * 1000 and state.phase == "idle":
+        return Outcome(state=replace(state, at_ms=fact.at_ms))
+    reason = _reason(rule.when, fact)
+    if isinstance(fact, Event) and verdict and state.phase == "firing":
+        return Outcome(state=replace(state, at_ms=fact.at_ms, reason=reason), transition="repeat", reason=reason)
+    moved = _move(state, verdict, fact.at_ms, reason)
+    return elapse(rule, moved, now_ms)
+
+
+def elapse(rule: Rule, state: RuleState, now_ms: int) -> Outcome:
+    """Let time pass: a pending rule whose `for_s` is over fires, a clearing one whose `keep_firing_for_s` is over clears."""
+    due = _due(rule, state)
+    if due is None or due > now_ms:
+        return Outcome(state=state, due_ms=due, reason=state.reason)
+    if state.phase == "pending":
+        return Outcome(state=replace(state, phase="firing", since_ms=due), transition="raise", reason=state.reason)
+    return Outcome(state=replace(state, phase="idle", since_ms=due), transition="clear", reason=state.reason)
+
+
+def _move(state: RuleState, holds: bool, at_ms: int, reason: Mapping[str, Any]) -> RuleState:
+    following: dict[tuple[Phase, bool], Phase] = {
+        ("idle", True): "pending",
+        ("pending", False): "idle",
+        ("firing", False): "clearing",
+        ("clearing", True): "firing",
+    }
+    phase = following.get((state.phase, holds))
+    if phase is None:
+        return replace(state, at_ms=at_ms)
+    return RuleState(phase=phase, since_ms=at_ms, at_ms=at_ms, reason=reason)
+
+
+def _due(rule: Rule, state: RuleState) -> int | None:
+    if state.phase == "pending":
+        return state.since_ms + round(rule.for_s * 1000)
+    if state.phase == "clearing":
+        return state.since_ms + round(rule.keep_firing_for_s * 1000)
+    return None
+
+
+def _holds(condition: StateIs | Threshold | EventIs, fact: Observation, *, firing: bool) -> bool | None:
+    """True or False when the fact speaks to the condition, None when it says nothing."""
+    if isinstance(condition, EventIs):
+        return _event_holds(condition, fact) if isinstance(fact, Event) else None
+    if not isinstance(fact, Reading) or fact.metric != condition.metric or fact.value is None or fact.quality == "bad":
+        return None
+    if isinstance(condition, StateIs):
+        return fact.value == condition.equals
+    return _beyond(condition, fact.value, firing=firing)
+
+
+def _event_holds(condition: EventIs, fact: Event) -> bool | None:
+    if fact.kind == condition.kind:
+        return True if all(fact.data.get(k) == v for k, v in condition.match.items()) else None
+    return False if condition.clear_kind is not None and fact.kind == condition.clear_kind else None
+
+
+def _beyond(condition: Threshold, value: Value, *, firing: bool) -> bool | None:
+    if isinstance(value, str):
+        return None
+    slack = condition.hysteresis if firing else 0.0
+    high = condition.above is not None and value > condition.above - slack
+    low = condition.below is not None and value < condition.below + slack
+    return high or low
+
+
+def _reason(condition: StateIs | Threshold | EventIs, fact: Observation) -> Mapping[str, Any]:
+    """Why, in plain values that a catalogue sentence names: measured value beside the limit."""
+    if isinstance(fact, Event):
+        return {"event": fact.kind, "at_ms": fact.at_ms, "data": dict(fact.data)}
+    reason: dict[str, Any] = {"metric": fact.metric, "value": fact.value, "at_ms": fact.at_ms}
+    if isinstance(condition, StateIs):
+        return reason | {"equals": condition.equals}
+    if isinstance(condition, Threshold):
+        return reason | {"above": condition.above, "below": condition.below}
+    return reason
