@@ -1,0 +1,132 @@
+"""The connection pool, and a transaction that tells the pages what it changed.
+
+`Transaction.publish` collects stream events; they are numbered and written as the last step before the commit, under the
+lock of the one row of `stream_head`. So their ids follow the order of commits, and a page that resumes after id N has
+missed nothing. NOTIFY wakes the listeners: channel `stream` for pages, channel `due` for workers that claim timers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool
+
+from cloud.storage.queries import load
+from protocols.errors import UnavailableError
+
+Connection = psycopg.Connection[DictRow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEvent:
+    """Something that pages show has changed: for people with a role at `place_id` or above, or for `person_id` alone."""
+
+    kind: str
+    key: str
+    data: Mapping[str, Any]
+    place_id: int | None = None
+    person_id: UUID | None = None
+
+
+class Transaction:
+    """An open transaction. Not thread-safe; one thread uses it from begin to commit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._events: list[StreamEvent] = []
+        self._wake_due = False
+
+    def fetch(self, sql: LiteralString, params: Mapping[str, Any] | None = None) -> list[DictRow]:
+        """All rows of a statement, as dicts."""
+        return self.connection.execute(sql, params).fetchall()
+
+    def one(self, sql: LiteralString, params: Mapping[str, Any] | None = None) -> DictRow | None:
+        """The first row, or None."""
+        return self.connection.execute(sql, params).fetchone()
+
+    def execute(self, sql: LiteralString, params: Mapping[str, Any] | None = None) -> int:
+        """Run a statement; the number of rows it touched."""
+        return self.connection.execute(sql, params).rowcount
+
+    def publish(self, event: StreamEvent) -> None:
+        """Tell the pages, if and when this transaction commits."""
+        self._events.append(event)
+
+    def wake_due(self) -> None:
+        """Wake the workers that claim `due` rows, when this transaction commits."""
+        self._wake_due = True
+
+    def flush(self) -> None:
+        """Number and write what was published. Called by `Database.transaction` just before the commit."""
+        if self._events:
+            sql = load("stream")
+            head = self.connection.execute(sql["advance_head"], {"count": len(self._events)}).fetchone()
+            assert head is not None
+            first = head["id"] - len(self._events) + 1
+            rows = [_stream_row(first + index, event) for index, event in enumerate(self._events)]
+            with self.connection.cursor() as cursor:
+                cursor.executemany(sql["insert_event"], rows)
+            self.connection.execute("SELECT pg_notify('stream', %(id)s::text)", {"id": head["id"]})
+            self._events = []
+        if self._wake_due:
+            self.connection.execute("NOTIFY due")
+            self._wake_due = False
+
+
+class Database:
+    """The pool of connections to one database. Thread-safe; whoever opens it closes it."""
+
+    def __init__(self, dsn: str, *, max_size: int = 12, timeout_s: float = 10.0) -> None:
+        self.dsn = dsn
+        self._timeout_s = timeout_s
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=max_size,
+            timeout=timeout_s,
+            max_waiting=200,
+            connection_class=psycopg.Connection,
+            kwargs={"row_factory": dict_row, "options": "-c idle_in_transaction_session_timeout=30s -c timezone=UTC"},
+            check=ConnectionPool.check_connection,
+            open=False,
+        )
+
+    def open(self) -> None:
+        """Begin to connect. Does not wait: the first transaction does, within its bound."""
+        self._pool.open(wait=False)
+
+    def close(self) -> None:
+        """Close every connection; bounded by five seconds."""
+        self._pool.close(timeout=5.0)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """A transaction: commits at the end of the block, rolls back when the block raises.
+
+        Raises UnavailableError when no connection can be had within `timeout_s`, or it broke.
+        """
+        try:
+            with self._pool.connection() as connection:
+                transaction = Transaction(connection)
+                yield transaction
+                transaction.flush()
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise UnavailableError("cloud.database.away", why=str(error).strip()) from error
+
+
+def _stream_row(number: int, event: StreamEvent) -> dict[str, Any]:
+    return {
+        "id": number,
+        "kind": event.kind,
+        "key": event.key,
+        "place_id": event.place_id,
+        "person_id": event.person_id,
+        "data": json.dumps(event.data, ensure_ascii=False, default=str),
+    }
