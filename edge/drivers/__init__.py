@@ -1,0 +1,26 @@
+"""The families of drivers. One is imported only when a configuration names it: a gateway pays for what it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Final
+
+from edge.drivers.port import DriverFamily
+from protocols.errors import ConfigError
+
+Families = Mapping[str, Callable[[], DriverFamily]]
+
+
+def _load(name: str) -> DriverFamily:
+    try:
+        family = import_module(f"edge.drivers.{name}").FAMILY
+    except ModuleNotFoundError as error:
+        raise ConfigError("edge.config.family-not-installed", family=name, module=error.name or "") from error
+    assert isinstance(family, DriverFamily)
+    return family
+
+
+FAMILIES: Final[Families] = {name: partial(_load, name) for name in ("vending", "osdp", "modbus", "zigbee2mqtt")}
+"""What ``[[driver]] family`` may be. Raises ConfigError when a family's library is not installed."""
