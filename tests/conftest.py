@@ -1,0 +1,98 @@
+"""Fixtures of real services, and the account of what a run left out.
+
+A test marked `needs("chromium")` runs where the machine has it. Elsewhere it is deselected, and the end of the report
+names what was left out with the command that adds it. With CI=true a run that left anything out fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.services.capabilities import CAPABILITIES
+
+pytest_plugins = ["tests.services.brokers", "tests.services.browser", "tests.services.databases"]
+
+ORDER = ("unit", "contract", "integration", "acceptance", "browser")
+"""Quick tests first; folders of other names come last."""
+
+BUILD_TIMEOUT_S = 420
+"""The first test on a machine that needs TimescaleDB waits until it is built."""
+
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+SKIPPED = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the account."""
+    config.stash[LEFT_OUT] = Counter()
+    config.stash[SKIPPED] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests, and leave out what this machine cannot run."""
+    missing = {name for name, capability in CAPABILITIES.items() if not capability.present()}
+    kept: list[pytest.Item] = []
+    deselected: list[pytest.Item] = []
+    for item in items:
+        needs = _needs(item)
+        if "timescaledb" in needs and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(BUILD_TIMEOUT_S))
+        lacking = needs & missing
+        config.stash[LEFT_OUT].update(lacking)
+        (deselected if lacking else kept).append(item)
+    kept.sort(key=_rank)
+    items[:] = kept
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+
+
+def _needs(item: pytest.Item) -> set[str]:
+    needs = {name for marker in item.iter_markers("needs") for name in marker.args}
+    if unknown := needs - CAPABILITIES.keys():
+        raise pytest.UsageError(f"{item.nodeid} needs {sorted(unknown)}; known are {sorted(CAPABILITIES)}")
+    return needs
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note tests that skip themselves."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        item.config.stash[SKIPPED].append(item.nodeid)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run of CI that left anything out has failed."""
+    stash = session.config.stash
+    if _is_ci() and (stash[LEFT_OUT] or stash[SKIPPED]) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was left out and what adds it."""
+    left_out, skipped = config.stash[LEFT_OUT], config.stash[SKIPPED]
+    if not left_out and not skipped:
+        return
+    terminalreporter.section("left out" + (" (CI=true: the run fails)" if _is_ci() else ""))
+    for name, count in sorted(left_out.items()):
+        capability = CAPABILITIES[name]
+        terminalreporter.line(f"{capability.title} ({count}): {capability.missing}")
+    for nodeid in skipped:
+        terminalreporter.line(f"skipped itself: {nodeid}")
+
+
+def _is_ci() -> bool:
+    return os.environ.get("CI", "").lower() == "true"
