@@ -1,0 +1,1 @@
+"""The database: schema, editions, transactions, and named SQL."""

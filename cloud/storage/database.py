@@ -1,8 +1,8 @@
 """The connection pool, and a transaction that tells the pages what it changed.
 
-`Transaction.publish` collects stream events; they are numbered and written as the last step before the commit, under the
-lock of the one row of `stream_head`. So their ids follow the order of commits, and a page that resumes after id N has
-missed nothing. NOTIFY wakes the listeners: channel `stream` for pages, channel `due` for workers that claim timers.
+`Transaction.publish` collects stream events; they are numbered and written as the last step before the commit, under
+the lock of the one row of `stream_head`. So their ids follow the order of commits, and a page that resumes after id N
+has missed nothing. NOTIFY wakes the listeners: channel `stream` for pages, channel `due` for workers that claim timers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Connection = psycopg.Connection[DictRow]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamEvent:
-    """Something that pages show has changed: for people with a role at `place_id` or above, or for `person_id` alone."""
+    """Something that pages show has changed: for people with a role at `place_id` or above, or for `person_id`."""
 
     kind: str
     key: str
