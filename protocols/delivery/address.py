@@ -9,8 +9,8 @@ what               text                                                   where
 `Acknowledgement`  ``<host>/<birth>/<epoch>/<lane>/<received set>``       metric ``Node Control/Outbox Ack`` of NCMD
 =================  =====================================================  ==========================================
 
-A received set with too many ranges goes in several acknowledgements; each then ends with ``/<first>-<last>``, the numbers
-about which it speaks (``/<first>-`` for all from there on). Without that, it speaks about all numbers.
+A received set with too many ranges goes in several acknowledgements; each then ends with ``/<first>-<last>``, the
+numbers about which it speaks (``/<first>-`` for all from there on). Without that, it speaks about all numbers.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def declarations_from_text(text: str) -> tuple[Declaration, ...]:
 class Acknowledgement:
     """What `host` has stored of one epoch and lane, said to the birth of a node.
 
-    It speaks about the numbers `speaks_from` … `speaks_to` (None: without an end) and says of each whether it was received.
+    It speaks about the numbers `speaks_from` … `speaks_to` (None: all from there on): which of them were received.
     """
 
     host: str

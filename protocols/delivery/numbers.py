@@ -25,7 +25,7 @@ class NumberSet:
     __slots__ = ("_ranges",)
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
-        """The union of `ranges`, each (first, last) with both ends inside. Raises ValueError outside of 1 … MAX_NUMBER."""
+        """The union of `ranges`, each (first, last), both inside. Raises ValueError outside of 1 … MAX_NUMBER."""
         merged: list[tuple[int, int]] = []
         for first, last in sorted(ranges):
             if not 1 <= first <= last <= MAX_NUMBER:
@@ -62,7 +62,7 @@ class NumberSet:
     def split(self, size: int) -> Iterator[NumberSet]:
         """This set in parts of at most `size` ranges, in rising order; one empty part for the empty set."""
         for start in range(0, len(self._ranges) or 1, size):
-            yield _of(self._ranges[start : start + size])
+            yield self._of(self._ranges[start : start + size])
 
     def __or__(self, other: NumberSet) -> NumberSet:
         return NumberSet((*self._ranges, *other._ranges))
@@ -86,7 +86,7 @@ class NumberSet:
                 at = cut_last + 1
             if at <= last:
                 left.append((at, last))
-        return _of(tuple(left))
+        return self._of(tuple(left))
 
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self._ranges)
@@ -107,6 +107,12 @@ class NumberSet:
         return "{" + ",".join(f"[{first},{last + 1})" for first, last in self._ranges) + "}"
 
     @classmethod
+    def _of(cls, ranges: tuple[tuple[int, int], ...]) -> NumberSet:
+        made = cls()
+        made._ranges = ranges
+        return made
+
+    @classmethod
     def parse(cls, text: str) -> NumberSet:
         """The set that the canonical int8multirange `text` says. Raises ProtocolError for anything else."""
         if not _TEXT.fullmatch(text) or not text.isascii():
@@ -115,10 +121,4 @@ class NumberSet:
         ordered = all(after[0] > before[1] + 1 for before, after in pairwise(ranges))
         if not ordered or any(not 1 <= first <= last <= MAX_NUMBER for first, last in ranges):
             raise ProtocolError("protocols.delivery.bad-number-set", text=text[:200])
-        return _of(tuple(ranges))
-
-
-def _of(ranges: tuple[tuple[int, int], ...]) -> NumberSet:
-    made = NumberSet()
-    made._ranges = ranges
-    return made
+        return cls._of(tuple(ranges))

@@ -1,4 +1,4 @@
-"""How much an agent may have in flight: additive increase, halving on a time-out, time-out from the measured round trip."""
+"""How much an agent may have in flight: additive increase, halving on a time-out that follows the round trip."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from protocols.errors import ProtocolError
 
 _MAX_BYTES = 4096
+_MAX_TIMESTAMP_MS = (1 << 53) - 1  # what every JSON reader keeps exactly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,6 @@ def decode_state(data: bytes) -> HostState:
         raise ProtocolError("protocols.sparkplug.bad-state", what="JSON") from error
     online = document.get("online") if isinstance(document, dict) else None
     stamp = document.get("timestamp") if isinstance(document, dict) else None
-    if not isinstance(online, bool) or isinstance(stamp, bool) or not isinstance(stamp, int) or stamp < 0:
+    if not isinstance(online, bool) or type(stamp) is not int or not 0 <= stamp <= _MAX_TIMESTAMP_MS:
         raise ProtocolError("protocols.sparkplug.bad-state", what="online, timestamp")
     return HostState(online=online, timestamp_ms=stamp)

@@ -1,0 +1,135 @@
+"""What one Sparkplug message says, as plain JSON for a person: `decode_sparkplug`."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from protocols.delivery.address import MessageId
+from protocols.errors import ProtocolError
+from protocols.sparkplug.datatype import Scalar
+from protocols.sparkplug.payload import Metric, RawMetric, RawPayload, decode_raw, read_metric
+from protocols.sparkplug.state import decode_state
+
+_QUALITIES: Final = {0: "bad", 192: "good", 500: "stale"}
+
+
+def decode_sparkplug(data: bytes) -> dict[str, Any]:
+    """``{"kind": "sparkplug", "ok", "findings": [{"level", "at", "what"}], "frames": [...]}`` for one payload or STATE.
+
+    `frames` is empty when nothing was recognised; `ok` is False when any finding is an error. Never raises. Bytes are
+    written in hexadecimal, numbers that JSON lacks (NaN, infinities) as text.
+    """
+    findings: list[dict[str, str]] = []
+    frame = _state(data) if data[:1] == b"{" else None
+    if frame is None:
+        frame = _payload(data, findings)
+    ok = frame is not None and all(finding["level"] != "error" for finding in findings)
+    return {"kind": "sparkplug", "ok": ok, "findings": findings, "frames": [] if frame is None else [frame]}
+
+
+def _state(data: bytes) -> dict[str, Any] | None:
+    try:
+        state = decode_state(data)
+    except ProtocolError:
+        return None
+    return {"type": "STATE", "online": state.online, "timestamp": state.timestamp_ms, "time": _time(state.timestamp_ms)}
+
+
+def _payload(data: bytes, findings: list[dict[str, str]]) -> dict[str, Any] | None:
+    try:
+        raw = decode_raw(data)
+    except ProtocolError as error:
+        findings.append(_finding("error", "payload", f"no Sparkplug B payload: {error.params['what']}"))
+        return None
+    if not raw.ListFields():
+        findings.append(_finding("error", "payload", "no field of a Sparkplug B payload"))
+        return None
+    if len(UnknownFieldSet(raw)):
+        findings.append(_finding("warning", "payload", "fields that Sparkplug B does not define"))
+    return {
+        "type": "payload",
+        "timestamp": raw.timestamp if raw.HasField("timestamp") else None,
+        "time": _time(raw.timestamp) if raw.HasField("timestamp") else None,
+        "seq": _seq(raw, findings),
+        "uuid": _json(raw.uuid) if raw.HasField("uuid") else None,
+        "delivery": _delivery(raw.uuid),
+        "body": raw.body.hex() if raw.HasField("body") else None,
+        "metrics": [_metric(index, metric, findings) for index, metric in enumerate(raw.metrics)],
+    }
+
+
+def _seq(raw: RawPayload, findings: list[dict[str, str]]) -> int | None:
+    if not raw.HasField("seq"):
+        return None
+    if raw.seq > 255:
+        what = f"{raw.seq} is above 255 (tck-id-payloads-sequence-num-incrementing)"
+        findings.append(_finding("error", "seq", what))
+    return raw.seq
+
+
+def _delivery(uuid: object) -> dict[str, Any] | None:
+    try:
+        message = MessageId.parse(uuid if isinstance(uuid, str) else "")
+    except ProtocolError:
+        return None
+    return {"epoch": str(message.epoch), "lane": str(message.lane), "first": message.first, "last": message.last}
+
+
+def _metric(index: int, raw: RawMetric, findings: list[dict[str, str]]) -> dict[str, Any]:
+    at = f"metrics[{index}]"
+    which = raw.WhichOneof("value")
+    field = None if which is None else {"field": which, "value": _json(_plain(raw, which))}
+    try:
+        metric = read_metric(raw)
+    except ValueError as error:
+        findings.append(_finding("error", at, f"a value that its type or text cannot be: {error}"))
+        metric = Metric(alias=raw.alias if raw.HasField("alias") else None)
+    if metric.name is None and metric.alias is None:
+        findings.append(_finding("error", at, "neither name nor alias (tck-id-payloads-name-requirement)"))
+    if metric.quality is not None and metric.quality not in _QUALITIES:
+        what = f"{metric.quality} is none of 0, 192, 500 (tck-id-payloads-propertyset-quality-value-value)"
+        findings.append(_finding("error", f"{at}.properties.Quality", what))
+    return {
+        "name": metric.name,
+        "alias": metric.alias,
+        "datatype": None if metric.datatype is None else metric.datatype.name,
+        "value": None if metric.value is None else _json(metric.value),
+        "raw": field,
+        "timestamp": metric.timestamp_ms,
+        "time": None if metric.timestamp_ms is None else _time(metric.timestamp_ms),
+        "is_null": metric.is_null,
+        "is_historical": metric.is_historical,
+        "is_transient": metric.is_transient,
+        "quality": None if metric.quality is None else _QUALITIES.get(metric.quality, metric.quality),
+        "unit": metric.unit,
+        "properties": {key: None if value is None else _json(value) for key, value in metric.properties.items()},
+    }
+
+
+def _plain(raw: RawMetric, which: str) -> Scalar:
+    value: Any = getattr(raw, which)
+    plain: Scalar = value.SerializeToString() if hasattr(value, "SerializeToString") else value
+    return plain
+
+
+def _json(value: Scalar) -> int | float | bool | str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def _time(timestamp_ms: int) -> str | None:
+    try:
+        return datetime.fromtimestamp(timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _finding(level: str, at: str, what: str) -> dict[str, str]:
+    return {"level": level, "at": at, "what": what}
