@@ -10,6 +10,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from protocols.delivery.address import MessageId
 from protocols.errors import ProtocolError
+from protocols.messages import sentence
 from protocols.sparkplug.datatype import Scalar
 from protocols.sparkplug.payload import Metric, RawMetric, RawPayload, decode_raw, read_metric
 from protocols.sparkplug.state import decode_state
@@ -18,12 +19,12 @@ _QUALITIES: Final = {0: "bad", 192: "good", 500: "stale"}
 
 
 def decode_sparkplug(data: bytes) -> dict[str, Any]:
-    """``{"kind": "sparkplug", "ok", "findings": [{"level", "at", "what"}], "frames": [...]}`` for one payload or STATE.
+    """``{"kind": "sparkplug", "ok", "findings": [{"level", "at", "what", …}], "frames": [...]}`` for one payload or STATE.
 
     `frames` is empty when nothing was recognised; `ok` is False when any finding is an error. Never raises. Bytes are
     written in hexadecimal, numbers that JSON lacks (NaN, infinities) as text.
     """
-    findings: list[dict[str, str]] = []
+    findings: list[dict[str, Any]] = []
     frame = _state(data) if data[:1] == b"{" else None
     if frame is None:
         frame = _payload(data, findings)
@@ -39,17 +40,17 @@ def _state(data: bytes) -> dict[str, Any] | None:
     return {"type": "STATE", "online": state.online, "timestamp": state.timestamp_ms, "time": _time(state.timestamp_ms)}
 
 
-def _payload(data: bytes, findings: list[dict[str, str]]) -> dict[str, Any] | None:
+def _payload(data: bytes, findings: list[dict[str, Any]]) -> dict[str, Any] | None:
     try:
         raw = decode_raw(data)
     except ProtocolError as error:
-        findings.append(_finding("error", "payload", f"no Sparkplug B payload: {error.params['what']}"))
+        findings.append(_finding("error", "payload", "undecodable", **error.params))
         return None
     if not raw.ListFields():
-        findings.append(_finding("error", "payload", "no field of a Sparkplug B payload"))
+        findings.append(_finding("error", "payload", "nothing-recognised", size=len(data)))
         return None
     if len(UnknownFieldSet(raw)):
-        findings.append(_finding("warning", "payload", "fields that Sparkplug B does not define"))
+        findings.append(_finding("warning", "payload", "unknown-fields"))
     return {
         "type": "payload",
         "timestamp": raw.timestamp if raw.HasField("timestamp") else None,
@@ -62,12 +63,11 @@ def _payload(data: bytes, findings: list[dict[str, str]]) -> dict[str, Any] | No
     }
 
 
-def _seq(raw: RawPayload, findings: list[dict[str, str]]) -> int | None:
+def _seq(raw: RawPayload, findings: list[dict[str, Any]]) -> int | None:
     if not raw.HasField("seq"):
         return None
     if raw.seq > 255:
-        what = f"{raw.seq} is above 255 (tck-id-payloads-sequence-num-incrementing)"
-        findings.append(_finding("error", "seq", what))
+        findings.append(_finding("error", "seq", "bad-seq", seq=raw.seq))
     return raw.seq
 
 
@@ -79,20 +79,19 @@ def _delivery(uuid: object) -> dict[str, Any] | None:
     return {"epoch": str(message.epoch), "lane": str(message.lane), "first": message.first, "last": message.last}
 
 
-def _metric(index: int, raw: RawMetric, findings: list[dict[str, str]]) -> dict[str, Any]:
+def _metric(index: int, raw: RawMetric, findings: list[dict[str, Any]]) -> dict[str, Any]:
     at = f"metrics[{index}]"
     which = raw.WhichOneof("value")
     field = None if which is None else {"field": which, "value": _json(_plain(raw, which))}
     try:
         metric = read_metric(raw)
     except ValueError as error:
-        findings.append(_finding("error", at, f"a value that its type or text cannot be: {error}"))
+        findings.append(_finding("error", at, "bad-metric", at=at, what=str(error)))
         metric = Metric(alias=raw.alias if raw.HasField("alias") else None)
     if metric.name is None and metric.alias is None:
-        findings.append(_finding("error", at, "neither name nor alias (tck-id-payloads-name-requirement)"))
+        findings.append(_finding("error", at, "nameless"))
     if metric.quality is not None and metric.quality not in _QUALITIES:
-        what = f"{metric.quality} is none of 0, 192, 500 (tck-id-payloads-propertyset-quality-value-value)"
-        findings.append(_finding("error", f"{at}.properties.Quality", what))
+        findings.append(_finding("error", f"{at}.properties.Quality", "bad-quality", quality=metric.quality))
     return {
         "name": metric.name,
         "alias": metric.alias,
@@ -131,5 +130,6 @@ def _time(timestamp_ms: int) -> str | None:
         return None
 
 
-def _finding(level: str, at: str, what: str) -> dict[str, str]:
-    return {"level": level, "at": at, "what": what}
+def _finding(level: str, where: str, code: str, **params: object) -> dict[str, Any]:
+    what = sentence(f"protocols.sparkplug.{code}", params)
+    return {"level": level, "at": where, "what": what, "code": code, "params": params}
