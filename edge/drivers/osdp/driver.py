@@ -1,0 +1,294 @@
+"""The driver of an OSDP line: it owns the line, asks the doors what to do, and does it.
+
+One thread. Reports of a reader are decided and stored before the next poll goes out, which is what acknowledges them.
+"""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from edge.drivers.osdp.config import OsdpConfig, ReaderConfig, read_cardholders, read_key
+from edge.drivers.osdp.line import SerialLine
+from edge.drivers.osdp.panel import OFF, ON, ON_TIMED, Local, Panel, Told, nobody
+from edge.drivers.osdp.reader import Reader
+from edge.drivers.port import DriverContext
+from protocols.access.door import Fact, Release, Restore, Step, Unlock
+from protocols.errors import DeviceError, LiandongError, RefusedError, UnavailableError
+from protocols.events import Observation, Value
+
+_TICK_S: Final = 0.025  # the library must be called every 20 to 50 ms
+_ASK_S: Final = 60.0  # a report that got lost on the line is made up for by then
+_STATUS_S: Final = 1.0
+_GRACE_S: Final = 5.0  # the handshake takes one or two; before this nobody is called away
+_RETRY_LINE_S: Final = (0.25, 5.0)
+_RETRY_READER_S: Final = (2.0, 15.0)
+_RETRY_EMIT_S: Final = 1.0
+_EMIT_S: Final = 0.5  # longer, and the readers would think the panel gone
+_MAX_UNTOLD: Final = 1000
+_BEEPS: Final = 3
+_OUTPUTS: Final[dict[str, Fact | None]] = {"release": Release(), "restore": Restore(), "unlock": Unlock(), "beep": None}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Order:
+    """What `act` asks the driver's thread to do. `until` is monotonic; afterwards nobody waits for it any more."""
+
+    device: str
+    output: str
+    until: float
+    done: threading.Event = field(default_factory=threading.Event)
+    error: LiandongError | None = None
+
+    def finish(self, error: LiandongError | None = None) -> None:
+        self.error = error
+        self.done.set()
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Presence:
+    """Whether a reader is there, since when it is not, and what is due when (monotonic)."""
+
+    away_since: float
+    status_at: float
+    revive_at: float
+    ask_at: float = 0.0
+    online: bool = False
+    tries: int = 0
+
+
+class OsdpDriver:
+    """See `edge.drivers.port.Driver`. Raises ConfigError at once when a key or the cardholders cannot be used."""
+
+    def __init__(self, config: OsdpConfig) -> None:
+        self._config = config
+        self._keys = [read_key(reader) for reader in config.device]
+        self._cardholders = read_cardholders(config.cardholders)
+        self._orders: queue.Queue[_Order] = queue.Queue(maxsize=16)
+        self._untold: list[Observation] = []
+        self._emit_at = 0.0
+        self._chance = random.Random()  # noqa: S311 - only spreads retries
+
+    @property
+    def devices(self) -> Sequence[ReaderConfig]:
+        """The readers of this line."""
+        return self._config.device
+
+    def run(self, ctx: DriverContext) -> None:
+        """Open the line, again and again where it is not there, and serve its doors until `ctx.stop`."""
+        stored = ctx.state().get("doors", {})
+        self._readers = [Reader(c, self._cardholders, stored.get(c.id, {})) for c in self._config.device]
+        tries = 0
+        while not ctx.stop.is_set():
+            try:
+                line = SerialLine(self._config.port, self._config.baudrate)
+            except DeviceError as error:
+                for reader in self._readers:
+                    ctx.status(reader.config.id, online=False, error=error)
+                tries += 1
+                self._without_line(ctx, self._backoff(_RETRY_LINE_S, tries))
+                continue
+            tries = 0
+            try:
+                self._with_line(ctx, line)
+            finally:
+                line.close()
+        self._refuse_orders()
+
+    def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
+        """`release` (until `restore`), `restore`, `unlock` (once) or `beep`, each with a true value.
+
+        Returns when the reader has carried it out. A release or restore that raises DeviceError is kept all the same,
+        and takes effect when the reader is back.
+        """
+        if output not in _OUTPUTS or not any(device == c.id for c in self._config.device):
+            allowed = ", ".join(_OUTPUTS)
+            raise RefusedError("edge.driver.osdp.output", device=device, output=output, allowed=allowed)
+        if not value:
+            raise RefusedError("edge.driver.osdp.value", device=device, output=output, value=value)
+        order = _Order(device=device, output=output, until=time.monotonic() + timeout_s)
+        try:
+            self._orders.put_nowait(order)
+        except queue.Full:
+            raise DeviceError("edge.driver.osdp.busy", device=device, output=output) from None
+        if not order.done.wait(timeout_s):
+            raise DeviceError("edge.driver.osdp.unconfirmed", device=device, output=output, timeout_s=timeout_s)
+        if order.error is not None:
+            raise order.error
+
+    # The line is there.
+
+    def _with_line(self, ctx: DriverContext, line: SerialLine) -> None:
+        panel = Panel(line, list(zip(self._config.device, self._keys, strict=True)))
+        now = time.monotonic()
+        presences = [
+            _Presence(away_since=now, status_at=now + _GRACE_S, revive_at=now + _GRACE_S) for _ in self._readers
+        ]
+        try:
+            while not ctx.stop.is_set() and line.failed is None:
+                for index, told in panel.refresh():
+                    self._heard(ctx, panel, index, told)
+                for index, presence in enumerate(presences):
+                    self._watch(ctx, panel, line, index, presence)
+                self._obey(ctx, panel)
+                self._tell(ctx, [])
+                line.wait(_TICK_S)
+        finally:
+            panel.close()
+            for reader in self._readers:
+                reader.away()
+
+    def _heard(self, ctx: DriverContext, panel: Panel, index: int, told: Told) -> None:
+        reader, now_ms = self._readers[index], ctx.now_ms()
+        if isinstance(told, Local):
+            self._tell(ctx, reader.conditions(told, now_ms))
+        for fact in reader.facts(told, now_ms):
+            self._take(ctx, panel, index, fact)
+
+    def _take(
+        self, ctx: DriverContext, panel: Panel, index: int, fact: Fact, confirm: Callable[[bool], None] | None = None
+    ) -> None:
+        result, told = self._readers[index].take(fact, ctx.now_ms())
+        self._perform(ctx, panel, index, result, confirm)
+        self._tell(ctx, told)
+
+    def _perform(
+        self, ctx: DriverContext, panel: Panel, index: int, result: Step, confirm: Callable[[bool], None] | None
+    ) -> None:
+        config = self._readers[index].config
+        if result.strike == "pulse":
+            panel.output(index, config.strike_output, ON_TIMED, config.unlock_s, confirm or nobody)
+        elif result.strike in ("hold", "lock"):
+            self._set_strike(ctx, panel, index, confirm)
+        elif confirm is not None:
+            confirm(True)
+        if result.feedback != "none":
+            granted = result.feedback == "granted"
+            panel.light(index, green=granted, seconds=config.unlock_s if granted else 2.0)
+            panel.beep(index, 1 if granted else 2, nobody)
+
+    def _set_strike(
+        self, ctx: DriverContext, panel: Panel, index: int, confirm: Callable[[bool], None] | None = None
+    ) -> None:
+        """Bring the strike where the door wants it, and tell `released` once the reader has confirmed."""
+        reader = self._readers[index]
+        released = reader.state.released
+
+        def confirmed(done: bool) -> None:
+            if done:
+                self._tell(ctx, [reader.reading("released", released, ctx.now_ms())])
+            if confirm is not None:
+                confirm(done)
+
+        panel.output(index, reader.config.strike_output, ON if released else OFF, 0, confirmed)
+
+    def _watch(self, ctx: DriverContext, panel: Panel, line: SerialLine, index: int, presence: _Presence) -> None:
+        reader, now, online = self._readers[index], time.monotonic(), panel.online(index)
+        if online and not presence.online:
+            presence.tries, presence.ask_at = 0, now + _ASK_S
+            self._set_strike(ctx, panel, index)
+            panel.ask(index)
+        elif presence.online and not online:
+            panel.forget(index)
+            reader.away()
+            presence.away_since, presence.revive_at = now, now + self._backoff(_RETRY_READER_S, 0)
+        if online != presence.online or now >= presence.status_at:
+            presence.online, presence.status_at = online, now + _STATUS_S
+            self._report(ctx, line, reader.config, presence)
+        if not online:
+            if now >= presence.revive_at:
+                presence.tries += 1
+                presence.revive_at = now + self._backoff(_RETRY_READER_S, presence.tries)
+                panel.revive(index)
+            return
+        if now >= presence.ask_at:
+            presence.ask_at = now + _ASK_S
+            panel.ask(index)
+        elapsed = reader.elapse(ctx.now_ms())
+        if elapsed is not None:
+            self._tell(ctx, elapsed[1])
+
+    def _report(self, ctx: DriverContext, line: SerialLine, config: ReaderConfig, presence: _Presence) -> None:
+        if presence.online:
+            ctx.status(config.id, online=True, round_trip_s=line.round_trip_s)
+            return
+        # A reader with another key answers each new try, and gets no further.
+        latest = max(presence.away_since, time.monotonic() - 2 * _RETRY_READER_S[1])
+        code = "refused" if line.heard_at(config.address) > latest else "silent"
+        error = DeviceError(f"edge.driver.osdp.{code}", device=config.id, address=config.address)
+        ctx.status(config.id, online=False, error=error)
+
+    # Orders.
+
+    def _obey(self, ctx: DriverContext, panel: Panel) -> None:
+        for order in self._taken_orders():
+            index = self._index(order.device)
+            confirm = self._confirmation(order)
+            fact = _OUTPUTS[order.output]
+            if fact is None:
+                panel.beep(index, _BEEPS, confirm)
+            elif panel.online(index) or order.output in ("release", "restore"):
+                self._take(ctx, panel, index, fact, confirm)
+            else:
+                confirm(False)
+
+    def _without_line(self, ctx: DriverContext, seconds: float) -> None:
+        """Wait for the line. An emergency release or its end is kept meanwhile, and takes effect with the line."""
+        until = time.monotonic() + seconds
+        while not ctx.stop.wait(min(0.1, max(0.0, until - time.monotonic()))):
+            for order in self._taken_orders():
+                fact = _OUTPUTS[order.output]
+                if isinstance(fact, Release | Restore):
+                    self._tell(ctx, self._readers[self._index(order.device)].take(fact, ctx.now_ms())[1])
+                self._confirmation(order)(False)
+            self._tell(ctx, [])
+            if time.monotonic() >= until:
+                return
+
+    def _taken_orders(self) -> list[_Order]:
+        """What was ordered and somebody still waits for; an emergency counts also when nobody waits any more."""
+        orders = []
+        while not self._orders.empty():
+            order = self._orders.get_nowait()
+            if time.monotonic() < order.until or order.output in ("release", "restore"):
+                orders.append(order)
+        return orders
+
+    def _refuse_orders(self) -> None:
+        while not self._orders.empty():
+            self._confirmation(self._orders.get_nowait())(False)
+
+    def _confirmation(self, order: _Order) -> Callable[[bool], None]:
+        def confirm(done: bool) -> None:
+            failed = DeviceError("edge.driver.osdp.not-done", device=order.device, output=order.output)
+            order.finish(None if done else failed)
+
+        return confirm
+
+    def _index(self, device: str) -> int:
+        return next(i for i, config in enumerate(self._config.device) if config.id == device)
+
+    # What the agent is told.
+
+    def _tell(self, ctx: DriverContext, observations: list[Observation]) -> None:
+        """Hand on, with the doors' state. When the agent is behind, this waits here, and the doors go on."""
+        self._untold += observations
+        if not self._untold or (not observations and time.monotonic() < self._emit_at):
+            return
+        del self._untold[:-_MAX_UNTOLD]
+        state = {"doors": {reader.config.id: reader.state.to_json() for reader in self._readers}}
+        try:
+            ctx.emit(self._untold, state=state, durable=True, timeout_s=_EMIT_S)
+        except UnavailableError:
+            self._emit_at = time.monotonic() + _RETRY_EMIT_S
+            return
+        self._untold = []
+
+    def _backoff(self, bounds: tuple[float, float], tries: int) -> float:
+        first, longest = bounds
+        return min(longest, first * float(2 ** min(tries, 10))) * self._chance.uniform(0.7, 1.3)

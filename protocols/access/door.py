@@ -1,0 +1,175 @@
+"""A door as a state machine: `step(state, fact, now, settings)` → the new state and what to do. Pure.
+
+The state is plain data (`to_json`, `from_json`), because an emergency release and a running grant must outlive the
+agent. Times are ms since 1970 UTC.
+
+A grant, an exit request or an unlock permits an opening until the strike has locked again. An opening that nothing
+permits is `access.forced`. A door that is open longer than `held_open_ms` is `access.held-open`, told once. After
+either, closing it is `access.closed`. An emergency release overrides all of this until `Restore`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final, Literal
+
+from protocols.access.cardholders import Decision
+
+_LATE_MS: Final = 1_000  # a door that was pulled as the strike fell back, and a contact that is told one poll later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorSettings:
+    """`unlock_ms`: how long a grant opens the strike. `held_open_ms`: how long a door may stand open; 0 = for ever."""
+
+    unlock_ms: int
+    held_open_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorState:
+    """`open` is None until the contact was first heard. `open_since_ms` restarts at `Restore`."""
+
+    open: bool | None = None
+    open_since_ms: int = 0
+    permitted_until_ms: int = 0
+    released: bool = False
+    forced: bool = False
+    held: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; `from_json` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> DoorState:
+        """The stored state; what is missing (an older agent wrote it) keeps its default."""
+        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardShown:
+    """A reader showed `card` (its text), and this was decided."""
+
+    card: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitPressed:
+    """The exit request input became active."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactIs:
+    """The door contact says open or closed; telling the same again changes nothing."""
+
+    open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlock:
+    """Someone at the console opens the door once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Emergency: the door stays unlocked until `Restore`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """The emergency is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elapsed:
+    """Time went by."""
+
+
+Fact = CardShown | ExitPressed | ContactIs | Unlock | Release | Restore | Elapsed
+StrikeAction = Literal["none", "pulse", "hold", "lock"]
+Feedback = Literal["none", "granted", "denied"]
+Told = tuple[tuple[str, Mapping[str, Any]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """`events` are (kind, data) to tell; `strike` and `feedback` are what the reader must do."""
+
+    state: DoorState
+    events: Told = ()
+    strike: StrikeAction = "none"
+    feedback: Feedback = "none"
+    due_ms: int | None = None
+
+
+def step(state: DoorState, fact: Fact, now_ms: int, settings: DoorSettings) -> Step:
+    """Take one fact. `due_ms` of the result is when `Elapsed` must come, None when time changes nothing."""
+    taken = _take(state, fact, now_ms, settings)
+    after = _held(taken, now_ms, settings)
+    return replace(after, due_ms=_due(after.state, settings))
+
+
+def _take(state: DoorState, fact: Fact, now_ms: int, settings: DoorSettings) -> Step:
+    match fact:
+        case CardShown(card=card, decision=decision):
+            return _card(state, card, decision, now_ms, settings)
+        case ExitPressed():
+            return _permit(state, now_ms, settings, events=(("access.exit-request", {}),))
+        case Unlock():
+            return _permit(state, now_ms, settings, events=())
+        case ContactIs(open=is_open):
+            return _contact(state, is_open, now_ms)
+        case Release():
+            events: Told = () if state.released else (("access.emergency-release", {}),)
+            return Step(state=replace(state, released=True), events=events, strike="hold")
+        case Restore():
+            events = (("access.restored", {}),) if state.released else ()
+            return Step(state=replace(state, released=False, open_since_ms=now_ms), events=events, strike="lock")
+        case Elapsed():
+            return Step(state=state)
+
+
+def _card(state: DoorState, card: str, decision: Decision, now_ms: int, settings: DoorSettings) -> Step:
+    data: dict[str, Any] = {"card": card}
+    if decision.holder is not None:
+        data["holder"] = decision.holder
+    if decision.granted:
+        return replace(_permit(state, now_ms, settings, events=(("access.granted", data),)), feedback="granted")
+    return Step(state=state, events=(("access.denied", data | {"reason": decision.reason}),), feedback="denied")
+
+
+def _permit(state: DoorState, now_ms: int, settings: DoorSettings, *, events: Told) -> Step:
+    until = now_ms + settings.unlock_ms + _LATE_MS
+    permitted = replace(state, permitted_until_ms=max(state.permitted_until_ms, until))
+    return Step(state=permitted, events=events, strike="none" if state.released else "pulse")
+
+
+def _contact(state: DoorState, is_open: bool, now_ms: int) -> Step:
+    if state.open == is_open:
+        return Step(state=state)
+    if not is_open:
+        told = state.forced or state.held
+        closed = replace(state, open=False, forced=False, held=False)
+        return Step(state=closed, events=(("access.closed", {}),) if told else ())
+    # The first word of a contact is no opening: nobody knows how long the door has stood like that.
+    forced = state.open is False and not state.released and now_ms > state.permitted_until_ms
+    opened = replace(state, open=True, open_since_ms=now_ms, forced=forced)
+    return Step(state=opened, events=(("access.forced", {}),) if forced else ())
+
+
+def _held(taken: Step, now_ms: int, settings: DoorSettings) -> Step:
+    due = _due(taken.state, settings)
+    if due is None or now_ms < due:
+        return taken
+    seconds = round((now_ms - taken.state.open_since_ms) / 1000)
+    held = ("access.held-open", {"open_s": seconds})
+    return replace(taken, state=replace(taken.state, held=True), events=(*taken.events, held))
+
+
+def _due(state: DoorState, settings: DoorSettings) -> int | None:
+    if not state.open or state.held or state.released or not settings.held_open_ms:
+        return None
+    return state.open_since_ms + settings.held_open_ms
