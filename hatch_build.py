@@ -18,6 +18,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NPM_TIMEOUT_S = 300
+NPM_LINES_SHOWN = 4
 STAMP = "versions.sha256"
 LICENSES = "LICENSES.txt"
 
@@ -76,9 +77,10 @@ def fill_vendor(ui: Path) -> bool:
         modules = install(ui, Path(scratch))
         staged = Path(scratch) / "vendor"
         copy_modules(modules, staged)
-        (staged / STAMP).write_text(wanted + "\n", encoding="ascii")
         shutil.rmtree(vendor, ignore_errors=True)
         shutil.copytree(staged, vendor)
+    # Last, so that an interrupted copy is not taken for a complete one.
+    (vendor / STAMP).write_text(wanted + "\n", encoding="ascii")
     return True
 
 
@@ -120,11 +122,10 @@ def install(ui: Path, scratch: Path) -> Path:
             f"npm could not run for the browser modules of {ui}: {error}. Build again when it can."
         ) from error
     if done.returncode:
-        said = str(done.stdout).strip()
+        said = "\n".join(str(done.stdout).strip().splitlines()[:NPM_LINES_SHOWN])
         raise VendorError(
-            f"npm could not install the browser modules pinned in {ui / 'package-lock.json'} "
-            f"(exit code {done.returncode}). Check that this machine reaches its npm registry, then build again. "
-            f"npm said:\n{said}"
+            f"{said}\nnpm could not install the browser modules pinned in {ui / 'package-lock.json'} "
+            f"(exit code {done.returncode}). Check that this machine reaches its npm registry, then build again."
         )
     return scratch / "node_modules"
 
@@ -151,7 +152,7 @@ def resolve_imports(script: str) -> str:
     """Point bare imports at the files beside, and drop the reference to a source map that is not shipped."""
     script = re.sub(r"^//# sourceMappingURL=.*\n?", "", script, flags=re.MULTILINE)
     return re.sub(
-        r'(\bfrom\s*)"([^"./][^"]*)"',
+        r'(\bfrom\s*)"([\w@][\w@/-]*)"',
         lambda found: f'{found[1]}"{BARE_IMPORTS.get(found[2], found[2])}"',
         script,
     )
