@@ -1,0 +1,227 @@
+"""What an audit says about the machine now: counters, stock, cash, temperature, faults; a `Snapshot` is kept of it.
+
+Sources in EVA-DTS 6.1: ID1, CB1, ID4, EA4, VA1, PA1, PA2, PA7, CA15, CA17, EA1, EA2; the temperature stands in the
+maker's own record ``MA5*TEMP*<value>*<C or F>``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from protocols.evadts.records import Audit, Record
+
+Fault = Literal["jam", "door-open", "refrigeration"]
+
+# Events of the machine (EVA-DTS 6.1, event codes): the code before an underscore; after it stands the selection.
+FAULTS: Final[Mapping[str, Fault]] = {"EJB": "jam", "EJL": "jam", "EGS": "door-open", "EJJ": "refrigeration"}
+
+MAX_SELECTIONS: Final = 1000  # a snapshot stays small whatever a machine sends
+_DEGREES: Final = re.compile(r"[+-]?[0-9]{1,4}(\.[0-9]{1,4})?\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One selection: sales since initialisation and their value, the price, in minor units. None = not said."""
+
+    count: int | None = None
+    value: int | None = None
+    price: int | None = None
+    product: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventState:
+    """One event of the machine: how often since initialisation, active now or not (None = not said), last seen when."""
+
+    count: int | None = None
+    active: bool | None = None
+    last: str = ""
+
+    def grew(self, before: EventState | None) -> bool:
+        """True when it happened again since `before`; nothing is known of the time before the first audit."""
+        if before is None:
+            return False
+        if self.count is not None and before.count is not None:
+            return self.count > before.count
+        return bool(self.last) and self.last != before.last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the next audit is compared with. Plain JSON through `to_state` and `from_state`."""
+
+    machine: str = ""
+    initialised: str = ""
+    decimals: int | None = None
+    currency: str | None = None
+    total: Slot = Slot()
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    events: Mapping[str, EventState] = field(default_factory=dict)
+
+    def to_state(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "machine": self.machine,
+            "initialised": self.initialised,
+            "decimals": self.decimals,
+            "currency": self.currency,
+            "total": [self.total.count, self.total.value],
+            "slots": {key: [slot.count, slot.value, slot.price, slot.product] for key, slot in self.slots.items()},
+            "events": {key: [event.count, event.active, event.last] for key, event in self.events.items()},
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Snapshot:
+        """The snapshot that `to_state` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        total_count, total_value = state["total"]
+        return cls(
+            machine=state["machine"],
+            initialised=state["initialised"],
+            decimals=state["decimals"],
+            currency=state["currency"],
+            total=Slot(count=total_count, value=total_value),
+            slots={
+                key: Slot(count=count, value=value, price=price, product=product)
+                for key, (count, value, price, product) in state["slots"].items()
+            },
+            events={
+                key: EventState(count=count, active=active, last=last)
+                for key, (count, active, last) in state["events"].items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is true now. Money in minor units, temperature in °C; None = the machine does not say."""
+
+    snapshot: Snapshot
+    stock: int | None
+    tubes: int | None
+    cash_sales: int | None
+    cashless_sales: int | None
+    temperature: float | None
+
+
+def facts(audit: Audit) -> Facts:
+    """The facts in `audit`."""
+    cashless = [record.minor("value-init") for kind in ("DA2", "DB2") for record in audit.of(kind)]
+    cash = audit.first("CA2")
+    return Facts(
+        snapshot=_snapshot(audit),
+        stock=_total(record.count("level") for record in audit.of("PA1")),
+        tubes=_tubes(audit),
+        cash_sales=cash.minor("value-init") if cash else None,
+        cashless_sales=_total(cashless),
+        temperature=_temperature(audit),
+    )
+
+
+def fault_of(event: str) -> tuple[Fault | None, str]:
+    """What event id ``EJB_12`` means and for which selection (empty = the whole machine)."""
+    code, _, selection = event.partition("_")
+    return FAULTS.get(code), selection
+
+
+def _snapshot(audit: Audit) -> Snapshot:
+    total = audit.first("VA1")
+    total_slot = Slot(count=total.count("count-init"), value=total.minor("value-init")) if total else Slot()
+    slots = _slots(audit)
+    if all(slot.count is None for slot in slots.values()):
+        slots = {"": total_slot} if total_slot.count is not None else {}
+    begun = audit.first("EA4")
+    return Snapshot(
+        machine=_identity(audit),
+        initialised=f"{begun['date'] or ''} {begun['time'] or ''}".strip() if begun else "",
+        decimals=audit.currency.decimals,
+        currency=audit.currency.name,
+        total=total_slot,
+        slots=slots,
+        events=_events(audit),
+    )
+
+
+def _identity(audit: Audit) -> str:
+    """The serial number of the machine, else of its board, else the communication id."""
+    for kind, name in (("ID1", "serial"), ("CB1", "serial"), ("DXS", "communication-id")):
+        record = audit.first(kind)
+        word = record.word(name) if record else ""
+        if word.strip("0"):
+            return word[:40]
+    return ""
+
+
+def _slots(audit: Audit) -> dict[str, Slot]:
+    """Each selection with the counters of its PA2, or, where the machine has none, the sum of its PA7."""
+    slots: dict[str, Slot] = {}
+    current = ""
+    for record in audit.records:
+        if record.kind == "PA1":
+            current = record.word("selection")[:20]
+            if current and current not in slots and len(slots) < MAX_SELECTIONS:
+                slots[current] = Slot(price=record.minor("price"), product=record.word("product")[:40])
+        elif record.kind == "PA2" and current in slots and slots[current].count is None:
+            count, value = record.count("count-init"), record.minor("value-init")
+            slots[current] = replace(slots[current], count=count, value=value)
+    if all(slot.count is None for slot in slots.values()):
+        _add_price_lists(audit, slots)
+    return slots
+
+
+def _add_price_lists(audit: Audit, slots: dict[str, Slot]) -> None:
+    for record in audit.of("PA7"):
+        selection, count, value = record.word("selection")[:20], record.count("count-init"), record.minor("value-init")
+        if selection not in slots or count is None:
+            continue
+        slot = slots[selection]
+        known = slot.value if slot.count is not None else 0
+        if count:
+            known = None if known is None or value is None else known + value
+        slots[selection] = replace(slot, count=(slot.count or 0) + count, value=known)
+
+
+def _events(audit: Audit) -> dict[str, EventState]:
+    """The events that mean something to us, from the counters of EA2 and the log of EA1."""
+    events: dict[str, EventState] = {}
+    for record in audit.records:
+        name = record.word("event")[:20] if record.kind in ("EA1", "EA2") else ""
+        if fault_of(name)[0] is None or len(events) >= MAX_SELECTIONS:
+            continue
+        event = events.get(name, EventState())
+        if record.kind == "EA2":
+            active = record["active"]
+            event = replace(event, count=_count(record), active=active if isinstance(active, bool) else None)
+        else:
+            event = replace(event, last=max(event.last, f"{record['date'] or ''}T{record['time'] or ''}"))
+        events[name] = event
+    return events
+
+
+def _count(record: Record) -> int | None:
+    since_init = record.count("count-init")
+    return since_init if since_init is not None else record.count("count-reset")
+
+
+def _total(values: Any) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _tubes(audit: Audit) -> int | None:
+    stated = audit.first("CA15")
+    if stated and (value := stated.minor("tube-value")) is not None:
+        return value
+    coins = [(record.minor("coin"), record.count("in-tube")) for record in audit.of("CA17")]
+    return _total(coin * pieces for coin, pieces in coins if coin is not None and pieces is not None)
+
+
+def _temperature(audit: Audit) -> float | None:
+    for record in audit.of("MA5"):
+        words = [word.strip() for word in record.raw[:3]]
+        if len(words) == 3 and words[0] == "TEMP" and _DEGREES.match(words[1]) and words[2] in ("C", "F"):
+            degrees = float(words[1])
+            return degrees if words[2] == "C" else round((degrees - 32) / 1.8, 2)
+    return None
