@@ -25,6 +25,7 @@ class PtyLine:
 
     @property
     def plugged(self) -> bool:
+        """Whether the line has a path that can be opened."""
         return self._master >= 0
 
     def plug(self) -> None:
@@ -50,7 +51,7 @@ class PtyLine:
             self._master = self._slave = -1
 
     def read(self, size: int = 4096, timeout_s: float = 0.0) -> bytes:
-        """At most `size` bytes; waits up to `timeout_s` for the first. Empty when there are none or nothing is plugged."""
+        """At most `size` bytes; waits up to `timeout_s` for the first. Empty when none come or nothing is plugged."""
         master = self._master
         if master < 0:
             return b""
@@ -61,7 +62,7 @@ class PtyLine:
             return b""
 
     def write(self, data: bytes) -> int:
-        """Send what fits now; the count that was sent. 0 when nothing is plugged: a cut wire swallows bytes silently."""
+        """Send what fits now; the count that was sent: 0 when nothing is plugged."""
         master = self._master
         if master < 0:
             return 0

@@ -14,9 +14,9 @@ class Ledger(Protocol):
     """What the hardware knows to have happened, to compare with the database later."""
 
     def observed(self, device: str, metric: str, counter: int, value: object, at_ms: int) -> None:
-        """`device` showed `value` of `metric` (or kind of event), its own `counter`-th of that metric, and it was taken:
+        """`device` showed `value` of `metric` (or kind of event), its own `counter`-th of that metric, and it was taken.
 
-        an acknowledged frame, or a poll reply followed by the next request. Thread-safe; on disk when it returns.
+        Taken is an acknowledged frame, or a poll reply followed by the next request. Thread-safe; filed when it returns.
         """
 
 
@@ -34,7 +34,7 @@ class Hardware(Protocol):
         """Stop answering and close the line; returns within two seconds."""
 
     def step(self, now_ms: int, elapsed_s: float) -> None:
-        """Live a little: sell, drift, use water. Called about once a second by the estate; `elapsed_s` in simulated seconds."""
+        """Live a little: sell, drift, use water. Called about once a second; `elapsed_s` in simulated seconds."""
 
     def triggers(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]:
         """What can be made to happen: trigger name → ``f(device, params) -> what was done``."""

@@ -1,0 +1,79 @@
+"""The command line: one parser, each part's commands loaded only when they are called.
+
+Exit codes: 0 done, 1 failed, 2 used wrongly. An error is one sentence on standard error, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+from liandong.language import explain, speaker, terminal_language
+from protocols.errors import ConfigError, LiandongError
+from protocols.messages import Language
+
+# command → the module whose `register(parser, language)` adds its options or sub-commands
+COMMANDS: Final[dict[str, str]] = {
+    "up": "liandong.up.cli",
+    "status": "liandong.status",
+    "cloud": "cloud.cli",
+    "edge": "edge.cli",
+    "sim": "simulators.cli",
+    "decode": "liandong.decode",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a wrong call ends in the same one sentence as every other error."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise ConfigError("liandong.usage", what=message, command=self.prog)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    language = terminal_language()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        parsed = _parser(words, language).parse_args(words)
+        return int(parsed.run(parsed))
+    except LiandongError as error:
+        print(f"liandong: {explain(error, language)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _parser(words: Sequence[str], language: Language) -> argparse.ArgumentParser:
+    """The parser with only the called command filled in: an edge install never imports the cloud."""
+    say = speaker(language)
+    parser = _Parser(prog="liandong", description=say("liandong.cli.about"), epilog=say("liandong.cli.epilog"))
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(metavar=say("liandong.cli.command"), required=True, dest="command")
+    called = next((word for word in words if not word.startswith("-")), None)
+    for name, module in COMMANDS.items():
+        about = say(f"liandong.cli.{name}")
+        command = commands.add_parser(name, help=about, description=about)
+        if name == called:
+            _load(module, name).register(command, language)
+    return parser
+
+
+def _load(module: str, command: str):  # type: ignore[no-untyped-def]  # a module that has `register`
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        extra = {"up": "cloud,edge,sim"}.get(command, command)
+        raise ConfigError("liandong.extra-missing", command=command, module=error.name, extra=extra) from error
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"liandong {version('liandong')}"

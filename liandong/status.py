@@ -1,0 +1,78 @@
+"""``liandong status``: the health of every part of the running ``liandong up``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from edge.status import ask_status
+
+from edge.config import load_config
+from liandong.language import Say, speaker
+from liandong.up.broker import listening
+from liandong.up.layout import read_run
+from liandong.up.street import answers
+from protocols.errors import LiandongError, UnavailableError
+from protocols.messages import Language
+from simulators.control import ask
+
+
+def register(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the options of ``liandong status``."""
+    say = speaker(language)
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DIR", help=say("liandong.status.about-data")
+    )
+    parser.add_argument("--json", action="store_true", help="JSON")
+    parser.set_defaults(run=partial(_status, language=language))
+
+
+def _status(arguments: argparse.Namespace, language: Language) -> int:
+    say = speaker(language)
+    facts = read_run(arguments.data)
+    if not facts:
+        raise UnavailableError("liandong.status.not-running", path=arguments.data)
+    parts = list(_parts(facts, say))
+    well = all(part["ok"] for part in parts)
+    if arguments.json:
+        print(json.dumps({"ok": well, "parts": parts}, ensure_ascii=False, indent=2))
+    else:
+        for part in parts:
+            mark = "●" if part["ok"] else "✗"
+            print(
+                f"{mark} {part['name']:<24}{say('liandong.status.ok' if part['ok'] else 'liandong.status.bad')}  {part['detail']}"
+            )
+    return 0 if well else 1
+
+
+def _parts(facts: dict[str, Any], say: Say) -> Iterator[dict[str, Any]]:
+    for name, port in facts["ports"].items():
+        if name not in facts["gateways"]:
+            yield _part(name, listening(port), f"127.0.0.1:{port}", say)
+    yield _part("cloud", answers(f"{facts['console']}/healthz"), facts["console"], say)
+    try:
+        devices = ask(Path(facts["simulation"]), {"cmd": "ping"})["devices"]
+        yield {"name": "simulation", "ok": True, "detail": f"{devices} devices"}
+    except LiandongError:
+        yield _part("simulation", False, facts["simulation"], say)
+    for gateway, config in facts["gateways"].items():
+        yield from _gateway(gateway, Path(config), say)
+
+
+def _gateway(name: str, config: Path, say: Say) -> Iterator[dict[str, Any]]:
+    """The gateway itself and each of its parts, as its own status socket tells."""
+    try:
+        told = ask_status(load_config(config))
+    except (LiandongError, OSError):
+        yield _part(name, False, str(config), say)
+        return
+    for part in told["parts"]:
+        yield {**part, "name": f"{name}/{part['name']}"}
+
+
+def _part(name: str, ok: bool, detail: str, say: Say) -> dict[str, Any]:
+    return {"name": name, "ok": ok, "detail": detail if ok else f"{detail} {say('liandong.status.silent')}"}

@@ -1,0 +1,142 @@
+"""``liandong up``: start everything, say where it is, stop everything on Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from liandong.language import Say, speaker
+from liandong.up.layout import DataDirectory, demand_free
+from liandong.up.street import Choices, Street
+from liandong.up.supervisor import Supervisor
+from protocols.errors import ConfigError
+from protocols.messages import Language
+
+
+def register(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the options of ``liandong up``."""
+    say = speaker(language)
+    parser.epilog = say("liandong.up.epilog")
+    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help=say("liandong.up.opt-data"))
+    parser.add_argument("--port", type=_port, default=8080, metavar="N", help=say("liandong.up.opt-port"))
+    parser.add_argument("--listen", default="127.0.0.1", metavar="ADDR", help=say("liandong.up.opt-listen"))
+    parser.add_argument("--scenario", default="peach-garden", metavar="NAME", help=say("liandong.up.opt-scenario"))
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help=say("liandong.up.opt-speed"))
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help=say("liandong.up.opt-seed"))
+    parser.set_defaults(run=partial(_up, language=language))
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65535:
+        raise ValueError(text)
+    return port
+
+
+def _up(arguments: argparse.Namespace, language: Language) -> int:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    _demand_loopback(arguments.listen)
+    if not 0 < arguments.speed <= 1000:
+        raise ConfigError("liandong.up.speed", speed=arguments.speed)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    data = DataDirectory(arguments.data)
+    data.open()
+    try:
+        demand_free(arguments.listen, arguments.port)
+        choices = Choices(
+            listen=arguments.listen,
+            port=arguments.port,
+            scenario=arguments.scenario,
+            seed=arguments.seed,
+            speed=arguments.speed,
+        )
+        return _run(Street(data, choices), stop, speaker(language), language)
+    finally:
+        data.close()
+
+
+def _run(street: Street, stop: threading.Event, say: Say, language: Language) -> int:
+    began = time.monotonic()
+
+    def tell(step: str) -> None:
+        print(f"  {say('liandong.up.step-' + step)} …", file=sys.stderr, flush=True)
+
+    def remember(pids: Mapping[str, int]) -> None:
+        street.data.write_run({**street.facts(), "pids": pids})
+
+    street.prepare()
+    supervisor = Supervisor(street.logs, remember)
+    try:
+        tell("database")
+        street.postgres.make()
+        supervisor.start(*street.infrastructure(), street.estate())
+        if stop.is_set():
+            return 0
+        tell("estate")
+        street.import_estate()
+        tell("services")
+        supervisor.start(street.cloud(), *street.agents())
+        _announce(street, street.links(), say, language, time.monotonic() - began)
+        supervisor.run(stop)
+        return 0
+    finally:
+        print(f"\n  {say('liandong.up.stopping')} …", file=sys.stderr, flush=True)
+        supervisor.stop()
+        print(f"  {say('liandong.up.stopped', data=street.data.path)}", file=sys.stderr, flush=True)
+
+
+def _announce(street: Street, links: list[dict[str, Any]], say: Say, language: Language, took_s: float) -> None:
+    """Say on standard output where everything is. The links are new at each start and work once."""
+    lines = [
+        "",
+        say("liandong.up.ready", seconds=f"{took_s:.1f}"),
+        "",
+        f"  {say('liandong.up.console')}  {street.url}/console",
+        f"  {say('liandong.up.phone')}  {street.url}/phone",
+        "",
+        say("liandong.up.links"),
+    ]
+    for link in links:
+        name = link["name"].get(language) or link["login"]
+        roles = ", ".join(say(f"cloud.role.{role}") for role in link["roles"])
+        lines += [f"  {name} ({roles})", f"    {link['url']}"]
+    lines += [
+        "",
+        say("liandong.up.running"),
+        f"  {_parts(street, say)}",
+        f"  {say('liandong.up.data', data=street.data.path)}",
+        "",
+        say("liandong.up.try"),
+        f"  liandong sim trigger smoke --at peach-garden/3/502 --data {street.data.path}",
+        "",
+        say("liandong.up.stop-hint"),
+    ]
+    print("\n".join(lines), flush=True)
+
+
+def _parts(street: Street, say: Say) -> str:
+    """One line: what runs, and on which ports of the loopback."""
+    names = {"PostgreSQL": "postgres", "MQTT": "broker", say("liandong.up.field"): "field-broker"}
+    ports = [f"{name} 127.0.0.1:{street.ports[part]}" for name, part in names.items()]
+    return " · ".join([*ports, *street.gateways, street.choices.scenario])
+
+
+def _demand_loopback(address: str) -> None:
+    """Until people's phones can be given certificates by the built-in CA, nothing listens beyond this machine."""
+    try:
+        loopback = address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ConfigError("liandong.up.listen", address=address)

@@ -1,0 +1,93 @@
+"""The network cable between a gateway and the broker: a TCP relay on loopback that can be pulled.
+
+Pulled means silence, as on a real street: nobody gets a reset, bytes wait, new connections are not answered. Plugged in
+again, what TCP held goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+_CHUNK: Final = 65536
+
+
+class Cable:
+    """Relays `listen` to `target` (ports of 127.0.0.1). Lives in one event loop; `close` ends all connections."""
+
+    def __init__(self, listen: int, target: int) -> None:
+        self._listen = listen
+        self._target = target
+        self._plugged = asyncio.Event()
+        self._plugged.set()
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    @property
+    def plugged(self) -> bool:
+        """Whether bytes pass."""
+        return self._plugged.is_set()
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._listen, limit=_CHUNK)
+
+    def unplug(self) -> None:
+        """From now on nothing passes."""
+        self._plugged.clear()
+
+    def plug(self) -> None:
+        """What waited passes, and everything after it."""
+        self._plugged.set()
+
+    async def close(self) -> None:
+        """Stop listening and end what is open."""
+        if self._server is not None:
+            self._server.close()
+        for task in tuple(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            await self._plugged.wait()
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target, limit=_CHUNK)
+        except (OSError, asyncio.CancelledError):
+            self._open.discard(task)
+            writer.transport.abort()
+            return
+        try:
+            await self._both(reader, writer, far_reader, far_writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._open.discard(task)
+            for end in (writer, far_writer):
+                end.transport.abort()
+
+    async def _both(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        far_reader: asyncio.StreamReader,
+        far_writer: asyncio.StreamWriter,
+    ) -> None:
+        """Copy both ways until either end closes."""
+        ways = {asyncio.create_task(self._copy(*way)) for way in ((reader, far_writer), (far_reader, writer))}
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                await self._plugged.wait()
+                writer.write(data)
+                await writer.drain()

@@ -1,0 +1,96 @@
+"""``liandong sim``: run an estate, and make things happen in it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+
+from protocols.errors import ConfigError
+from protocols.messages import Language, sentence
+from simulators.control import ask
+from simulators.run import EstateProcess
+from simulators.scenario import read_scenario
+
+
+def register(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the sub-commands of ``liandong sim``."""
+
+    def say(code: str) -> str:
+        return sentence(f"simulators.cli.{code}", {}, language)
+
+    commands = parser.add_subparsers(required=True, dest="sim", metavar=say("command"))
+
+    trigger = commands.add_parser(
+        "trigger", help=say("trigger"), description=say("trigger"), epilog=say("trigger-epilog")
+    )
+    trigger.add_argument("name", help=say("trigger-name"))
+    trigger.add_argument("--at", metavar="PLACE", help=say("trigger-at"))
+    _add_where(trigger, say("data"))
+    trigger.set_defaults(run=_trigger)
+
+    triggers = commands.add_parser("triggers", help=say("triggers"), description=say("triggers"))
+    _add_where(triggers, say("data"))
+    triggers.set_defaults(run=partial(_list, language=language))
+
+    run = commands.add_parser("run", help=say("run"), description=say("run"))
+    run.add_argument("--hardware", type=Path, required=True, help=say("run-hardware"))
+    run.add_argument("--estate", type=Path, required=True, help=say("run-estate"))
+    run.add_argument("--home", type=Path, required=True, help=say("run-home"))
+    run.add_argument("--control", type=Path, required=True, help=say("run-control"))
+    run.add_argument("--seed", type=int, default=1, help=say("run-seed"))
+    run.add_argument("--speed", type=float, default=1.0, help=say("run-speed"))
+    run.set_defaults(run=_run)
+
+
+def _add_where(parser: argparse.ArgumentParser, about: str) -> None:
+    parser.add_argument("--data", type=Path, default=Path("data"), metavar="DIR", help=about)
+    parser.add_argument("--json", action="store_true", help="JSON")
+
+
+def _control(data: Path) -> Path:
+    """The control socket of the street that runs on the data directory `data`."""
+    try:
+        facts = json.loads((data.expanduser() / "run.json").read_text("utf-8"))
+        return Path(facts["simulation"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError("simulators.control.not-running", path=data) from error
+
+
+def _trigger(arguments: argparse.Namespace) -> int:
+    request = {"cmd": "trigger", "name": arguments.name, "at": arguments.at}
+    did = ask(_control(arguments.data), request)["did"]
+    if arguments.json:
+        print(json.dumps(did, ensure_ascii=False))
+    else:
+        print("  ".join(f"{key}={value}" for key, value in did.items()))
+    return 0
+
+
+def _list(arguments: argparse.Namespace, language: Language) -> int:
+    triggers = ask(_control(arguments.data), {"cmd": "list"})["triggers"]
+    if arguments.json:
+        print(json.dumps(triggers, ensure_ascii=False))
+        return 0
+    for row in triggers:
+        print(f"{row['name']:<18}{sentence('simulators.trigger.about.' + row['name'], {}, language)}")
+        for target in row["targets"]:
+            print(f"{'':<18}  --at {target['at']}  {target['name'].get(language, '')}")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    scenario = read_scenario(arguments.hardware, arguments.estate)
+    arguments.home.mkdir(parents=True, exist_ok=True)
+
+    async def live() -> None:
+        process = EstateProcess(scenario, arguments.home, arguments.control, seed=arguments.seed, speed=arguments.speed)
+        await process.run()
+
+    asyncio.run(live())
+    return 0

@@ -1,0 +1,96 @@
+"""``liandong sim run``: an estate as a process: hardware, cables, control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from protocols.errors import ConfigError, UnavailableError
+from simulators.cable import Cable
+from simulators.control import ControlServer
+from simulators.estate import Estate
+from simulators.scenario import Scenario
+
+_log = logging.getLogger("simulators.run")
+_STEP_S: Final = 1.0
+CABLE_TRIGGERS: Final = ("gateway-unplug", "gateway-plug")
+
+
+class EstateProcess:
+    """The estate, its cables and its control socket, in one event loop. Hardware lives in its own threads."""
+
+    def __init__(self, scenario: Scenario, home: Path, control: Path, *, seed: int, speed: float) -> None:
+        self._estate = Estate(scenario, home, seed=seed, speed=speed)
+        self._cables = {row.gateway: Cable(row.listen, row.target) for row in scenario.cable}
+        self._control = ControlServer(control, self._handle)
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Live until SIGTERM or SIGINT. Raises UnavailableError when a port or socket is taken."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        try:
+            for cable in self._cables.values():
+                await cable.start()
+            await asyncio.to_thread(self._estate.start)
+            await self._control.start()
+        except OSError as error:
+            raise UnavailableError("simulators.run.taken", why=error) from error
+        _log.info("estate=%s hardware=%d", self._estate.scenario.group, len(self._estate.hardware))
+        try:
+            await self._live()
+        finally:
+            await self._control.close()
+            for cable in self._cables.values():
+                await cable.close()
+            await asyncio.to_thread(self._estate.stop)
+
+    async def _live(self) -> None:
+        while not self._stopping.is_set():
+            await asyncio.to_thread(self._estate.step, time.time_ns() // 1_000_000)
+            try:
+                await asyncio.wait_for(self._stopping.wait(), _STEP_S)
+            except TimeoutError:
+                continue
+
+    async def _handle(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        match request.get("cmd"):
+            case "ping":
+                return {"devices": sum(len(h.devices) for h in self._estate.hardware.values())}
+            case "list":
+                return {"triggers": self._estate.triggers() + self._cable_triggers()}
+            case "trigger":
+                return {"did": await self._trigger(request)}
+            case other:
+                raise ConfigError("simulators.control.unknown", cmd=other)
+
+    async def _trigger(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        name, at = str(request.get("name")), request.get("at")
+        if at is not None and not isinstance(at, str):
+            raise ConfigError("simulators.control.unreadable")
+        params = request.get("params") or {}
+        if name in CABLE_TRIGGERS:
+            return self._pull(name, at)
+        return await asyncio.to_thread(self._estate.trigger, name, at, params)
+
+    def _pull(self, name: str, at: str | None) -> Mapping[str, Any]:
+        gateway = (at or next(iter(self._cables), "")).rpartition("/")[2]
+        cable = self._cables.get(gateway)
+        if cable is None:
+            raise ConfigError("simulators.trigger.nowhere", name=name, at=at, known=", ".join(self._cables))
+        if name == "gateway-unplug":
+            cable.unplug()
+        else:
+            cable.plug()
+        _log.info("trigger=%s gateway=%s", name, gateway)
+        return {"trigger": name, "gateway": gateway}
+
+    def _cable_triggers(self) -> list[dict[str, Any]]:
+        targets = [{"at": name, "device": name, "name": {"zh-CN": name, "en": name}} for name in self._cables]
+        return [{"name": name, "targets": targets} for name in CABLE_TRIGGERS] if targets else []
