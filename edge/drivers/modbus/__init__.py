@@ -1,0 +1,9 @@
+"""Modbus RTU: meters and sensors on a serial bus, read by register profiles (``sample.toml`` shows a whole table)."""
+
+from edge.drivers.modbus.config import ModbusConfig
+from edge.drivers.modbus.driver import ModbusDriver
+from edge.drivers.port import DriverFamily
+
+__all__ = ["FAMILY", "ModbusConfig", "ModbusDriver"]
+
+FAMILY = DriverFamily(name="modbus", config=ModbusConfig, make=ModbusDriver)

@@ -1,0 +1,68 @@
+"""The sample is the documentation: it must be true. And what a person may write wrongly."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from edge.drivers.modbus import FAMILY
+from protocols.errors import ConfigError
+from protocols.modbus import profile_names
+
+
+def sample() -> dict[str, Any]:
+    document = tomllib.loads((files("edge.drivers.modbus") / "sample.toml").read_text("utf-8"))
+    (table,) = document["driver"]
+    assert isinstance(table, dict)
+    return table
+
+
+def test_the_sample_makes_a_driver() -> None:
+    driver = FAMILY.make(FAMILY.config.model_validate(sample()))
+    assert [d.id for d in driver.devices] == ["meter-1", "cabinet-1"]
+
+
+def test_the_sample_shows_every_key_and_every_profile() -> None:
+    text = (files("edge.drivers.modbus") / "sample.toml").read_text("utf-8")
+    assert set(FAMILY.config.model_fields) == set(sample())
+    assert all(name in text for name in profile_names())
+
+
+def test_a_profile_of_the_installers_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text((files("protocols.modbus") / "profiles" / "xy-md02.toml").read_text("utf-8"), encoding="utf-8")
+    table = sample()
+    table["device"][1] |= {"profile_file": own}
+    del table["device"][1]["profile"]
+    assert FAMILY.make(FAMILY.config.model_validate(table)).devices[1].id == "cabinet-1"
+    own.unlink()
+    with pytest.raises(ConfigError, match=r"own\.toml"):
+        FAMILY.make(FAMILY.config.model_validate(table))
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"profile": "nonsense"}, "protocols.modbus.profile-unknown"),
+        ({"type": "cold-chain"}, "edge.driver.modbus.type"),
+        ({"unit": 2}, "edge.driver.modbus.unit-twice"),
+        ({"profile_file": "mine.toml"}, "edge.driver.modbus.one-profile"),
+    ],
+)
+def test_each_fault_has_its_sentence(change: dict[str, Any], code: str) -> None:
+    table = sample()
+    table["device"][0] |= change
+    with pytest.raises(ConfigError) as wrong:
+        FAMILY.config.model_validate(table)
+    assert wrong.value.code == code
+    assert not str(wrong.value).startswith(code), "the catalogue has a sentence for it"
+
+
+def test_an_unknown_key_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        FAMILY.config.model_validate(sample() | {"speed": 9600})
