@@ -25,6 +25,7 @@ OK: Final = "00"
 BAD_REVISION: Final = "02"
 NO_DATA: Final = "04"
 ERROR: Final = "05"
+_ANSWER_BYTES: Final = 18
 REVISIONS: Final = ("R00L06", "R01L01")
 
 
@@ -243,7 +244,11 @@ class Carrier(_Session):
             self._await_data(now)
 
     def _answer_bid(self, now: float) -> None:
-        """The machine was faster: it says what it wants, and we answer."""
+        """The machine was faster: it says what it wants. Or it still answers a request that we gave up."""
+        assert isinstance(self._phase, ReceivePhase)
+        if len(self._phase.data) == _ANSWER_BYTES:
+            self._on_answer(now)
+            return
         greeted = self._header(word_size=1, word_first=False)
         wanted = greeted is not None and greeted.word == SEND
         then = self._await_data if wanted else self._end_unwanted

@@ -1,0 +1,24 @@
+"""The ``[[driver]]`` table of a vending machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from edge.drivers.port import DeviceConfig
+
+
+class VendingConfig(BaseModel):
+    """One DEX line with one machine. `carrier` is who we say we are: a maker's three letters and seven digits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    family: Literal["vending"]
+    name: str
+    port: Path
+    baud: Literal[9600, 19200, 38400] = 9600
+    interval_s: float = Field(default=60.0, ge=1, le=86_400)
+    carrier: str = Field(default="LDG0000001", pattern=r"^[A-Z]{3}[0-9]{7}$")
+    revision: Literal["R00L06", "R01L01"] = "R00L06"
+    device: tuple[DeviceConfig, ...] = Field(min_length=1, max_length=1)

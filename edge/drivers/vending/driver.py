@@ -1,0 +1,169 @@
+"""The driver of one vending machine: reads its audit over DEX, hands on what it means, then lets the machine close."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from edge.drivers.port import DeviceConfig, DriverContext
+from edge.drivers.vending.config import VendingConfig
+from edge.drivers.vending.line import Line, LineError
+from edge.drivers.vending.meaning import Memory, understand
+from protocols.errors import DeviceError, LiandongError, RefusedError, UnavailableError
+from protocols.evadts import Audit, read
+from protocols.evadts.dex import AuditReceived, Carrier, Closed, DexEvent, Failed, Greeted, Identity, Step, Timers
+from protocols.events import Value
+
+_log = logging.getLogger(__name__)
+
+_REOPEN_S: Final = (0.25, 10.0)
+_RETRY_S: Final = (0.2, 30.0)
+_LISTEN_S: Final = 0.2
+_EMIT_S: Final = 0.5
+_EMIT_TRIES: Final = 20
+_BIDS: Final = 5
+_TOLERATED: Final = 2  # sessions that may fail in a row before the machine counts as offline
+
+
+class VendingDriver:
+    """Owns the line. The last block of an audit is acknowledged only when all that it tells is on the disk."""
+
+    def __init__(self, config: VendingConfig) -> None:
+        self._config = config
+        self._device = config.device[0].id
+        self._timers = Timers(byte=10 / config.baud, bids=_BIDS)
+        self._identity = Identity(id=config.carrier, revision=config.revision)
+        self._failures = 0
+        self._damaged = 0
+        self._next_s = 0.0
+        self._asked_s: float | None = None
+        self._round_trip_s: float | None = None
+        self._refused: LiandongError | None = None
+
+    @property
+    def devices(self) -> Sequence[DeviceConfig]:
+        """The one machine."""
+        return self._config.device
+
+    def run(self, ctx: DriverContext) -> None:
+        """Read an audit every `interval_s`, and when the machine calls, until `ctx.stop` is set."""
+        first, longest = _REOPEN_S
+        pause = first
+        while not ctx.stop.is_set():
+            try:
+                line = Line(self._config)
+            except LineError as error:
+                self._away(ctx, error)
+                ctx.stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+                pause = min(2 * pause, longest)
+                continue
+            pause = first
+            try:
+                self._serve(line, ctx)
+            except LineError as error:
+                self._away(ctx, error)
+            finally:
+                line.close()
+
+    def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
+        """Nothing in the machine can be switched over DEX: always RefusedError."""
+        raise RefusedError("edge.driver.vending.no-output", device=device, output=output)
+
+    def _away(self, ctx: DriverContext, error: LiandongError) -> None:
+        ctx.status(self._device, online=False, error=error)
+
+    def _serve(self, line: Line, ctx: DriverContext) -> None:
+        """Sessions on an open line, until it is lost or `ctx.stop` is set."""
+        carrier = Carrier(self._identity, self._timers)
+        self._next_s = time.monotonic()
+        while not ctx.stop.is_set():
+            now = time.monotonic()
+            if not carrier.busy and now >= self._next_s:
+                self._asked_s, self._refused = now, None
+                self._next_s = now + self._config.interval_s
+                step = carrier.start(now)
+            else:
+                data = line.read(self._patience(carrier, now))
+                now = time.monotonic()
+                step = carrier.feed(data, now) if data else carrier.poll(now)
+                if data and self._asked_s is not None:
+                    self._round_trip_s, self._asked_s = now - self._asked_s, None
+            self._follow(step, carrier, line, ctx)
+
+    def _patience(self, carrier: Carrier, now: float) -> float:
+        """How long to listen: until a timer is due, and never longer than it takes to notice a stop."""
+        times = [now + _LISTEN_S]
+        if carrier.due is not None:
+            times.append(carrier.due)
+        elif not carrier.busy:
+            times.append(self._next_s)
+        return min(times) - now
+
+    def _follow(self, step: Step, carrier: Carrier, line: Line, ctx: DriverContext) -> None:
+        if step.send:
+            line.write(step.send)
+        for event in step.events:
+            self._on_event(event, carrier, line, ctx)
+
+    def _on_event(self, event: DexEvent, carrier: Carrier, line: Line, ctx: DriverContext) -> None:
+        if isinstance(event, Greeted):
+            _log.debug("device=%s machine=%s revision=%s word=%s", self._device, event.id, event.revision, event.word)
+        elif isinstance(event, AuditReceived):
+            try:
+                self._store(event.data, carrier, line, ctx)
+            except (DeviceError, UnavailableError) as error:
+                self._refused = error
+                self._follow(carrier.abandon(time.monotonic()), carrier, line, ctx)
+            else:
+                self._follow(carrier.confirm(time.monotonic()), carrier, line, ctx)
+        elif isinstance(event, Closed):
+            self._failures = 0
+            ctx.status(self._device, online=True, round_trip_s=self._round_trip_s)
+        elif isinstance(event, Failed):
+            self._on_failure(self._refused or event.error, ctx)
+
+    def _on_failure(self, error: LiandongError, ctx: DriverContext) -> None:
+        self._failures += 1
+        first, longest = _RETRY_S
+        pause = min(first * 2.0 ** min(self._failures, 20), longest, self._config.interval_s)
+        self._next_s = time.monotonic() + max(first, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        _log.debug("device=%s session failed: %s", self._device, error.code)
+        if self._failures >= _TOLERATED:
+            self._away(ctx, error)
+
+    def _store(self, data: bytes, carrier: Carrier, line: Line, ctx: DriverContext) -> None:
+        """Hand on what the audit means, with the memory that goes with it, and return when it is on the disk.
+
+        Raises DeviceError for an audit that had better be read again, UnavailableError when the agent is behind.
+        """
+        audit = read(data)
+        self._check(audit)
+        memory = Memory.from_state(ctx.state())
+        observations, after = understand(memory, audit, device=self._device, now_ms=ctx.now_ms())
+        for _ in range(_EMIT_TRIES):
+            try:
+                ctx.emit(observations, state=after.to_state(), durable=True, timeout_s=_EMIT_S)
+                return
+            except UnavailableError:
+                if ctx.stop.is_set():
+                    raise
+                step = carrier.poll(time.monotonic())  # the machine is asked for patience
+                line.write(step.send)
+                if not carrier.busy:
+                    raise
+        raise UnavailableError("edge.driver.vending.behind", device=self._device)
+
+    def _check(self, audit: Audit) -> None:
+        """Refuse what is no audit; take a damaged one once it came twice: every block fitted, so the machine itself errs."""
+        if not audit.records:
+            raise DeviceError("edge.driver.vending.unreadable", device=self._device)
+        if audit.ok:
+            self._damaged = 0
+            return
+        self._damaged += 1
+        if self._damaged == 1:
+            first = next(finding for finding in audit.findings if finding.level == "error")
+            raise DeviceError("edge.driver.vending.damaged", device=self._device, why=first.what())
