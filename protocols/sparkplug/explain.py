@@ -19,7 +19,7 @@ _QUALITIES: Final = {0: "bad", 192: "good", 500: "stale"}
 
 
 def decode_sparkplug(data: bytes) -> dict[str, Any]:
-    """``{"kind": "sparkplug", "ok", "findings": [{"level", "at", "what", …}], "frames": [...]}`` for one payload or STATE.
+    """One payload or STATE: ``{"kind": "sparkplug", "ok", "findings": [{"level", "at", "what", …}], "frames": [...]}``.
 
     `frames` is empty when nothing was recognised; `ok` is False when any finding is an error. Never raises. Bytes are
     written in hexadecimal, numbers that JSON lacks (NaN, infinities) as text.

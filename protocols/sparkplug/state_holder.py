@@ -1,9 +1,9 @@
 """The one that says STATE for a Host Application, sans-I/O (3.0.0, chapter 5, "Sparkplug Host Application Session").
 
 One declared deviation: tck-id-message-flow-hid-sparkplug-state-message-delivered wants an offline STATE of our own
-host id answered at once, whatever it is. After a kill the successor reads its predecessor's retained death after its own
-birth and would answer for ever. So an older retained one is ignored, and any other is answered by a new connection with
-a newer timestamp, as version 4 of the specification does (eclipse-sparkplug/sparkplug#547).
+host id answered at once, whatever it is. After a kill the successor reads its predecessor's retained death after its
+own birth and would answer for ever. So an older retained one is ignored, and any other is answered by a new connection
+with a newer timestamp, as version 4 of the specification does (eclipse-sparkplug/sparkplug#547).
 """
 
 from __future__ import annotations
