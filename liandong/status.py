@@ -43,9 +43,8 @@ def _status(arguments: argparse.Namespace, language: Language) -> int:
     else:
         for part in parts:
             mark = "●" if part["ok"] else "✗"
-            print(
-                f"{mark} {part['name']:<24}{say('liandong.status.ok' if part['ok'] else 'liandong.status.bad')}  {part['detail']}"
-            )
+            word = say("liandong.status.ok" if part["ok"] else "liandong.status.bad")
+            print(f"{mark} {part['name']:<24}{word}  {part['detail']}")
     return 0 if well else 1
 
 
