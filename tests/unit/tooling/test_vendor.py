@@ -25,7 +25,6 @@ def test_every_import_names_a_file_beside() -> None:
 
 def test_lock_names_no_host() -> None:
     assert "resolved" not in (UI / "package-lock.json").read_text(encoding="utf-8")
-    assert "://" not in (UI.parents[1] / "requirements.lock").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
