@@ -1,4 +1,4 @@
-"""The bytes that pysparkplug 0.6.1 (an independent implementation) makes of the same values: DBIRTH, seq 1, one metric."""
+"""The bytes that pysparkplug 0.6.1, an independent implementation, makes of the same values: DBIRTH, seq 1."""
 
 from __future__ import annotations
 
