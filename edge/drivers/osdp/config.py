@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.drivers.port import DeviceConfig
 from protocols.access.cardholders import Cardholders, cardholders_from
@@ -29,11 +29,6 @@ class ReaderConfig(DeviceConfig):
     exit_input: int | None = Field(default=1, ge=0, le=63)
     strike_output: int = Field(default=0, ge=0, le=63)
 
-    @field_validator("key_file")
-    @classmethod
-    def _below_the_configuration(cls, path: Path, info: ValidationInfo) -> Path:
-        return _resolved(path, info)
-
 
 class OsdpConfig(BaseModel):
     """``[[driver]]``: one serial line with its readers."""
@@ -46,11 +41,6 @@ class OsdpConfig(BaseModel):
     cardholders: Path
     device: tuple[ReaderConfig, ...] = Field(min_length=1)
 
-    @field_validator("cardholders")
-    @classmethod
-    def _below_the_configuration(cls, path: Path, info: ValidationInfo) -> Path:
-        return _resolved(path, info)
-
     @model_validator(mode="after")
     def _told_apart(self) -> OsdpConfig:
         if len({reader.address for reader in self.device}) != len(self.device):
@@ -58,12 +48,6 @@ class OsdpConfig(BaseModel):
         if len({reader.id for reader in self.device}) != len(self.device):
             raise ValueError("two readers of one line have the same id")
         return self
-
-
-def _resolved(path: Path, info: ValidationInfo) -> Path:
-    """Relative paths count from the configuration's directory, where the caller gave it as context ``directory``."""
-    directory = info.context.get("directory") if isinstance(info.context, dict) else None
-    return Path(directory) / path if directory is not None else path
 
 
 def read_key(reader: ReaderConfig) -> bytes:

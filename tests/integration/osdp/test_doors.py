@@ -1,0 +1,188 @@
+"""A door over a real pty, secure channel on: panel and reader are both libosdp, each at its own end of the line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from protocols.errors import DeviceError, RefusedError
+from tests.integration.osdp.rig import DEVICE, KEY, LATE, STRANGER, Rig, eventually
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    try:
+        rig.up()
+        yield rig
+    finally:
+        rig.close()
+
+
+def test_a_known_card_opens_the_strike_and_is_told_once(rig: Rig) -> None:
+    rig.trigger("card")
+    eventually(lambda: rig.door.reader.strike, "strike open")
+    rig.told("access.granted")
+    assert rig.agent.event("access.granted").data == {"card": "H10301:42:12345", "holder": "wang-lan"}
+    eventually(lambda: rig.agent.last("contact-open") is True, "someone walks through")
+    eventually(lambda: rig.agent.last("contact-open") is False, "the door falls shut")
+    eventually(lambda: rig.door.reader.light == "green", "green light")
+    assert not rig.door.reader.strike
+    assert rig.agent.kinds() == ["access.granted"]
+    assert rig.ledger.lines == [("card", 1, "H10301:42:12345")]
+
+
+@pytest.mark.parametrize(("card", "reason"), [(STRANGER.text, "unknown"), (LATE.text, "expired"), ("RAW:40:DEADBEEF00", "unknown")])
+def test_another_card_is_denied_with_the_reason(rig: Rig, card: str, reason: str) -> None:
+    rig.trigger("card", card=card)
+    rig.told("access.denied")
+    data = rig.agent.event("access.denied").data
+    assert (data["card"], data["reason"]) == (card, reason)
+    eventually(lambda: rig.door.reader.light == "red", "red light")
+    eventually(lambda: rig.door.reader.beeps == 2, "two beeps")
+    assert not rig.door.reader.strike
+    eventually(lambda: rig.ledger.lines == [("card", 1, card)], "card in the ledger")
+
+
+def test_an_exit_request_opens_the_door_from_inside(rig: Rig) -> None:
+    rig.trigger("exit-request")
+    rig.told("access.exit-request")
+    eventually(lambda: rig.agent.last("contact-open") is True, "someone leaves")
+    eventually(lambda: rig.agent.last("contact-open") is False, "the door falls shut")
+    assert rig.agent.kinds() == ["access.exit-request"]
+
+
+def test_a_forced_door_is_told_and_closes_again(rig: Rig) -> None:
+    rig.trigger("door-forced", open_s=1.0)
+    rig.told("access.forced", "access.closed")
+    eventually(lambda: rig.ledger.lines == [("access.forced", 1, True)], "forced in the ledger")
+
+
+def test_tamper_and_mains(rig: Rig) -> None:
+    eventually(lambda: rig.agent.last("tamper") is False and rig.agent.last("mains-lost") is False, "quiet at first")
+    rig.trigger("tamper")
+    eventually(lambda: rig.agent.last("tamper") is True, "tamper")
+    rig.trigger("power", on=False)
+    eventually(lambda: rig.agent.last("mains-lost") is True, "mains lost")
+    rig.trigger("power", on=True)
+    eventually(lambda: rig.agent.last("mains-lost") is False, "mains back")
+
+
+def test_outputs_are_confirmed_by_the_reader(rig: Rig) -> None:
+    rig.driver.act(DEVICE, "beep", True, 5.0)
+    assert rig.door.reader.beeps == 3
+    rig.driver.act(DEVICE, "unlock", True, 5.0)
+    assert rig.door.reader.strike
+    assert not rig.door.reader.strike_held
+    with pytest.raises(RefusedError):
+        rig.driver.act(DEVICE, "sound", True, 5.0)
+    with pytest.raises(RefusedError):
+        rig.driver.act(DEVICE, "release", False, 5.0)
+
+
+def test_an_emergency_release_stays_until_restore_whatever_restarts(rig: Rig) -> None:
+    rig.driver.act(DEVICE, "release", True, 5.0)
+    assert rig.door.reader.strike_held
+    assert rig.agent.last("released") is True
+    rig.told("access.emergency-release")
+
+    rig.halt()
+    rig.door.reader.stop()  # the reader loses power and forgets its output
+    rig.door.reader.start()
+    assert not rig.door.reader.strike_held
+    rig.run()
+    eventually(lambda: rig.door.reader.strike_held, "released again after both restarted")
+    assert rig.trigger("door-forced")["refused"] == "door-not-locked"
+
+    rig.driver.act(DEVICE, "restore", True, 5.0)
+    assert not rig.door.reader.strike
+    assert rig.agent.last("released") is False
+    rig.told("access.emergency-release", "access.restored")
+
+
+def test_a_release_while_the_line_is_away_is_recorded_and_takes_effect_later(rig: Rig) -> None:
+    rig.trigger("unplug")
+    eventually(lambda: rig.agent.error == "edge.driver.osdp.port", "line away")
+    with pytest.raises(DeviceError):
+        rig.driver.act(DEVICE, "release", True, 5.0)
+    with pytest.raises(DeviceError):
+        rig.driver.act(DEVICE, "unlock", True, 5.0)
+    rig.told("access.emergency-release")
+    rig.trigger("plug")
+    eventually(lambda: rig.door.reader.strike_held, "released when the line is back")
+
+
+def test_unplugged_and_plugged_again_it_goes_on(rig: Rig) -> None:
+    rig.trigger("unplug")
+    eventually(lambda: rig.agent.error == "edge.driver.osdp.port", "line away")
+    assert rig.trigger("card")["refused"] == "reader-offline"
+    rig.trigger("plug")
+    eventually(lambda: rig.agent.online, "online again")
+    rig.trigger("card")
+    rig.told("access.granted")
+
+
+def test_a_reader_that_restarts_comes_back_by_itself(rig: Rig) -> None:
+    rig.door.reader.stop()
+    rig.door.reader.start()
+    eventually(lambda: rig.door.reader.secure, "secure again", 40.0)
+    eventually(lambda: rig.agent.online, "online again")
+    eventually(lambda: "refused" not in rig.trigger("card"), "card shown")
+    rig.told("access.granted")
+
+
+def test_a_door_forced_while_the_agent_is_down_is_told_afterwards(rig: Rig) -> None:
+    rig.halt()
+    rig.trigger("door-forced", open_s=60.0)
+    eventually(lambda: rig.door.state()["open"] is True, "door broken open")
+    rig.run()
+    rig.told("access.forced")
+    eventually(lambda: rig.ledger.lines == [("access.forced", 1, True)], "forced in the ledger")
+
+
+def test_an_agent_that_is_behind_does_not_keep_the_door_shut(rig: Rig) -> None:
+    rig.agent.behind = True
+    rig.trigger("card")
+    eventually(lambda: rig.door.reader.strike, "strike open")
+    rig.agent.behind = False
+    rig.told("access.granted")
+
+
+def test_a_door_that_is_held_open_is_told_once(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, held_open_s=1.0)
+    rig.up()
+    try:
+        rig.trigger("door-held", open_s=2.5)
+        rig.told("access.exit-request", "access.held-open", "access.closed")
+    finally:
+        rig.close()
+
+
+def test_a_reader_with_another_key_is_refused(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, key=bytes(reversed(KEY)))
+    rig.door.start()
+    rig.run()
+    try:
+        eventually(lambda: rig.agent.error == "edge.driver.osdp.refused", "refused", 30.0)
+        assert not rig.door.reader.secure
+        assert rig.trigger("card")["refused"] == "reader-offline"
+        with pytest.raises(DeviceError):
+            rig.driver.act(DEVICE, "unlock", True, 5.0)
+    finally:
+        rig.close()
+
+
+def test_a_missing_line_is_waited_for(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.run()
+    try:
+        eventually(lambda: rig.agent.error == "edge.driver.osdp.port", "line missing")
+        rig.door.start()
+        eventually(lambda: rig.agent.online, "online")
+    finally:
+        started = time.monotonic()
+        rig.close()
+    assert time.monotonic() - started < 4.0
