@@ -12,11 +12,11 @@ SOURCES := protocols edge cloud simulators liandong tests $(wildcard benchmarks 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up test check format bench screenshots lock clean
+.PHONY: help setup up test check format screenshots lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
-	@echo "also: make setup | format | bench | screenshots | lock | clean"
+	@echo "also: make setup | format | screenshots | lock | clean"
 
 setup: $(READY)
 
@@ -36,9 +36,6 @@ check: $(READY)
 format: $(READY)
 	@$(BIN)/ruff check --quiet --fix-only $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
-
-bench: $(READY)
-	@exec $(BIN)/liandong bench $(ARGS)
 
 screenshots: $(READY)
 	@$(BIN)/python tools/screenshots.py $(ARGS)
