@@ -1,0 +1,268 @@
+"""The agent as a whole: wiring and life cycle, nothing else."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from edge.actions import Actions
+from edge.board import Board, DeviceCondition, DriverCondition
+from edge.config import EdgeConfig
+from edge.drivers.runner import DriverRunner
+from edge.health import Health
+from edge.identity.register import Register
+from edge.log import Log
+from edge.normalise import Normaliser
+from edge.outbox.gather import Gather
+from edge.outbox.quota import Quota
+from edge.outbox.store import Block, Outbox
+from edge.pipeline import Pipeline, set_aside_event
+from edge.rules import LocalRules, check_rules
+from edge.status import Report, StatusServer, report
+from edge.uplink.uplink import Uplink
+from edge.uplink.view import AgentView
+from protocols.catalog import DEVICE_TYPES, NODE_TYPE, DeviceType
+from protocols.errors import ConfigError, DeviceError, LiandongError, StorageError
+from protocols.events import Event, Value
+
+AGENT: Final = "@agent"
+"""Under this name the agent stores a state of its own beside those of the drivers."""
+
+
+def now_ms() -> int:
+    """The wall clock, ms since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class EdgeAgent:
+    """One gateway's agent. Can be started inside a test: `start`, later `stop`."""
+
+    def __init__(self, config: EdgeConfig) -> None:
+        """Check everything that can be checked without touching the disk or a line. Raises ConfigError."""
+        self._config = config
+        self._log = Log("agent")
+        self._stack = ExitStack()
+        self._runners = [self._runner(entry) for entry in config.drivers]
+        self._by_device = {device.id: runner for runner in self._runners for device in runner.devices}
+        self._types = {device.id: device.type for runner in self._runners for device in runner.devices}
+        self._check_devices()
+        check_rules(config.rules, self._types, config.source)
+        self._board = Board(
+            {
+                device.id: DeviceCondition(driver=runner.name, type=device.type)
+                for runner in self._runners
+                for device in runner.devices
+            },
+            {runner.name: DriverCondition(family=runner.family) for runner in self._runners},
+        )
+        self._offline: set[str] = set()
+        self._offline_lock = threading.Lock()
+
+    def start(self) -> None:
+        """Open the files and start every part. Raises StorageError; then nothing runs."""
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def stop(self) -> None:
+        """Stop everything in order; what was observed is on the disk, the broker has heard NDEATH."""
+        self._log.info("stopping")
+        for runner in self._runners:
+            runner.stop.set()
+        self._stack.close()
+        self._log.info("stopped")
+
+    def report(self) -> Report:
+        """The condition of every part, see `edge.status`."""
+        uplink = self._config.uplink
+        return report(
+            uplink=self._uplink.condition,
+            broker=f"{uplink.host}:{uplink.port}",
+            outbox=self._outbox,
+            board=self._board,
+            acknowledged=uplink.delivery == "acknowledged",
+        )
+
+    def _start(self) -> None:
+        gateway, uplink = self._config.gateway, self._config.uplink
+        data = gateway.data
+        self._stack.callback(os.close, _claim(data))
+        register = Register(data / "names.db", now_ms=now_ms())
+        self._stack.callback(register.close)
+        total = int(self._config.outbox.quota_mb * 1_000_000)
+        quota = Quota(total=total, acknowledged=int(total * self._config.outbox.acknowledged_share))
+        self._outbox = Outbox(data / "outbox.db", now_ms=now_ms(), quota=quota)
+        self._stack.callback(self._outbox.close)
+        rows = {"": NODE_TYPE} | {device: DEVICE_TYPES[kind] for device, kind in self._types.items()}
+        view = AgentView(
+            outbox=self._outbox,
+            register=register,
+            board=self._board,
+            types=rows,
+            acknowledged=uplink.delivery == "acknowledged",
+        )
+        self._uplink = Uplink(
+            gateway=gateway,
+            settings=uplink,
+            bdseq=register.next_bdseq,
+            outbox=self._outbox,
+            board=self._board,
+            view=view,
+            lost=self._tell_unreadable,
+            now_ms=now_ms,
+        )
+        self._stack.callback(self._uplink.close)
+        self._start_pipeline(register, rows)
+        self._uplink.start()
+        server = StatusServer(data, self.report)
+        self._stack.callback(server.close)
+        server.start()
+        self._start_sources()
+
+    def _start_pipeline(self, register: Register, rows: Mapping[str, DeviceType]) -> None:
+        uplink = self._config.uplink
+        actions = Actions(self._act, self._settle)
+        rules = LocalRules(self._config.rules, self._types, self._outbox.rule_records(), actions.submit)
+        self._pipeline = Pipeline(
+            outbox=self._outbox,
+            gather=Gather(flush_s=uplink.flush_s, flush_bytes=uplink.flush_bytes),
+            normaliser=Normaliser(rows, register.datatype),
+            rules=rules,
+            board=self._board,
+            now_ms=now_ms,
+        )
+        if self._outbox.was_set_aside is not None:
+            self._log.error("outbox-set-aside", file=self._outbox.was_set_aside[0], why=self._outbox.was_set_aside[1])
+            self._pipeline.tell_from_inside(set_aside_event(self._outbox, now_ms()))
+        started = {"epoch": str(self._outbox.epoch), "group": self._config.gateway.group}
+        self._pipeline.tell_from_inside(Event(device="", kind="agent.started", at_ms=now_ms(), data=started))
+        self._stack.callback(self._pipeline.close)
+        self._stack.callback(actions.close)
+        self._pipeline.start()
+
+    def _start_sources(self) -> None:
+        self._offline = set(self._outbox.driver_state(AGENT).get("offline", ())) & self._types.keys()
+        health = Health(
+            self._outbox,
+            lambda readings: self._pipeline.emit(AGENT, readings),
+            period_s=self._config.gateway.health_s,
+            now_ms=now_ms,
+        )
+        self._stack.callback(health.close)
+        health.start()
+        for runner in self._runners:
+            self._stack.callback(runner.close)
+            runner.start()
+        gateway = self._config.gateway
+        self._log.info("started", group=gateway.group, node=gateway.node, epoch=self._outbox.epoch)
+
+    def _runner(self, entry: Any) -> DriverRunner:
+        return DriverRunner(
+            entry,
+            pipeline=lambda: self._pipeline,
+            board=lambda: self._board,
+            stored_state=lambda name: self._outbox.driver_state(name),
+            told=self._device_told,
+            now_ms=now_ms,
+        )
+
+    def _check_devices(self) -> None:
+        seen: set[str] = set()
+        for index, runner in enumerate(self._runners):
+            for number, device in enumerate(runner.devices):
+                key = f"driver[{index}].device[{number}]"
+                if device.id in seen:
+                    raise ConfigError(
+                        "edge.config.twice", file=self._config.source, key=f"{key}.id", value=repr(device.id)
+                    )
+                seen.add(device.id)
+                if device.type not in DEVICE_TYPES:
+                    raise ConfigError(
+                        "edge.config.not-allowed",
+                        file=self._config.source,
+                        key=f"{key}.type",
+                        value=repr(device.type),
+                        allowed=", ".join(DEVICE_TYPES),
+                        hint="",
+                    )
+
+    def _act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
+        runner = self._by_device.get(device)
+        if runner is None:
+            raise DeviceError("edge.driver.not-its-device", device=device)
+        runner.act(device, output, value, timeout_s)
+
+    def _settle(self, task: Any, error: LiandongError | None) -> None:
+        self._pipeline.settle(task, error)
+
+    def _device_told(self, driver: str, device: str, online: bool, error: LiandongError | None) -> None:
+        """A device was lost or answers again: the event and the list of the lost go to the disk together."""
+        with self._offline_lock:
+            known_lost = device in self._offline
+            (self._offline.discard if online else self._offline.add)(device)
+            if online == known_lost:
+                self._store_told(driver, device, online=online, error=error)
+        if online:
+            self._pipeline.resume(device)
+        self._uplink.device_changed(device, online=online)
+
+    def _store_told(self, driver: str, device: str, *, online: bool, error: LiandongError | None) -> None:
+        data: dict[str, object] = {"device": device, "driver": driver}
+        if error is not None:
+            data |= {"error": error.code, "params": {key: str(value) for key, value in error.params.items()}}
+        kind = "device.online" if online else "device.offline"
+        event = Event(device=device, kind=kind, at_ms=now_ms(), data=data)
+        try:
+            self._pipeline.emit(AGENT, [event], state={"offline": sorted(self._offline)})
+        except LiandongError as failure:
+            self._log.error("not-taken", what=kind, device=device, error=failure)
+
+    def _tell_unreadable(self, block: Block, error: StorageError) -> None:
+        where = block.id
+        data: dict[str, Any] = {
+            "epoch": str(where.epoch),
+            "lane": str(where.lane),
+            "first": where.first,
+            "last": where.last,
+            "count": where.last - where.first + 1,
+            "reason": "unreadable",
+        }
+        self._log.error("outbox-lost", **data, error=error)
+        self._pipeline.tell(Event(device="", kind="outbox.lost", at_ms=now_ms(), data=data))
+
+
+def _claim(data: Path) -> int:
+    """The lock on the data directory (a file descriptor). Raises StorageError when another agent works there."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o750)
+        lock = os.open(data / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StorageError("edge.storage.unusable", file=data, why=error.strerror or error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise StorageError("edge.storage.in-use", file=data) from error
+    return lock
+
+
+def run(config: EdgeConfig) -> None:
+    """Run an agent until SIGTERM or SIGINT."""
+    agent = EdgeAgent(config)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    agent.start()
+    try:
+        stop.wait()
+    finally:
+        agent.stop()

@@ -1,0 +1,94 @@
+"""What is known right now: the latest stored value of every metric, and the condition of every device and driver."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from protocols.errors import LiandongError
+from protocols.events import Observation, Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceCondition:
+    """Whether a device answers (None = not known yet), since when, and what it said last."""
+
+    driver: str
+    type: str
+    online: bool | None = None
+    since_ms: int = 0
+    error: LiandongError | None = None
+    round_trip_s: float | None = None
+    heard_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverCondition:
+    """Whether a driver runs, how often it was started again, and why it ended last."""
+
+    family: str
+    running: bool = False
+    restarts: int = 0
+    error: str | None = None
+
+
+class Board:
+    """Shared by all parts of the agent; every method may be called from any thread."""
+
+    def __init__(self, devices: Mapping[str, DeviceCondition], drivers: Mapping[str, DriverCondition]) -> None:
+        self._lock = threading.Lock()
+        self._devices: Final = dict(devices)
+        self._drivers: Final = dict(drivers)
+        self._latest: dict[str, dict[str, Reading]] = {}
+
+    def stored(self, observations: Iterable[Observation]) -> None:
+        """These are on the disk now."""
+        with self._lock:
+            for observation in observations:
+                if isinstance(observation, Reading):
+                    self._latest.setdefault(observation.device, {})[observation.metric] = observation
+                condition = self._devices.get(observation.device)
+                if condition is not None:
+                    self._devices[observation.device] = replace(condition, heard_ms=observation.at_ms)
+
+    def latest(self, device: str) -> dict[str, Reading]:
+        """The latest stored reading of each metric of `device` ('' = the gateway)."""
+        with self._lock:
+            return dict(self._latest.get(device, {}))
+
+    def condition(
+        self, device: str, *, online: bool, error: LiandongError | None, round_trip_s: float | None, now_ms: int
+    ) -> bool | None:
+        """A driver reports the condition of `device`. Returns what was known before, if that was something else."""
+        with self._lock:
+            before = self._devices[device]
+            changed = before.online is not online
+            self._devices[device] = replace(
+                before,
+                online=online,
+                since_ms=now_ms if changed else before.since_ms,
+                error=error if error is not None or online else before.error,
+                round_trip_s=before.round_trip_s if round_trip_s is None else round_trip_s,
+            )
+            return before.online
+
+    def driver(self, name: str, *, running: bool, error: str | None = None) -> None:
+        """A driver started or ended."""
+        with self._lock:
+            before = self._drivers[name]
+            restarts = before.restarts + (before.running and not running)
+            self._drivers[name] = replace(
+                before, running=running, restarts=restarts, error=error if error is not None else before.error
+            )
+
+    def devices(self) -> dict[str, DeviceCondition]:
+        """The condition of every device, in the order of the configuration."""
+        with self._lock:
+            return dict(self._devices)
+
+    def drivers(self) -> dict[str, DriverCondition]:
+        """The condition of every driver, in the order of the configuration."""
+        with self._lock:
+            return dict(self._drivers)

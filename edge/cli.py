@@ -1,0 +1,57 @@
+"""``liandong edge …``: run the agent, and ask it how it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Final, cast
+
+from protocols.messages import Language, sentence
+
+DEFAULT_CONFIG: Final = Path("gateway.toml")
+
+
+def register(parser: argparse.ArgumentParser, language: str) -> None:
+    """Add the commands of the agent to the parser of ``liandong edge``."""
+    spoken = cast("Language", language)
+
+    def say(key: str) -> str:
+        return sentence(f"edge.cli.{key}", {}, spoken)
+
+    commands = parser.add_subparsers(dest="edge_command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help=say("run"), description=say("run-long"))
+    run.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=say("config"))
+    run.add_argument(
+        "--log-level", choices=("DEBUG", "INFO", "WARNING", "ERROR"), default="INFO", help=say("log-level")
+    )
+    run.set_defaults(run=_run)
+    status = commands.add_parser("status", help=say("status"), description=say("status-long"))
+    status.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=say("config"))
+    status.add_argument("--json", action="store_true", help=say("json"))
+    status.set_defaults(run=_status, language=spoken)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from edge.app import run
+    from edge.config import load_config
+    from edge.log import configure
+
+    configure(args.log_level)
+    run(load_config(args.config))
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    from edge.config import load_config
+    from edge.status import ask, describe
+
+    found = describe(ask(load_config(args.config).gateway.data), args.language)
+    if args.json:
+        json.dump(found, sys.stdout, ensure_ascii=False, indent=2)
+        print()
+    else:
+        for part in found["parts"]:
+            print(f"{'✓' if part['ok'] else '✗'} {part['name']:<24} {part['detail']}")
+    return 0 if found["ok"] else 1

@@ -1,0 +1,96 @@
+"""Aliases and bdSeq: given once, stored before they are used."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from edge.outbox.database import failure, open_database, set_aside, transaction
+from protocols.catalog import Datatype
+from protocols.errors import StorageError
+
+VERSION: Final = 1
+
+
+class Register:
+    """The file of names. May be used from any thread."""
+
+    def __init__(self, path: Path, *, now_ms: int) -> None:
+        """Open or make `path`. After a corrupt file aliases go on from `now_ms`, far above any that was given before.
+
+        Raises StorageError for a file that cannot be used or is of a newer version.
+        """
+        self._path = path
+        self._lock = threading.Lock()
+        self.was_set_aside: tuple[Path, str] | None = None
+        schema = files("edge.identity").joinpath("schema.sql").read_text("utf-8")
+        try:
+            self._connection = open_database(path, schema, VERSION)
+        except StorageError as error:
+            if error.code != "edge.storage.corrupt":
+                raise
+            self.was_set_aside = (set_aside(path), str(error.params.get("why", "")))
+            self._connection = open_database(path, schema, VERSION)
+            self._connection.execute("UPDATE counter SET next = ? WHERE name = 'alias'", (now_ms,))
+        self._known: dict[tuple[str, str], tuple[int, Datatype]] = {
+            (device, metric): (alias, datatype)
+            for alias, device, metric, datatype in self._connection.execute("SELECT * FROM alias ORDER BY alias")
+        }
+
+    def alias(self, device: str, metric: str, datatype: Datatype) -> int:
+        """The alias of `metric` of `device` ('' = the node), given now if it has none."""
+        if (device, metric) not in self._known:
+            self.give([(device, metric, datatype)])
+        return self._known[device, metric][0]
+
+    def give(self, metrics: Iterable[tuple[str, str, Datatype]]) -> None:
+        """Aliases for those of `metrics` (device, metric, type) that have none, in one transaction."""
+        with self._lock:
+            new = {(device, metric): datatype for device, metric, datatype in metrics}
+            new = {key: datatype for key, datatype in new.items() if key not in self._known}
+            if not new:
+                return
+            try:
+                with transaction(self._connection):
+                    given = {key: (self._give(*key, datatype), datatype) for key, datatype in new.items()}
+            except sqlite3.Error as error:
+                raise failure(error, self._path) from error
+            self._known |= given
+
+    def datatype(self, device: str, metric: str) -> Datatype | None:
+        """The type with which `metric` was born, or None if it never was."""
+        found = self._known.get((device, metric))
+        return None if found is None else found[1]
+
+    def metrics(self, device: str) -> dict[str, Datatype]:
+        """Every metric that `device` ever had, in the order of their aliases."""
+        with self._lock:
+            return {metric: datatype for (owner, metric), (_, datatype) in self._known.items() if owner == device}
+
+    def next_bdseq(self) -> int:
+        """The bdSeq of the next CONNECT: 0 at first, +1 each time, 0 again after 255; it survives a restart."""
+        with self._lock:
+            (bdseq,) = self._run("SELECT next FROM counter WHERE name = 'bdseq'", ())
+            self._run("UPDATE counter SET next = ? WHERE name = 'bdseq' RETURNING next", ((bdseq + 1) % 256,))
+            return int(bdseq)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _give(self, device: str, metric: str, datatype: Datatype) -> int:
+        (alias,) = self._run("UPDATE counter SET next = next + 1 WHERE name = 'alias' RETURNING next - 1", ())
+        row = (alias, device, metric, datatype)
+        self._run("INSERT INTO alias (alias, device, metric, datatype) VALUES (?, ?, ?, ?) RETURNING alias", row)
+        return alias
+
+    def _run(self, sql: str, values: tuple[object, ...]) -> tuple[int, ...]:
+        try:
+            return tuple(self._connection.execute(sql, values).fetchall()[0])
+        except sqlite3.Error as error:
+            raise failure(error, self._path) from error

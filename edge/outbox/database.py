@@ -1,0 +1,89 @@
+"""Opening a SQLite file of the gateway: durable commits, a version, a corrupt file set aside."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from protocols.errors import StorageError
+
+BUSY_S = 5.0
+_CHECK_UP_TO_BYTES = 32 * 1024 * 1024
+
+
+def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
+    """A connection to `path` (made with `schema` when it is new): WAL, every commit on the disk before it returns.
+
+    It may be used from any thread, by one at a time. Raises StorageError for a file of a newer version
+    (``edge.storage.newer-version``), one that cannot be opened, and one that is corrupt (``edge.storage.corrupt``).
+    """
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise StorageError("edge.storage.unusable", file=path, why=error) from error
+    try:
+        _prepare(connection, path, schema, version)
+    except StorageError:
+        connection.close()
+        raise
+    except sqlite3.Error as error:
+        connection.close()
+        raise failure(error, path) from error
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, schema: str, version: int) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -512")
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found > version:
+        raise StorageError("edge.storage.newer-version", file=path, found=found, known=version)
+    if found == 0:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version = {version};\nCOMMIT;")
+    elif path.stat().st_size <= _CHECK_UP_TO_BYTES:
+        (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StorageError("edge.storage.corrupt", file=path, why=verdict)
+
+
+def failure(error: sqlite3.Error, path: Path) -> StorageError:
+    """`error` as a StorageError: ``edge.storage.corrupt`` when the file's content is at fault, else ``.unusable``."""
+    codes = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    corrupt = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in codes
+    return StorageError("edge.storage.corrupt" if corrupt else "edge.storage.unusable", file=path, why=error)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename the file (with its WAL) so that a new one can begin; nothing is deleted. Returns the new name."""
+    aside = path.with_name(f"{path.name}.corrupt-{time.time_ns() // 1_000_000}")
+    for suffix in ("", "-wal"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    return aside
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, *, durable: bool = True) -> Iterator[None]:
+    """One transaction. Not `durable`: it may be lost in a power cut (never torn), and spares the flash a flush."""
+    if not durable:
+        connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:  # the COMMIT itself failed: the disk is full
+            connection.execute("ROLLBACK")
+        if not durable:
+            connection.execute("PRAGMA synchronous = FULL")

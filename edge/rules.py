@@ -1,0 +1,177 @@
+"""Local rules: judged before anything is stored or sent; a siren sounds also when the disk or the cloud is away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge.actions import Task
+from edge.config_faults import suggestion
+from edge.log import Log
+from edge.outbox.store import RuleRecord
+from protocols.catalog import DEVICE_TYPES, NODE_TYPE
+from protocols.errors import ConfigError
+from protocols.events import Observation
+from protocols.rules import EventIs, Outcome, Rule, RuleState, elapse, evaluate
+
+Key = tuple[str, str]
+"""(rule, device on which it is judged)."""
+
+
+@dataclass(slots=True)
+class _Standing:
+    rule: Rule
+    record: RuleRecord
+    due_ms: int | None = None
+
+
+class LocalRules:
+    """The rules of this gateway and their states. One thread; `submit` starts an action and must not block."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        types: Mapping[str, str],
+        records: Iterable[RuleRecord],
+        submit: Callable[[Task], None],
+    ) -> None:
+        self._submit = submit
+        self._log = Log("rules")
+        self._standing: dict[Key, _Standing] = {}
+        self._by_device: dict[str, list[_Standing]] = {}
+        self._changed: set[Key] = set()
+        stored = {(record.rule, record.device): record for record in records}
+        for rule in rules:
+            for device, kind in types.items():
+                if rule.watches(device, kind):
+                    fresh = RuleRecord(rule=rule.code, device=device, state=RuleState())
+                    standing = _Standing(rule, stored.get((rule.code, device), fresh))
+                    standing.due_ms = elapse(rule, standing.record.state, -1).due_ms
+                    self._standing[rule.code, device] = standing
+                    self._by_device.setdefault(device, []).append(standing)
+
+    def due_ms(self) -> int | None:
+        """When `elapse` must be called next."""
+        return min((s.due_ms for s in self._standing.values() if s.due_ms is not None), default=None)
+
+    def judge(self, fact: Observation, now_ms: int) -> None:
+        """Hold one observation against the rules that watch its device."""
+        for standing in self._by_device.get(fact.device, ()):
+            self._follow(standing, evaluate(standing.rule, standing.record.state, fact, now_ms))
+
+    def elapse(self, now_ms: int) -> None:
+        """Let time pass: durations that are over fire or clear."""
+        for standing in self._standing.values():
+            if standing.due_ms is not None and standing.due_ms <= now_ms:
+                self._follow(standing, elapse(standing.rule, standing.record.state, now_ms))
+
+    def resume(self, device: str | None = None) -> None:
+        """Do again what firing rules still owe: after a start, or (for one) when `device` answers again."""
+        for standing in self._standing.values():
+            for index in standing.record.owed:
+                known = index < len(standing.rule.actions)
+                if known and device in (None, standing.rule.actions[index].device):
+                    self._submit(_task(standing, index))
+
+    def settled(self, task: Task) -> None:
+        """A device confirmed `task`."""
+        standing = self._standing[task.rule, task.cause]
+        owed = tuple(index for index in standing.record.owed if index != task.index)
+        self._keep(standing, replace(standing.record, owed=owed))
+
+    def take_changes(self) -> list[RuleRecord]:
+        """The records to store since the last call."""
+        changed, self._changed = self._changed, set()
+        return [self._standing[key].record for key in changed]
+
+    def put_back(self, records: Iterable[RuleRecord]) -> None:
+        """They were not stored: they are part of the next `take_changes`."""
+        self._changed.update((record.rule, record.device) for record in records)
+
+    def firing(self) -> list[Key]:
+        """Which rules fire on which devices."""
+        phases = {key: standing.record.state.phase for key, standing in self._standing.items()}
+        return [key for key, phase in phases.items() if phase in ("firing", "clearing")]
+
+    def _follow(self, standing: _Standing, outcome: Outcome) -> None:
+        before = standing.record.state
+        standing.due_ms = outcome.due_ms if outcome.due_ms is not None else _next_due(standing.rule, outcome.state)
+        record = replace(standing.record, state=outcome.state)
+        if outcome.transition is not None:
+            where = {"rule": standing.rule.code, "device": standing.record.device}
+            self._log.info(f"rule-{outcome.transition}", **where, reason=dict(outcome.reason))
+        if outcome.transition in ("raise", "repeat"):
+            record = replace(record, owed=tuple(range(len(standing.rule.actions))))
+        elif outcome.transition == "clear":
+            record = replace(record, owed=())
+        if before.phase != outcome.state.phase or record.owed != standing.record.owed:
+            self._keep(standing, record)
+        else:
+            standing.record = record
+        if outcome.transition in ("raise", "repeat"):
+            for index in record.owed:
+                self._submit(_task(standing, index))
+
+    def _keep(self, standing: _Standing, record: RuleRecord) -> None:
+        standing.record = record
+        self._changed.add((record.rule, record.device))
+
+
+def _task(standing: _Standing, index: int) -> Task:
+    action = standing.rule.actions[index]
+    return Task(
+        rule=standing.rule.code,
+        cause=standing.record.device,
+        index=index,
+        device=action.device,
+        output=action.output,
+        value=action.value,
+    )
+
+
+def _next_due(rule: Rule, state: RuleState) -> int | None:
+    return elapse(rule, state, -1).due_ms
+
+
+def check_rules(rules: Sequence[Rule], types: Mapping[str, str], source: Path) -> None:
+    """Raise ConfigError for a rule that names a device, type, metric, event or output that is not there."""
+    for index, rule in enumerate(rules):
+        _check_where(rule, f"rule[{index}].where", types, source)
+        _check_when(rule, f"rule[{index}].when", types, source)
+        for number, action in enumerate(rule.actions):
+            at = f"rule[{index}].actions[{number}]"
+            _among(action.device, types, f"{at}.device", source)
+            _among(action.output, DEVICE_TYPES[types[action.device]].outputs, f"{at}.output", source)
+
+
+def _check_where(rule: Rule, at: str, types: Mapping[str, str], source: Path) -> None:
+    if rule.where.place is not None:
+        raise ConfigError("edge.config.rule-place", file=source, key=f"{at}.place", value=repr(rule.where.place))
+    for number, device in enumerate(rule.where.devices):
+        _among(device, types, f"{at}.devices[{number}]", source)
+    for number, kind in enumerate(rule.where.types):
+        _among(kind, DEVICE_TYPES, f"{at}.types[{number}]", source)
+
+
+def _check_when(rule: Rule, at: str, types: Mapping[str, str], source: Path) -> None:
+    watched = {kind for device, kind in types.items() if rule.watches(device, kind)} | set(rule.where.types)
+    rows = [DEVICE_TYPES[kind] for kind in watched]
+    if isinstance(rule.when, EventIs):
+        kinds = {kind for row in (*rows, NODE_TYPE) for kind in row.events}
+        _among(rule.when.kind, kinds, f"{at}.kind", source)
+    else:
+        _among(rule.when.metric, {metric.name for row in rows for metric in row.metrics}, f"{at}.metric", source)
+
+
+def _among(word: str, allowed: Iterable[str], key: str, source: Path) -> None:
+    words = sorted(allowed)
+    if word not in words:
+        raise ConfigError(
+            "edge.config.not-allowed",
+            file=source,
+            key=key,
+            value=repr(word),
+            allowed=", ".join(words) or "-",
+            hint=suggestion(word, words),
+        )
