@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from protocols.delivery.address import Lane, MessageId
@@ -12,6 +13,7 @@ START_SIZE: Final = 64 * 1024
 MOST_MESSAGES: Final = 256
 MOST_SIZE: Final = 1024 * 1024
 LEAST_SIZE: Final = 2 * 1024
+_MOST_AGAIN: Final = 4 * MOST_MESSAGES
 
 FIRST_TIMEOUT: Final = 5.0
 LEAST_TIMEOUT: Final = 2.0
@@ -39,7 +41,7 @@ class Window:
         self._flights: dict[MessageId, _Flight] = {}
         self._bytes = dict.fromkeys(Lane, 0)
         self._count = dict.fromkeys(Lane, 0)
-        self._again: set[MessageId] = set()
+        self._again: dict[MessageId, None] = {}
         self._halved_at = float("-inf")
         self._smooth: float | None = None
         self._vary = 0.0
@@ -87,7 +89,7 @@ class Window:
 
     def acknowledged(self, message: MessageId, now: float) -> None:
         """`message` was stored. The round trip counts only for what was sent once (Karn's rule)."""
-        self._again.discard(message)
+        self._again.pop(message, None)
         flight = self._take(message)
         if flight is None:
             return
@@ -104,7 +106,7 @@ class Window:
         for message in late:
             flight = self._take(message)
             sent_since = sent_since or (flight is not None and flight.sent_at >= self._halved_at)
-            self._again.add(message)
+        self._remember(late)
         if sent_since:
             self._messages = max(1.0, self._messages / 2)
             self._size = max(float(LEAST_SIZE), self._size / 2)
@@ -119,7 +121,7 @@ class Window:
     def reset(self) -> tuple[MessageId, ...]:
         """The connection is gone: nothing is in flight any more (what was, is returned), and the window starts anew."""
         lost = tuple(self._flights)
-        self._again.update(lost)
+        self._remember(lost)
         for message in lost:
             self._take(message)
         self._messages, self._size = self._start
@@ -129,8 +131,13 @@ class Window:
 
     def forget(self, message: MessageId) -> None:
         """`message` was deleted on the gateway: neither in flight nor ever sent again."""
-        self._again.discard(message)
+        self._again.pop(message, None)
         self._take(message)
+
+    def _remember(self, late: tuple[MessageId, ...]) -> None:
+        self._again.update(dict.fromkeys(late))
+        for message in islice(tuple(self._again), max(0, len(self._again) - _MOST_AGAIN)):
+            del self._again[message]
 
     def _take(self, message: MessageId) -> _Flight | None:
         flight = self._flights.pop(message, None)

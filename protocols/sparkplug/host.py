@@ -2,7 +2,7 @@
 
 In order by seq, at once; a hole waits for the reordering time-out, then goes on and asks for a rebirth. Nothing that
 arrives is thrown away here, what no birth explains comes out as `Unexplained`. Payloads stay protobuf messages, so that
-the ingest reads their metrics in bulk; an alias that it finds in no birth it reports by `unknown_alias`.
+the ingest reads their metrics in bulk; an alias that it finds in no birth it reports by `ask_rebirth`.
 """
 
 from __future__ import annotations
@@ -63,12 +63,16 @@ class DeviceBorn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """NDATA (`device` None) or DDATA. `in_order` is False for what came after its place, or after a hole."""
+    """NDATA (`device` None) or DDATA. `in_order` is False for what came after its place, or after a hole.
+
+    `aliases` are those of the birth that it came under; a birth may follow in the same list of actions.
+    """
 
     node: NodeKey
     device: str | None
     payload: RawPayload
     in_order: bool
+    aliases: Mapping[int, BirthMetric] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,7 @@ class Host:
         self._nodes: dict[NodeKey, _Node] = {}
         self._requests = RebirthRequests()
         self._waiting: set[NodeKey] = set()
+        self._wanted: set[NodeKey] = set()
 
     def received(self, topic: str, data: bytes, now: Now) -> list[Action]:
         """A message from the broker. Never raises for what it says; STATE and commands of other hosts are no news."""
@@ -140,7 +145,7 @@ class Host:
         return self._in_turn(key, node, parsed, payload, now)
 
     def tick(self, now: Now) -> list[Action]:
-        """To be called a few times a second: holes that did not fill in time are left behind."""
+        """To be called a few times a second: gives up holes that did not fill, asks again where no birth followed."""
         actions: list[Action] = []
         for key in tuple(self._waiting):
             node = self._nodes.get(key)
@@ -148,6 +153,8 @@ class Host:
                 self._waiting.discard(key)
             elif now.at - node.hole_since >= self._reorder_timeout:
                 actions += self._give_up_hole(key, node, now)
+        for key in tuple(self._wanted):
+            actions += self.ask_rebirth(key, now)
         return actions
 
     def metric(self, node: NodeKey, device: str | None, alias: int) -> BirthMetric | None:
@@ -161,12 +168,9 @@ class Host:
         """Whether the node is in a session that this host has seen the birth of."""
         return node in self._nodes
 
-    def unknown_alias(self, node: NodeKey, now: Now) -> list[Action]:
-        """Data named an alias that no birth explains: ask for a rebirth."""
-        return self.ask_rebirth(node, now)
-
     def ask_rebirth(self, node: NodeKey, now: Now) -> list[Action]:
-        """A rebirth request, unless this node was asked too recently."""
+        """A rebirth request, now or (by `tick`) as soon as the node may be asked again; repeated until it births."""
+        self._wanted.add(node)
         if not self._requests.may_ask(node, now.at):
             return []
         return [rebirth_request(node, now)]
@@ -176,6 +180,7 @@ class Host:
         for node in nodes:
             self._nodes.pop(node, None)
             self._waiting.discard(node)
+            self._wanted.discard(node)
             self._requests.forget(node)
 
     def _node_birth(self, key: NodeKey, topic: str, payload: RawPayload, now: Now) -> list[Action]:
@@ -190,6 +195,7 @@ class Host:
         node = _Node(bdseq=_bdseq(payload), expected=expected, aliases=_by_alias(metrics))
         self._nodes[key] = node
         self._waiting.discard(key)
+        self._wanted.discard(key)
         deviations = tuple(_deviations(payload, metrics))
         return [*actions, NodeBorn(node=key, metrics=metrics, payload=payload, deviations=deviations)]
 
@@ -199,6 +205,7 @@ class Host:
         actions = self._release(key, node, now)
         del self._nodes[key]
         self._waiting.discard(key)
+        self._wanted.discard(key)
         return [*actions, NodeDied(node=key, utc_ms=now.utc_ms)]
 
     def _in_turn(self, key: NodeKey, node: _Node, topic: Topic, payload: RawPayload, now: Now) -> list[Action]:
@@ -252,7 +259,8 @@ class Host:
             return [DeviceDied(node=key, device=device, utc_ms=died_ms)]
         if device is not None and device not in node.devices:
             return [Unexplained(node=key, device=device, payload=payload), *self.ask_rebirth(key, now)]
-        return [Data(node=key, device=device, payload=payload, in_order=in_order)]
+        aliases = node.aliases if device is None else node.devices[device]
+        return [Data(node=key, device=device, payload=payload, in_order=in_order, aliases=aliases)]
 
     def _device_birth(self, key: NodeKey, node: _Node, device: str, payload: RawPayload, now: Now) -> list[Action]:
         try:

@@ -148,3 +148,11 @@ def test_same_message_twice_in_flight_is_a_mistake() -> None:
     window.sent(bulk(1), 100, 0)
     with pytest.raises(ValueError, match="bulk/1-1"):
         window.sent(bulk(1), 100, 0)
+
+
+def test_memory_of_what_was_sent_before_is_bounded() -> None:
+    window = Window()
+    for number in range(1, 5000):
+        window.sent(bulk(number), 100, 0)
+        window.reset()
+    assert len(window._again) == 4 * MOST_MESSAGES

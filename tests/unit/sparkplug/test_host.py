@@ -145,6 +145,9 @@ def test_hole_is_left_behind_after_the_timeout() -> None:
     assert wire.tick(2.0) == ["(data 3)", "(data 5)", "ask rebirth"]
     assert wire.send("DDATA", data(6), 3) == ["data 6"]
     assert wire.send("DDATA", data(2), 3) == ["(data 2)"]  # late, and not lost
+    assert wire.tick(11.9) == []
+    assert wire.tick(12) == ["ask rebirth"]  # the request itself may be lost
+    assert wire.send("NBIRTH", nbirth(), 13) == ["NodeBorn"]
     assert wire.tick(1000) == []
 
 
@@ -232,8 +235,8 @@ def test_data_before_any_birth() -> None:
 
 def test_unknown_alias() -> None:
     wire = Wire().born()
-    assert told(wire.host.unknown_alias(GW, at(0))) == ["ask rebirth"]
-    assert told(wire.host.unknown_alias(GW, at(9))) == []
+    assert told(wire.host.ask_rebirth(GW, at(0))) == ["ask rebirth"]
+    assert told(wire.host.ask_rebirth(GW, at(9))) == []
 
 
 def test_node_death() -> None:
