@@ -49,9 +49,9 @@ class Register:
 
     def give(self, metrics: Iterable[tuple[str, str, Datatype]]) -> None:
         """Aliases for those of `metrics` (device, metric, type) that have none, in one transaction."""
+        wanted = {(device, metric): datatype for device, metric, datatype in metrics}
         with self._lock:
-            new = {(device, metric): datatype for device, metric, datatype in metrics}
-            new = {key: datatype for key, datatype in new.items() if key not in self._known}
+            new = {key: datatype for key, datatype in wanted.items() if key not in self._known}
             if not new:
                 return
             try:
