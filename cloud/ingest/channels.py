@@ -1,0 +1,168 @@
+"""What a node said in its births: its channels (one per metric), and what its outbox holds.
+
+A channel outlives births: the same metric of the same device keeps its object, and with it the number of its series
+once that is committed. Not thread-safe; the worker's thread alone uses this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from protocols.delivery import BirthId, Declaration, Lane, declarations_from_text
+from protocols.errors import ProtocolError
+from protocols.events import EVENT_METRIC
+from protocols.sparkplug.births import BD_SEQ, OUTBOX_BIRTH, OUTBOX_LANE
+from protocols.sparkplug.datatype import FIELDS, SIGNED, UNSIGNED, DataType
+from protocols.sparkplug.host import BirthMetric, NodeKey
+from protocols.sparkplug.payload import UNIT, RawPayload
+
+_SERVICE: Final = ("Node Control/", "Device Control/", "Outbox/", "Node Info/", "Device Info/")
+_LONGEST_NAME: Final = 512
+_NUMBERS: Final = frozenset((*SIGNED, *UNSIGNED, DataType.FLOAT, DataType.DOUBLE))
+_TEXTS: Final = frozenset((DataType.STRING, DataType.TEXT, DataType.UUID))
+
+
+class Kind(StrEnum):
+    """What becomes of a channel's values. NONE: they are not kept (service metrics, arrays, files, templates)."""
+
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TEXT = "text"
+    EVENT = "event"
+    NONE = "none"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Station:
+    """A device, or with code '' the gateway itself. `device_id` is None until its row is committed."""
+
+    node: NodeKey
+    code: str
+    device_id: int | None = None
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Channel:
+    """One metric of a station. `field` is where its values stand in the protobuf message."""
+
+    station: Station
+    name: str
+    datatype: DataType
+    kind: Kind
+    field: str
+    unit: str = ""
+    series_id: int | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether its values belong to a series."""
+        return self.kind in (Kind.NUMBER, Kind.BOOLEAN, Kind.TEXT)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Table:
+    """The channels of one birth, by alias and by name."""
+
+    station: Station
+    by_alias: dict[int, Channel] = field(default_factory=dict)
+    by_name: dict[str, Channel] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Session:
+    """A node from one NBIRTH to the next, or to its death. `birth` is None for a node without our delivery scheme."""
+
+    node: NodeKey
+    bdseq: int | None
+    birth: BirthId | None
+    declared: dict[Lane, tuple[Declaration, ...]]
+    tables: dict[str, Table] = field(default_factory=dict)
+
+
+class Channels:
+    """The sessions of all nodes, and every channel that a birth ever named to this worker."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[NodeKey, Session] = {}
+        self.gateways: dict[NodeKey, int] = {}
+        self.touched: dict[NodeKey, int] = {}
+        self._stations: dict[tuple[NodeKey, str], Station] = {}
+        self._known: dict[tuple[NodeKey, str], dict[str, Channel]] = {}
+
+    def node_born(self, node: NodeKey, metrics: Iterable[BirthMetric], payload: RawPayload) -> Session:
+        """Begin a session. With declarations that cannot be read it is a plain one: silence beats a wrong answer."""
+        values = {metric.name: metric for metric in payload.metrics}
+        birth: BirthId | None = None
+        declared: dict[Lane, tuple[Declaration, ...]] = {}
+        if OUTBOX_BIRTH in values:
+            try:
+                birth = BirthId.parse(values[OUTBOX_BIRTH].string_value)
+                declared = {
+                    lane: declarations_from_text(values[name].string_value)
+                    for lane, name in OUTBOX_LANE.items()
+                    if name in values
+                }
+            except ProtocolError:
+                birth, declared = None, {}
+        bdseq = values[BD_SEQ].long_value or values[BD_SEQ].int_value if BD_SEQ in values else None
+        session = Session(node=node, bdseq=bdseq, birth=birth, declared=declared)
+        session.tables[""] = self._table(node, "", metrics, payload)
+        self.sessions[node] = session
+        return session
+
+    def device_born(self, node: NodeKey, device: str, metrics: Iterable[BirthMetric], payload: RawPayload) -> Table:
+        """A device of the node's session has told what it measures."""
+        table = self._table(node, device, metrics, payload)
+        self.sessions[node].tables[device] = table
+        return table
+
+    def station(self, node: NodeKey, code: str) -> Station:
+        """The one object of a device (or, with code '', of the gateway)."""
+        key = (node, code)
+        found = self._stations.get(key)
+        if found is None:
+            found = self._stations[key] = Station(node=node, code=code)
+        return found
+
+    def _table(self, node: NodeKey, code: str, metrics: Iterable[BirthMetric], payload: RawPayload) -> Table:
+        table = Table(station=self.station(node, code))
+        known = self._known.setdefault((node, code), {})
+        for metric, raw in zip(metrics, payload.metrics, strict=True):
+            channel = known.get(metric.name)
+            if channel is None or channel.datatype != metric.datatype:
+                channel = known[metric.name] = _channel(table.station, metric)
+            channel.unit = _unit(raw) or channel.unit
+            table.by_name[metric.name] = channel
+            if metric.alias is not None:
+                table.by_alias[metric.alias] = channel
+        return table
+
+
+def _channel(station: Station, metric: BirthMetric) -> Channel:
+    kind = _kind(metric.name, metric.datatype)
+    fallback = FIELDS.get(metric.datatype, "")
+    return Channel(station=station, name=metric.name, datatype=metric.datatype, kind=kind, field=fallback)
+
+
+def _kind(name: str, datatype: DataType) -> Kind:
+    if name == BD_SEQ or name.startswith(_SERVICE) or "\x00" in name or len(name) > _LONGEST_NAME:
+        return Kind.NONE
+    if name == EVENT_METRIC and datatype in _TEXTS:
+        return Kind.EVENT
+    if datatype in _NUMBERS:
+        return Kind.NUMBER
+    if datatype is DataType.BOOLEAN:
+        return Kind.BOOLEAN
+    return Kind.TEXT if datatype in _TEXTS else Kind.NONE
+
+
+def _unit(raw: RawPayload.Metric) -> str:
+    if not raw.HasField("properties"):
+        return ""
+    for key, value in zip(raw.properties.keys, raw.properties.values, strict=False):
+        if key == UNIT and isinstance(value.string_value, str):
+            return value.string_value[:64]
+    return ""

@@ -1,0 +1,140 @@
+"""One commit group, in one transaction: received sets, births and deaths, rows, judgement, poison.
+
+The order of locks is the same for every worker: received sets first (in their own fixed order), then rows of the
+registry, then the newest values by series, then what judging locks, and the head of the stream last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cloud.ingest import turns
+from cloud.ingest.channels import Channels
+from cloud.ingest.decode import Columns
+from cloud.ingest.ids import Ids
+from cloud.ingest.port import Judge, Watched
+from cloud.ingest.rows import Rows
+from cloud.ingest.work import Born, Group, Message
+from cloud.registry import births
+from cloud.storage import received
+from cloud.storage.database import Transaction
+from cloud.storage.queries import load
+from cloud.storage.received import LaneKey
+from protocols.delivery import NumberSet
+from protocols.sparkplug.host import NodeKey
+
+PARTLY_KNOWN: Final = "cloud.ingest.partly-known"
+TOUCH_MS: Final = 15_000
+"""How often the time at which a gateway was last heard of is written."""
+
+AnswerKey = tuple[NodeKey, LaneKey]
+"""Whom to acknowledge to, and what."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Stored:
+    """What a group did. `answers`: the received sets to report; those in `prompt` at once, the others may wait."""
+
+    ids: Ids
+    answers: dict[AnswerKey, NumberSet] = field(default_factory=dict)
+    prompt: set[AnswerKey] = field(default_factory=set)
+    fresh: int = 0
+    dropped: int = 0
+    poisoned: list[str] = field(default_factory=list)
+    readings: int = 0
+    events: int = 0
+
+
+class GroupWriter:
+    """Writes one group in one transaction. The caller commits, and then settles the ids."""
+
+    def __init__(self, tx: Transaction, channels: Channels, judge: Judge, watched: Watched) -> None:
+        self._tx = tx
+        self._channels = channels
+        self._judge = judge
+        self._watched = watched
+        self._rows = Rows()
+        self._sets: dict[LaneKey, NumberSet] = {}
+        self._stored = Stored(ids=Ids(channels))
+
+    def write(self, group: Group, columns: Sequence[Columns], now_ms: int) -> Stored:
+        """Write `group`; `columns` are those of its messages, in their order."""
+        tx, stored = self._tx, self._stored
+        declared = turns.declared(group.turns)
+        keys = {(message.id.epoch, message.id.lane) for message in group.messages if message.id is not None}
+        before = received.lock(tx, keys | set(declared))
+        self._sets = dict(before)
+        for turn in group.turns:
+            self._rows.events += turns.apply(tx, turn, self._channels, stored.ids)
+        for message, content in zip(group.messages, columns, strict=True):
+            if self._is_new(message):
+                self._take(message, content)
+        for item in group.unread:
+            self._set_aside(item.topic, item.payload, item.code, {"what": item.what})
+        stored.readings, stored.events = self._rows.write(tx, stored.ids, now_ms)
+        births.seen(tx, self._gateways_to_touch(group, now_ms), datetime.fromtimestamp(now_ms / 1000, UTC))
+        facts = self._rows.facts(tx, stored.ids, self._watched)
+        if facts:
+            self._judge(tx, facts, now_ms)
+        received.store(tx, {key: self._sets[key] for key in keys if self._sets[key] != before[key]}, declared)
+        self._answer(group)
+        return stored
+
+    def _is_new(self, message: Message) -> bool:
+        """Whether a message is to be stored: the received set alone says so."""
+        if message.id is None:
+            return True
+        key, first, last = (message.id.epoch, message.id.lane), message.id.first, message.id.last
+        known = self._sets[key]
+        if known.contains(first, last):
+            self._stored.dropped += 1
+            return False
+        self._sets[key] = known.add(first, last)
+        self._stored.prompt.add((message.session.node, key))
+        if known.overlaps(first, last):
+            params = {"missing": str(known.missing(first, last))}
+            self._set_message_aside(message, PARTLY_KNOWN, params)
+            return False
+        return True
+
+    def _take(self, message: Message, content: Columns) -> None:
+        self._stored.fresh += 1
+        self._rows.add(content, message.table.station, self._channels)
+        for fault in content.faults[:1]:
+            self._set_message_aside(message, fault.code, {**fault.params, "faults": len(content.faults)})
+
+    def _set_message_aside(self, message: Message, code: str, params: Mapping[str, Any]) -> None:
+        identity = None if message.id is None else str(message.id)
+        self._set_aside(message.topic, message.payload.SerializeToString(), code, params, identity)
+
+    def _set_aside(
+        self, topic: str, payload: bytes, code: str, params: Mapping[str, Any], identity: str | None = None
+    ) -> None:
+        row = {"topic": topic, "message": identity, "payload": payload, "code": code}
+        row["params"] = json.dumps(params, default=str).replace("\\u0000", "")
+        self._tx.execute(load("observations")["insert_poison"], row)
+        self._stored.poisoned.append(code)
+
+    def _gateways_to_touch(self, group: Group, now_ms: int) -> set[int]:
+        """The gateways heard of, each at most every 15 s: a row written per message would cost more than it tells."""
+        nodes = {message.session.node for message in group.messages}
+        due = {node for node in nodes if now_ms - self._channels.touched.get(node, 0) >= TOUCH_MS}
+        self._channels.touched.update(dict.fromkeys(due, now_ms))
+        return {number for node in due if (number := self._stored.ids.gateway(node)) is not None}
+
+    def _answer(self, group: Group) -> None:
+        """What to report: to births everything they declared, to messages the set of their lane."""
+        stored = self._stored
+        for turn in group.turns:
+            if isinstance(turn, Born) and turn.table.station.code == "":
+                for key in turns.declared([turn]):
+                    stored.answers[turn.session.node, key] = self._sets[key]
+                    stored.prompt.add((turn.session.node, key))
+        for message in group.messages:
+            if message.id is not None:
+                key = (message.id.epoch, message.id.lane)
+                stored.answers[message.session.node, key] = self._sets[key]

@@ -1,0 +1,68 @@
+"""Which rows stand for the stations and channels of a group: true once the transaction that found them commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloud.ingest.channels import Channel, Channels, Station
+from cloud.registry import births
+from cloud.registry.births import SeriesSpec
+from cloud.storage.database import Transaction
+from protocols.sparkplug.host import NodeKey
+
+
+class Ids:
+    """The ids of one transaction, over those that are committed."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self._gateways: dict[NodeKey, int] = {}
+        self._devices: dict[Station, int] = {}
+        self._series: dict[Channel, int] = {}
+
+    def gateway(self, node: NodeKey) -> int | None:
+        """The row of a gateway, if a birth told it."""
+        return self._gateways.get(node) or self._channels.gateways.get(node)
+
+    def device(self, station: Station) -> int | None:
+        """The row of a device, if it is known."""
+        return self._devices.get(station) or station.device_id
+
+    def series(self, channel: Channel) -> int | None:
+        """The number of a channel's series, if it is known."""
+        return self._series.get(channel) or channel.series_id
+
+    def learn_station(self, station: Station, gateway_id: int, device_id: int) -> None:
+        """A birth touched these rows."""
+        self._gateways[station.node] = gateway_id
+        self._devices[station] = device_id
+
+    def learn_series(self, tx: Transaction, station: Station, channels: Iterable[Channel]) -> None:
+        """Find or make the series of these channels of one station, whose row is known."""
+        missing = {channel.name: channel for channel in channels if channel.stored and self.series(channel) is None}
+        device_id = self.device(station)
+        if not missing or device_id is None:
+            return
+        specs = [SeriesSpec(metric=c.name, datatype=int(c.datatype), unit=c.unit) for c in missing.values()]
+        for name, number in births.series(tx, device_id, specs).items():
+            self._series[missing[name]] = number
+
+    def require(self, tx: Transaction, stations: Iterable[Station], channels: Iterable[Channel]) -> None:
+        """Find or make the rows of all of these, also of those whose birth this process never committed."""
+        unknown: dict[Station, list[Channel]] = {station: [] for station in stations if self.device(station) is None}
+        for channel in channels:
+            if self.series(channel) is None:
+                unknown.setdefault(channel.station, []).append(channel)
+        for station in sorted(unknown, key=lambda one: (one.node, one.code)):
+            if self.device(station) is None:
+                row = births.ensure_device(tx, station.node, station.code)
+                self.learn_station(station, row.gateway_id, row.device_id)
+            self.learn_series(tx, station, unknown[station])
+
+    def settle(self) -> None:
+        """The transaction is committed."""
+        self._channels.gateways.update(self._gateways)
+        for station, number in self._devices.items():
+            station.device_id = number
+        for channel, number in self._series.items():
+            channel.series_id = number

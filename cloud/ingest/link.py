@@ -1,0 +1,244 @@
+"""A connection to the broker that is made again whenever it breaks, and the bounded queue of what it brought.
+
+Clean sessions on MQTT 3.1.1, which every broker speaks. Reconnects wait 0.5 s, doubling to 30 s, with jitter.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from protocols.sparkplug.actions import Publish, Subscribe
+
+_LOG: Final = logging.getLogger("liandong.cloud.link")
+FIRST_PAUSE_S: Final = 0.5
+MOST_PAUSE_S: Final = 30.0
+_CONNECT_S: Final = 5.0
+_STOP_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Where the broker is, and how to sign in to it. TLS when `ca_file` is given; paths are of PEM files."""
+
+    host: str = "127.0.0.1"
+    port: int = 1883
+    username: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    keepalive_s: int = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message, with the time of its arrival on both clocks (`at` monotonic seconds, `utc_ms` ms since 1970 UTC)."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    at: float
+    utc_ms: int
+
+
+class Inbox:
+    """A bounded queue from the connection's thread to the worker's. Thread-safe."""
+
+    def __init__(self, *, most_messages: int = 20_000, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._most_messages = most_messages
+        self._most_bytes = most_bytes
+        self._items: deque[Heard] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Heard, timeout_s: float) -> bool:
+        """Add `item`, waiting for room; False when there is none in time: nobody acknowledges it, so it comes again."""
+        with self._changed:
+            if not self._changed.wait_for(self._has_room, timeout_s):
+                return False
+            self._items.append(item)
+            self._bytes += len(item.payload)
+            self._changed.notify_all()
+            return True
+
+    def take(self, timeout_s: float) -> list[Heard]:
+        """Everything that waits, in order; empty when nothing came in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._items), timeout_s)
+            items = list(self._items)
+            self._items.clear()
+            self._bytes = 0
+            self._changed.notify_all()
+            return items
+
+    def _has_room(self) -> bool:
+        return len(self._items) < self._most_messages and self._bytes < self._most_bytes
+
+
+class Link:
+    """Keeps one connection. Callbacks run in threads of the link; `publish` and `drop` may be called from any.
+
+    `will` is asked before each connection; `on_up` when the broker has confirmed the subscription.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        client_id: str,
+        subscribe: Subscribe,
+        *,
+        on_message: Callable[[Heard], None],
+        on_up: Callable[[], None],
+        on_down: Callable[[], None],
+        will: Callable[[], Publish | None] = lambda: None,
+    ) -> None:
+        self._broker = broker
+        self._client_id = client_id
+        self._subscribe = subscribe
+        self._on_message = on_message
+        self._on_up = on_up
+        self._on_down = on_down
+        self._will = will
+        self._stop = threading.Event()
+        self._down = threading.Event()
+        self._client: Client | None = None
+        self._up = False
+        self._said_away = False
+        self._thread = threading.Thread(target=self._run, name=client_id, daemon=True)
+
+    @property
+    def up(self) -> bool:
+        """Whether the broker is there and has confirmed the subscription."""
+        return self._up
+
+    def start(self) -> None:
+        """Begin to connect, and go on until `stop`."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Disconnect (what was published before still leaves) and wait for the thread, at most a few seconds."""
+        self._stop.set()
+        self._down.set()
+        self._thread.join(_STOP_S)
+
+    def drop(self) -> None:
+        """End this connection with a DISCONNECT, after what was published; the next one follows."""
+        self._down.set()
+
+    def publish(self, message: Publish) -> bool:
+        """Hand a message to the connection; False when there is none. Never waits."""
+        client = self._client
+        if client is None or not self._up:
+            return False
+        client.publish(message.topic, message.payload, message.qos, message.retain)
+        return True
+
+    def _run(self) -> None:
+        pause = FIRST_PAUSE_S
+        while not self._stop.is_set():
+            began = time.monotonic()
+            self._connection()
+            if time.monotonic() - began > MOST_PAUSE_S:
+                pause = FIRST_PAUSE_S
+            if not self._stop.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter
+                pause = min(MOST_PAUSE_S, pause * 2)
+
+    def _connection(self) -> None:
+        """One connection from its beginning to its end."""
+        self._down.clear()
+        if self._stop.is_set():
+            return
+        client = self._make_client()
+        try:
+            client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
+        except (OSError, ValueError) as error:
+            self._say_away(str(error))
+            return
+        self._client = client
+        client.loop_start()
+        self._down.wait()
+        client.disconnect()
+        client.loop_stop()
+        self._client = None
+        if self._up:
+            self._up = False
+            self._on_down()
+
+    def _make_client(self) -> Client:
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            clean_session=True,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = _CONNECT_S
+        client.max_queued_messages_set(10_000)
+        if self._broker.username is not None:
+            client.username_pw_set(self._broker.username, self._broker.password)
+        if self._broker.ca_file is not None:
+            context = ssl.create_default_context(cafile=self._broker.ca_file)
+            if self._broker.cert_file is not None:
+                context.load_cert_chain(self._broker.cert_file, self._broker.key_file)
+            client.tls_set_context(context)
+        will = self._will()
+        if will is not None:
+            client.will_set(will.topic, will.payload, will.qos, will.retain)
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        client.on_disconnect = self._disconnected
+        client.on_message = self._heard
+        return client
+
+    def _connected(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            self._say_away(f"refused: {reason}")
+            self._down.set()
+            return
+        client.subscribe([(topic, self._subscribe.qos) for topic in self._subscribe.filters])
+
+    def _subscribed(self, _client: Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self._say_away(f"subscription refused: {[str(reason) for reason in reasons]}")
+            self._down.set()
+            return
+        _LOG.info("broker-connected client=%s broker=%s:%s", self._client_id, self._broker.host, self._broker.port)
+        self._said_away = False
+        self._up = True
+        self._on_up()
+
+    def _disconnected(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if not self._down.is_set():
+            self._say_away(str(reason))
+        self._down.set()
+
+    def _heard(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            return  # no topic of Sparkplug
+        heard = Heard(topic, bytes(message.payload), message.retain, time.monotonic(), time.time_ns() // 1_000_000)
+        self._on_message(heard)
+
+    def _say_away(self, why: str) -> None:
+        """One line per outage, not one per attempt."""
+        if not self._said_away and not self._stop.is_set():
+            where = f"{self._broker.host}:{self._broker.port}"
+            _LOG.warning(
+                "broker-away client=%s broker=%s why=%r; trying again until it is back", self._client_id, where, why
+            )
+            self._said_away = True

@@ -1,0 +1,147 @@
+"""The one that says STATE: elected by a lease in the database, on a connection of its own.
+
+While the database is away nobody can take the lease, so the holder stays; when another has it, this one leaves without
+a word, for the other has already spoken.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+import uuid
+from typing import Final
+
+from cloud.ingest.link import Broker, Heard, Link
+from cloud.storage import leases
+from cloud.storage.database import Database
+from protocols.errors import UnavailableError
+from protocols.sparkplug import state_holder as machine
+from protocols.sparkplug.actions import Disconnect, Malformed, Publish, Subscribe
+from protocols.sparkplug.topics import state_topic
+
+_LOG: Final = logging.getLogger("liandong.cloud.state")
+LEASE_S: Final = 6.0
+_RENEW_S: Final = 2.0
+_STOP_S: Final = 10.0
+
+
+class StateHolder:
+    """Competes for the STATE of `host_id`, and says it while it holds the lease. Started once, stopped once."""
+
+    def __init__(self, database: Database, broker: Broker, host_id: str, *, lease_s: float = LEASE_S) -> None:
+        self._database = database
+        self._broker = broker
+        self._host_id = host_id
+        self._lease = f"state/{host_id}"
+        self._lease_s = lease_s
+        self._holder = str(uuid.uuid4())
+        self._machine = machine.StateHolder(host_id)
+        self._lock = threading.Lock()
+        self._link: Link | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="state-holder", daemon=True)
+
+    @property
+    def online(self) -> bool:
+        """Whether this process says STATE now, and said online."""
+        return self._machine.online
+
+    def start(self) -> None:
+        """Begin to compete for the lease."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Say offline with the time of the stop, give the lease back, and wait for the thread, bounded."""
+        self._stop.set()
+        self._thread.join(_STOP_S)
+
+    def bounce(self) -> None:
+        """Offline, then online again, so that every agent births and declares what it holds."""
+        with self._lock:
+            self._do(self._machine.bounce(_now_ms()))
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            held = self._hold()
+            if held and self._link is None:
+                self._begin()
+            elif held is False and self._link is not None:
+                self._leave()
+            self._stop.wait(min(_RENEW_S, self._lease_s / 3) * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+        self._end()
+
+    def _hold(self) -> bool | None:
+        """Whether the lease is ours; None when nobody can know."""
+        try:
+            with self._database.transaction() as tx:
+                return leases.hold(tx, self._lease, self._holder, self._lease_s) is not None
+        except UnavailableError:
+            return None
+
+    def _begin(self) -> None:
+        _LOG.info("state-held host=%s", self._host_id)
+        self._link = Link(
+            self._broker,
+            f"liandong-state-{self._holder[:12]}",
+            Subscribe(filters=(state_topic(self._host_id),), qos=1),
+            on_message=self._heard,
+            on_up=self._up,
+            on_down=self._down,
+            will=self._will,
+        )
+        self._link.start()
+
+    def _leave(self) -> None:
+        """Another holds it now."""
+        _LOG.warning("state-lost host=%s", self._host_id)
+        if self._link is not None:
+            self._link.stop()
+            self._link = None
+
+    def _end(self) -> None:
+        if self._link is not None:
+            with self._lock:
+                self._do(self._machine.stop(_now_ms()))
+            self._link.stop()
+            self._link = None
+        try:
+            with self._database.transaction() as tx:
+                leases.release(tx, self._lease, self._holder)
+        except UnavailableError:
+            _LOG.info("state-lease-expires host=%s", self._host_id)
+
+    def _will(self) -> Publish:
+        with self._lock:
+            return self._machine.connect(_now_ms())
+
+    def _down(self) -> None:
+        with self._lock:
+            self._machine.disconnected()
+
+    def _up(self) -> None:
+        with self._lock:
+            self._do(self._machine.subscribed())
+
+    def _heard(self, heard: Heard) -> None:
+        with self._lock:
+            self._do(self._machine.received(heard.payload, retained=heard.retained))
+
+    def _do(self, actions: list[machine.Action]) -> None:
+        for action in actions:
+            match action:
+                case Publish():
+                    if self._link is not None:
+                        self._link.publish(action)
+                case Disconnect(reconnect=True):
+                    if self._link is not None:
+                        self._link.drop()
+                case Malformed():
+                    _LOG.warning("state-unreadable code=%s", action.code)
+                case _:
+                    pass
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

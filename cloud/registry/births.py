@@ -1,0 +1,194 @@
+"""Gateways, devices, series and aliases as births and deaths tell them.
+
+An unknown node or device gets a row without a place: its data are kept, it is listed for the installer, and nothing is
+judged until somebody says where it hangs. Every function runs in the caller's transaction and publishes what pages show.
+Times are aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cloud.storage.database import StreamEvent, Transaction
+from cloud.storage.queries import load
+from protocols.catalog import DEVICE_TYPES, NODE_TYPE
+
+NodeKey = tuple[str, str]
+"""Group and node: an estate's code and a gateway's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A row that a birth touched. `device_id` of a gateway is that of its own device row, whose code is ''."""
+
+    gateway_id: int
+    device_id: int
+    came_online: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesSpec:
+    """A metric that a birth named. `datatype` is Sparkplug's number; `unit` as the birth gave it, '' if it gave none."""
+
+    metric: str
+    datatype: int
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A device with its place, as judging needs it."""
+
+    device_id: int
+    code: str
+    type: str | None
+    gateway_id: int
+    place_id: int | None
+    place_path: str | None
+
+
+def node_born(
+    tx: Transaction, node: NodeKey, at: datetime, *, bdseq: int | None, birth: str | None, declared: Mapping[str, str]
+) -> Arrival:
+    """NBIRTH: the gateway is online. `birth` and `declared` are the texts of its Outbox metrics, None and {} without."""
+    sql = load("births")
+    group, code = node
+    tx.execute(sql["insert_gateway"], {"group": group, "code": code})
+    params = {"group": group, "code": code, "at": at, "bdseq": bdseq, "birth": birth, "declared": json.dumps(declared)}
+    row = tx.one(sql["gateway_online"], params)
+    assert row is not None
+    own = device_born(tx, row["id"], "", at)
+    if not row["was_online"]:
+        _tell_gateway(tx, row, online=True)
+    return Arrival(gateway_id=row["id"], device_id=own.device_id, came_online=not row["was_online"])
+
+
+def device_born(tx: Transaction, gateway_id: int, code: str, at: datetime) -> Arrival:
+    """DBIRTH: the device is online."""
+    sql = load("births")
+    kind = NODE_TYPE.code if code == "" else None
+    tx.execute(sql["insert_device"], {"gateway_id": gateway_id, "code": code, "type": kind})
+    row = tx.one(sql["device_online"], {"gateway_id": gateway_id, "code": code, "at": at})
+    assert row is not None
+    if not row["was_online"]:
+        _tell_device(tx, row, online=True)
+    return Arrival(gateway_id=gateway_id, device_id=row["id"], came_online=not row["was_online"])
+
+
+def series(tx: Transaction, device_id: int, specs: Sequence[SeriesSpec]) -> dict[str, int]:
+    """The number of each metric's series; missing series are made, with the catalogue's unit where the birth gave none."""
+    if not specs:
+        return {}
+    sql = load("births")
+    kind = tx.one(sql["device_type"], {"device_id": device_id})
+    units = _catalogue_units(kind["type"] if kind else None)
+    ordered = sorted(specs, key=lambda spec: spec.metric)
+    params = {
+        "device_id": device_id,
+        "metrics": [spec.metric for spec in ordered],
+        "datatypes": [spec.datatype for spec in ordered],
+        "units": [spec.unit or units.get(spec.metric, "") for spec in ordered],
+    }
+    tx.execute(sql["insert_series"], params)
+    return {row["metric"]: row["id"] for row in tx.fetch(sql["series"], params)}
+
+
+def aliases(tx: Transaction, gateway_id: int, device_id: int, given: Mapping[int, SeriesSpec]) -> None:
+    """Which alias the newest birth gave to which metric: commands name metrics by it."""
+    if not given:
+        return
+    ordered = sorted(given)
+    params = {
+        "gateway_id": gateway_id,
+        "device_id": device_id,
+        "aliases": ordered,
+        "metrics": [given[alias].metric for alias in ordered],
+        "datatypes": [given[alias].datatype for alias in ordered],
+    }
+    tx.execute(load("births")["store_aliases"], params)
+
+
+def ensure_device(tx: Transaction, node: NodeKey, code: str) -> Arrival:
+    """The rows of a node and one of its devices, made if they are missing, without saying that they are online."""
+    sql = load("births")
+    tx.execute(sql["insert_gateway"], {"group": node[0], "code": node[1]})
+    gateway = tx.one(sql["gateway"], {"group": node[0], "code": node[1]})
+    assert gateway is not None
+    kind = NODE_TYPE.code if code == "" else None
+    tx.execute(sql["insert_device"], {"gateway_id": gateway["id"], "code": code, "type": kind})
+    device = tx.one(sql["device"], {"gateway_id": gateway["id"], "code": code})
+    assert device is not None
+    return Arrival(gateway_id=gateway["id"], device_id=device["id"], came_online=False)
+
+
+def node_died(tx: Transaction, node: NodeKey, at: datetime) -> bool:
+    """The gateway and all of its devices are offline. False when it was so already, or nobody knows it."""
+    sql = load("births")
+    row = tx.one(sql["gateway_offline"], {"group": node[0], "code": node[1], "at": at})
+    if row is None:
+        return False
+    _tell_gateway(tx, row, online=False)
+    gone = tx.fetch(sql["devices_offline"], {"gateway_id": row["id"], "at": at, "keep": []})
+    for device in gone:
+        _tell_device(tx, device, online=False)
+    return True
+
+
+def device_died(tx: Transaction, node: NodeKey, code: str, at: datetime) -> bool:
+    """The device is offline. False when it was so already, or nobody knows it."""
+    params = {"group": node[0], "node": node[1], "code": code, "at": at}
+    row = tx.one(load("births")["device_offline"], params)
+    if row is None:
+        return False
+    _tell_device(tx, row, online=False)
+    return True
+
+
+def devices_missing(tx: Transaction, node: NodeKey, present: Collection[str], at: datetime) -> None:
+    """The devices of a gateway that its newest birth sequence did not name are offline."""
+    sql = load("births")
+    row = tx.one(sql["gateway"], {"group": node[0], "code": node[1]})
+    if row is None:
+        return
+    for device in tx.fetch(sql["devices_offline"], {"gateway_id": row["id"], "at": at, "keep": sorted({"", *present})}):
+        _tell_device(tx, device, online=False)
+
+
+def online_nodes(tx: Transaction) -> list[NodeKey]:
+    """The gateways that are believed to be online."""
+    return [(row["group_code"], row["code"]) for row in tx.fetch(load("births")["online_gateways"])]
+
+
+def seen(tx: Transaction, gateways: Collection[int], at: datetime) -> None:
+    """These gateways were heard of at `at`."""
+    if gateways:
+        tx.execute(load("births")["seen"], {"gateways": sorted(gateways), "at": at})
+
+
+def subjects(tx: Transaction, device_ids: Collection[int]) -> dict[int, Subject]:
+    """The devices with their places, as they are now."""
+    rows = tx.fetch(load("births")["subjects"], {"devices": list(device_ids)})
+    return {row["device_id"]: Subject(**row) for row in rows}
+
+
+def _catalogue_units(device_type: str | None) -> dict[str, str]:
+    if device_type == NODE_TYPE.code:
+        return {metric.name: metric.unit for metric in NODE_TYPE.metrics}
+    row = DEVICE_TYPES.get(device_type or "")
+    return {metric.name: metric.unit for metric in row.metrics} if row else {}
+
+
+def _tell_gateway(tx: Transaction, row: Mapping[str, Any], *, online: bool) -> None:
+    data = {"id": row["id"], "group": row["group_code"], "code": row["code"], "online": online}
+    key = f"{row['group_code']}/{row['code']}"
+    tx.publish(StreamEvent(kind="gateway", key=key, data=data, place_id=row["place_id"]))
+
+
+def _tell_device(tx: Transaction, row: Mapping[str, Any], *, online: bool) -> None:
+    if row["code"]:
+        data = {"id": row["id"], "online": online}
+        tx.publish(StreamEvent(kind="device", key=str(row["id"]), data=data, place_id=row["place_id"]))

@@ -1,0 +1,160 @@
+"""Readings as columns: appended by binary COPY, read back by series and time.
+
+No duplicate is looked for here; the received sets decide before (`cloud.storage.received`). The same statements run on
+all editions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.storage.database import Transaction
+from cloud.storage.queries import load
+
+EPOCH_2000_MS: Final = 946_684_800_000
+"""PostgreSQL counts time from 2000-01-01 UTC, in microseconds."""
+MAX_MS: Final = 253_402_300_799_999
+"""The last millisecond of the year 9999, beyond which Python has no dates."""
+
+_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_TRAILER: Final = b"\xff\xff"
+_HEAD: Final = [("fields", ">i2"), ("ts_size", ">i4"), ("ts", ">i8"), ("series_size", ">i4"), ("series", ">i4")]
+_QUALITY: Final = [("quality_size", ">i4"), ("quality", ">i2")]
+_ROW: Final = np.dtype([*_HEAD, ("value_size", ">i4"), ("value", ">f8"), *_QUALITY])
+_NULL_ROW: Final = np.dtype([*_HEAD, ("value_size", ">i4"), *_QUALITY])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readings:
+    """Columns of equal length. `at_ms`: ms since 1970 UTC, 0 … `MAX_MS`; `value`: NaN = known to be unknown (NULL)."""
+
+    at_ms: NDArray[np.int64]
+    series: NDArray[np.int32]
+    value: NDArray[np.float64]
+    quality: NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.at_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextReading:
+    """A value that is text."""
+
+    series_id: int
+    at_ms: int
+    value: str
+    quality: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A stored reading."""
+
+    at: datetime
+    value: float | None
+    quality: int
+
+
+def append(tx: Transaction, readings: Readings) -> None:
+    """Add `readings` to the table, as one COPY."""
+    if not len(readings):
+        return
+    with tx.connection.cursor() as cursor, cursor.copy(load("readings")["copy"]) as copy:
+        copy.write(copy_bytes(readings))
+
+
+def append_texts(tx: Transaction, texts: Sequence[TextReading]) -> None:
+    """Add readings whose value is text."""
+    if not texts:
+        return
+    columns = {
+        "series": [text.series_id for text in texts],
+        "at_ms": [text.at_ms for text in texts],
+        "value": [text.value.replace("\x00", "\ufffd") for text in texts],
+        "quality": [text.quality for text in texts],
+    }
+    tx.execute(load("readings")["append_texts"], columns)
+
+
+def touch_latest(tx: Transaction, readings: Readings, texts: Sequence[TextReading], received_ms: int) -> None:
+    """Keep the newest value of each series, by observation time; of two with the same time the one that came last."""
+    newest = _newest(readings)
+    columns = {
+        "series": readings.series[newest].tolist(),
+        "at_ms": readings.at_ms[newest].tolist(),
+        "value": [None if np.isnan(value) else value for value in readings.value[newest].tolist()],
+        "text": [None] * len(newest),
+        "quality": readings.quality[newest].tolist(),
+        "received_ms": received_ms,
+    }
+    last: dict[int, TextReading] = {}
+    for text in texts:
+        if text.series_id not in last or last[text.series_id].at_ms <= text.at_ms:
+            last[text.series_id] = text
+    for series_id in sorted(last):
+        text = last[series_id]
+        columns["series"].append(series_id)
+        columns["at_ms"].append(text.at_ms)
+        columns["value"].append(None)
+        columns["text"].append(text.value.replace("\x00", "\ufffd"))
+        columns["quality"].append(text.quality)
+    if columns["series"]:
+        tx.execute(load("readings")["touch_latest"], columns)
+
+
+def history(tx: Transaction, series_id: int, begin: datetime, end: datetime, limit: int = 10_000) -> list[Point]:
+    """Readings of one series with `begin` <= time < `end`, oldest first, at most `limit`."""
+    bounds = {"series_id": series_id, "begin": begin, "end": end, "limit": limit}
+    rows = tx.fetch(load("readings")["history"], bounds)
+    return [Point(at=row["ts"], value=row["value"], quality=row["quality"]) for row in rows]
+
+
+def copy_bytes(readings: Readings) -> bytes:
+    """`readings` in PostgreSQL's binary COPY format (columns ts, series_id, value, quality)."""
+    known = ~np.isnan(readings.value)
+    if known.all():
+        return b"".join((_HEADER, _rows(readings, _ROW).tobytes(), _TRAILER))
+    some = Readings(
+        at_ms=readings.at_ms[known],
+        series=readings.series[known],
+        value=readings.value[known],
+        quality=readings.quality[known],
+    )
+    none = Readings(
+        at_ms=readings.at_ms[~known],
+        series=readings.series[~known],
+        value=readings.value[~known],
+        quality=readings.quality[~known],
+    )
+    return b"".join((_HEADER, _rows(some, _ROW).tobytes(), _rows(none, _NULL_ROW).tobytes(), _TRAILER))
+
+
+def _rows(readings: Readings, shape: np.dtype[np.void]) -> NDArray[np.void]:
+    rows = np.empty(len(readings), dtype=shape)
+    rows["fields"], rows["ts_size"], rows["series_size"], rows["quality_size"] = 4, 8, 4, 2
+    rows["ts"] = (readings.at_ms - EPOCH_2000_MS) * 1000
+    rows["series"] = readings.series
+    rows["quality"] = readings.quality
+    if shape is _NULL_ROW:
+        rows["value_size"] = -1
+    else:
+        rows["value_size"] = 8
+        rows["value"] = readings.value
+    return rows
+
+
+def _newest(readings: Readings) -> NDArray[np.intp]:
+    """Where the newest reading of each series stands, by rising series."""
+    order = np.lexsort((readings.at_ms, readings.series))
+    series = readings.series[order]
+    ends = np.ones(len(order), dtype=bool)
+    ends[:-1] = series[1:] != series[:-1]
+    newest: NDArray[np.intp] = order[ends]
+    return newest
