@@ -1,0 +1,1 @@
+"""From observations to alarms and incidents: pure decisions over a port of storage."""

@@ -1,0 +1,27 @@
+"""The audit log: who did what, from where; who looked at personal data. Rows are never changed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from cloud.storage.database import Transaction
+from cloud.storage.queries import load
+
+
+def record(
+    tx: Transaction,
+    now: datetime,
+    action: str,
+    *,
+    person: UUID | None,
+    subject: str | None = None,
+    place: int | None = None,
+    address: str | None = None,
+    **detail: Any,
+) -> None:
+    """One row; it commits with what it tells of."""
+    row = {"now": now, "person": person, "action": action, "subject": subject, "place": place, "address": address}
+    tx.execute(load("people")["audit"], row | {"detail": json.dumps(detail, ensure_ascii=False, default=str)})

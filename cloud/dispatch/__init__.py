@@ -1,0 +1,1 @@
+"""Who is asked for help, in which order, and when more are asked: pure decisions."""

@@ -1,0 +1,1 @@
+"""The outbox of notifications: a row per person and channel, queued → sent → delivered → read → answered."""
