@@ -18,6 +18,7 @@ from protocols.modbus import Block, Profile, decode_block, plan_reads
 
 _REOPEN_S: Final = (0.25, 10.0)
 _BEHIND_S: Final = 0.5
+_TAKE_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 1.0
 
 
@@ -107,7 +108,7 @@ class ModbusDriver:
         ]
         while not ctx.stop.is_set():
             try:
-                ctx.emit(readings)
+                ctx.emit(readings, timeout_s=_TAKE_S)
                 return
             except UnavailableError:
                 ctx.stop.wait(_BEHIND_S)

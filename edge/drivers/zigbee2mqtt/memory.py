@@ -1,0 +1,47 @@
+"""What must survive a restart: which messages were taken, and who was there. Pure; stored with the observations.
+
+A message may come twice: the broker sends again what was taken but whose acknowledgement was lost. Mosquitto marks it
+and keeps its number; iotcore 0.4.0 does neither. What both leave unchanged is the content, which is unique when
+zigbee2mqtt adds `last_seen`. Without it only a marked message is known again, by number and content, and an unmarked
+one counts as new: an alarm told twice is better than one not told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+_KEPT: Final = 128
+_DIGITS: Final = 12
+
+
+class Memory:
+    """Digests of the newest messages taken, and each device's availability. `changed`: not yet stored. One thread."""
+
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        self._taken: OrderedDict[str, None] = OrderedDict.fromkeys(str(d) for d in stored.get("taken", []))
+        self.changed = False
+        self.available: dict[str, bool] = {str(k): bool(v) for k, v in stored.get("available", {}).items()}
+
+    def knows(self, digest: str) -> bool:
+        """Whether this message was taken before."""
+        return digest in self._taken
+
+    def take(self, digest: str) -> None:
+        """Remember a message; the oldest beyond a fixed number are forgotten."""
+        self._taken[digest] = None
+        self.changed = True
+        while len(self._taken) > _KEPT:
+            self._taken.popitem(last=False)
+
+    def stored(self) -> dict[str, Any]:
+        """The plain form that `Memory` is made from."""
+        return {"taken": list(self._taken), "available": dict(self.available)}
+
+
+def digest(topic: str, payload: bytes, mid: int | None = None) -> str:
+    """Names a message by what it says, and by its packet number where the content is not unique."""
+    text = f"{topic}\0{'' if mid is None else mid}\0".encode() + payload
+    return hashlib.sha256(text).hexdigest()[:_DIGITS]
