@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge.status import ask_status
-
 from edge.config import load_config
+from edge.status import ask as ask_agent
+from edge.status import describe
 from liandong.language import Say, speaker
 from liandong.up.broker import listening
 from liandong.up.layout import read_run
@@ -36,7 +36,7 @@ def _status(arguments: argparse.Namespace, language: Language) -> int:
     facts = read_run(arguments.data)
     if not facts:
         raise UnavailableError("liandong.status.not-running", path=arguments.data)
-    parts = list(_parts(facts, say))
+    parts = list(_parts(facts, say, language))
     well = all(part["ok"] for part in parts)
     if arguments.json:
         print(json.dumps({"ok": well, "parts": parts}, ensure_ascii=False, indent=2))
@@ -48,7 +48,7 @@ def _status(arguments: argparse.Namespace, language: Language) -> int:
     return 0 if well else 1
 
 
-def _parts(facts: dict[str, Any], say: Say) -> Iterator[dict[str, Any]]:
+def _parts(facts: dict[str, Any], say: Say, language: Language) -> Iterator[dict[str, Any]]:
     for name, port in facts["ports"].items():
         if name not in facts["gateways"]:
             yield _part(name, listening(port), f"127.0.0.1:{port}", say)
@@ -59,18 +59,18 @@ def _parts(facts: dict[str, Any], say: Say) -> Iterator[dict[str, Any]]:
     except LiandongError:
         yield _part("simulation", False, facts["simulation"], say)
     for gateway, config in facts["gateways"].items():
-        yield from _gateway(gateway, Path(config), say)
+        yield from _gateway(gateway, Path(config), say, language)
 
 
-def _gateway(name: str, config: Path, say: Say) -> Iterator[dict[str, Any]]:
+def _gateway(name: str, config: Path, say: Say, language: Language) -> Iterator[dict[str, Any]]:
     """The gateway itself and each of its parts, as its own status socket tells."""
     try:
-        told = ask_status(load_config(config))
+        told = describe(ask_agent(load_config(config).gateway.data), language)
     except (LiandongError, OSError):
         yield _part(name, False, str(config), say)
         return
     for part in told["parts"]:
-        yield {**part, "name": f"{name}/{part['name']}"}
+        yield {"name": f"{name}/{part['name']}", "ok": part["ok"], "detail": part["detail"]}
 
 
 def _part(name: str, ok: bool, detail: str, say: Say) -> dict[str, Any]:

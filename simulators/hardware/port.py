@@ -14,9 +14,9 @@ class Ledger(Protocol):
     """What the hardware knows to have happened, to compare with the database later."""
 
     def observed(self, device: str, metric: str, counter: int, value: object, at_ms: int) -> None:
-        """`device` showed `value` of `metric` (or kind of event), its own `counter`-th of that metric, and it was taken.
+        """`device` showed `value` of `metric` (or kind of event), its own `counter`-th of it, and it was taken.
 
-        Taken is an acknowledged frame, or a poll reply followed by the next request. Thread-safe; filed when it returns.
+        Taken is an acknowledged frame, or a poll reply followed by the next request. Thread-safe; filed on return.
         """
 
 

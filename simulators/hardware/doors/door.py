@@ -37,7 +37,7 @@ class Door:
         device: str,
         *,
         address: int,
-        key: bytes,
+        key: bytes | None,
         cards: Sequence[Card],
         chance: random.Random,
         ledger: Ledger,
@@ -91,7 +91,8 @@ class Door:
             "door-forced": self._trigger_forced,
             "door-held": self._trigger_held,
             "tamper": self._trigger_tamper,
-            "power": self._trigger_power,
+            "power-cut": lambda device, params: self._mains(device, on=False),
+            "power-restore": lambda device, params: self._mains(device, on=True),
             "unplug": self._trigger_unplug,
             "plug": self._trigger_plug,
         }
@@ -215,10 +216,10 @@ class Door:
         self.reader.set_condition(tamper=tamper)
         return {"device": device, "tamper": tamper}
 
-    def _trigger_power(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        lost = not bool(params.get("on", False))
-        self.reader.set_condition(mains_lost=lost)
-        return {"device": device, "mains-lost": lost}
+    def _mains(self, device: str, *, on: bool) -> Mapping[str, Any]:
+        """The reader lives on; it tells that it lives on its battery."""
+        self.reader.set_condition(mains_lost=not on)
+        return {"device": device, "mains-lost": not on}
 
     def _trigger_unplug(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:  # in the reader's thread, which may be waiting for the line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,6 +28,8 @@ class _Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int
     base_topic: str = "zigbee2mqtt"
+    username: str | None = None
+    password_file: Path | None = None
     device: tuple[_Device, ...] = Field(min_length=1)
 
 
@@ -34,4 +37,13 @@ def make(settings: Mapping[str, Any], rng: random.Random, ledger: Ledger) -> Zig
     """The bridge of a ``[[hardware]]`` table: `host`, `port`, `base_topic`; `device` rows of `id`, `type`, `topic`."""
     read = _Settings.model_validate(settings)
     devices = [make_device(row.id, row.type, row.topic or row.id, rng) for row in read.device]
-    return ZigbeeBridge(read.host, read.port, devices, ledger=ledger, base_topic=read.base_topic)
+    password = read.password_file.read_text("utf-8").strip() if read.password_file else None
+    return ZigbeeBridge(
+        read.host,
+        read.port,
+        devices,
+        ledger=ledger,
+        base_topic=read.base_topic,
+        username=read.username,
+        password=password,
+    )

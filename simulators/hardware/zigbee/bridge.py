@@ -62,6 +62,8 @@ class ZigbeeBridge:
         *,
         ledger: Ledger,
         base_topic: str = "zigbee2mqtt",
+        username: str | None = None,
+        password: str | None = None,
     ) -> None:
         self._host, self._port, self._base = host, port, base_topic
         self._by_id = {device.id: device for device in devices}
@@ -72,6 +74,8 @@ class ZigbeeBridge:
         self._early: set[int] = set()
         self._counters: dict[str, int] = {}
         self._client = self._make_client()
+        if username is not None:
+            self._client.username_pw_set(username, password)
 
     @property
     def devices(self) -> tuple[str, ...]:
