@@ -163,6 +163,8 @@ def unprivileged() -> list[str]:
         f"--inh-caps={keep}",
         f"--ambient-caps={keep}",
         f"--bounding-set={keep}",
+        # Else access() ignores the capability, and PostgreSQL does not find its own programs below a closed /root.
+        "--securebits=+no_setuid_fixup",
     ]
 
 
