@@ -26,7 +26,7 @@ class _Set:
         return next((record for record in self.records if record.kind == kind), None)
 
 
-def check_structure(data: bytes, records: Sequence[Record], starts: Mapping[int, int], findings: Findings) -> None:
+def check(data: bytes, records: Sequence[Record], starts: Mapping[int, int], findings: Findings) -> None:
     """Note what is missing, misplaced, miscounted or damaged. `starts`: line number → byte offset of every line."""
     _check_envelope(records, starts, findings)
     normalised = False
@@ -34,41 +34,10 @@ def check_structure(data: bytes, records: Sequence[Record], starts: Mapping[int,
         if group.records[0].kind != "ST":
             findings.add("warning", group.records[0].line, "missing-record", record="ST")
         _check_end(group, findings)
+        _check_totals(group.records, findings)
         normalised |= _check_crc(data, group, starts, findings)
     if not normalised and (match := _BARE_LINE_END.search(data)):
         findings.add("info", data.count(b"\n", 0, match.start()) + 1, "line-ends")
-
-
-def check_totals(records: Sequence[Record], findings: Findings) -> None:
-    """Compare the sum of PA2 with VA1 since initialisation, and see that every PA2 follows a PA1."""
-    selection: str | None = None
-    seen: set[str] = set()
-    count = value = 0
-    for record in records:
-        if record.kind == "PA1":
-            selection = record.word("selection")
-            if selection in seen:
-                findings.add("warning", record.line, "selection-twice", selection=selection[:20])
-            seen.add(selection)
-        elif record.kind == "PA2":
-            if selection is None:
-                findings.add("warning", record.line, "pa2-alone")
-            count += record.count("count-init") or 0
-            value += record.minor("value-init") or 0
-    total = next((record for record in records if record.kind == "VA1"), None)
-    if total is None or not any(record.kind == "PA2" for record in records):
-        return
-    stated = (total.count("count-init"), total.minor("value-init"))
-    if None not in stated and stated != (count, value):
-        findings.add(
-            "warning",
-            total.line,
-            "totals-disagree",
-            va_count=stated[0],
-            va_value=stated[1],
-            pa_count=count,
-            pa_value=value,
-        )
 
 
 def _check_envelope(records: Sequence[Record], starts: Mapping[int, int], findings: Findings) -> None:
@@ -120,6 +89,38 @@ def _check_end(group: _Set, findings: Findings) -> None:
         findings.add("warning", end.line, "se-number", st=begin.word("control")[:20], se=end.word("control")[:20])
     for record in group.records[counted:]:
         findings.add("warning", record.line, "after-se", record=record.kind)
+
+
+def _check_totals(records: Sequence[Record], findings: Findings) -> None:
+    """Compare the sum of PA2 with VA1 since initialisation, and see that every PA2 follows a PA1."""
+    selection: str | None = None
+    seen: set[str] = set()
+    count = value = 0
+    for record in records:
+        if record.kind == "PA1":
+            selection = record.word("selection")
+            if selection in seen:
+                findings.add("warning", record.line, "selection-twice", selection=selection[:20])
+            seen.add(selection)
+        elif record.kind == "PA2":
+            if selection is None:
+                findings.add("warning", record.line, "pa2-alone")
+            count += record.count("count-init") or 0
+            value += record.minor("value-init") or 0
+    total = next((record for record in records if record.kind == "VA1"), None)
+    if total is None or not any(record.kind == "PA2" for record in records):
+        return
+    stated = (total.count("count-init"), total.minor("value-init"))
+    if None not in stated and stated != (count, value):
+        findings.add(
+            "warning",
+            total.line,
+            "totals-disagree",
+            va_count=stated[0],
+            va_value=stated[1],
+            pa_count=count,
+            pa_value=value,
+        )
 
 
 def _check_crc(data: bytes, group: _Set, starts: Mapping[int, int], findings: Findings) -> bool:

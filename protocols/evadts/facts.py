@@ -40,10 +40,8 @@ class EventState:
     active: bool | None = None
     last: str = ""
 
-    def grew(self, before: EventState | None) -> bool:
-        """True when it happened again since `before`; nothing is known of the time before the first audit."""
-        if before is None:
-            return False
+    def grew(self, before: EventState) -> bool:
+        """True when it happened again since `before`."""
         if self.count is not None and before.count is not None:
             return self.count > before.count
         return bool(self.last) and self.last != before.last

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, Final
 
-from protocols.evadts.checks import check_structure, check_totals
+from protocols.evadts.checks import check
 from protocols.evadts.fields import RECORDS, FieldSpec
 from protocols.evadts.findings import Findings
 from protocols.evadts.records import Audit, Currency, Field, FieldValue, Record, currency_name
@@ -54,8 +54,7 @@ def read(data: bytes) -> Audit:
     for number, _ in stray:
         findings.add("warning", number, "not-a-record")
     decoder.summarise()
-    check_structure(data, records, {line.number: line.start for line in lines}, findings)
-    check_totals(records, findings)
+    check(data, records, {line.number: line.start for line in lines}, findings)
     return Audit(records=records, findings=findings.result(), stray=stray, currency=currency)
 
 

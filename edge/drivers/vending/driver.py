@@ -157,7 +157,7 @@ class VendingDriver:
         raise UnavailableError("edge.driver.vending.behind", device=self._device)
 
     def _check(self, audit: Audit) -> None:
-        """Refuse what is no audit; take a damaged one once it came twice: every block fitted, so the machine itself errs."""
+        """Refuse what is no audit; take a damaged one when it comes twice: every block fitted, so the machine errs."""
         if not audit.records:
             raise DeviceError("edge.driver.vending.unreadable", device=self._device)
         if audit.ok:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from protocols.evadts import Audit
-from protocols.evadts.facts import Facts, Snapshot, facts, fault_of
+from protocols.evadts.facts import EventState, Facts, Snapshot, facts, fault_of
 from protocols.evadts.sales import Change, Difference, Sale, difference
 from protocols.events import Event, Observation, Reading
 
 # Above this many sales between two audits (a gateway that was away for weeks) those of a selection share an event.
 _ONE_BY_ONE: Final = 1000
 _FINDINGS_TOLD: Final = 10
+_NEVER: Final = EventState(count=0)
 _QUIET: Final = frozenset({"price-changed", "selection-new", "selection-gone", "wrapped"})
 
 
@@ -98,6 +99,7 @@ def _jams(
     selection (or, where none is named, the machine) sells again.
     """
     sold = {sale.selection for sale in found.sales}
+    first = memory.snapshot is None
     before = memory.snapshot.events if memory.snapshot else {}
     jams: set[str] = set()
     told: list[Event] = []
@@ -105,7 +107,7 @@ def _jams(
         fault, selection = fault_of(name)
         if fault != "jam":
             continue
-        was, grew = name in memory.jams, event.grew(before.get(name))
+        was, grew = name in memory.jams, not first and event.grew(before.get(name, _NEVER))
         sells = selection in sold if selection else bool(sold)
         active = event.active if event.active is not None else grew or (was and not sells)
         data = {"selection": selection, "event": name}

@@ -17,7 +17,7 @@ DOOR: Final = "EGS"
 
 @dataclass(slots=True, kw_only=True)
 class Selection:
-    """A spiral, money in minor units. Sales since initialisation; `start_*` is what they were at the last collection."""
+    """A spiral, money in minor units. Sales since initialisation; `start_*` is what they were when cash was collected."""
 
     number: str
     product: str

@@ -1,4 +1,4 @@
-"""A gateway that can be killed: ``python -m tests.integration.vending.gateway PORT OUTBOX`` reads the machine for ever."""
+"""A gateway to be killed: ``python -m tests.integration.vending.gateway PORT OUTBOX`` reads the machine for ever."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class FileContext:
             self.behind -= 1
             time.sleep(timeout_s)
             raise UnavailableError("edge.outbox.behind")
-        row = {"readings": [], "events": [], "state": state}
+        row: dict[str, Any] = {"readings": [], "events": [], "state": state}
         for one in observations:
             if isinstance(one, Reading):
                 row["readings"].append([one.metric, one.value])
@@ -138,4 +138,3 @@ def until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end, "did not happen in time"
         time.sleep(0.02)
-

@@ -1,0 +1,153 @@
+"""What the vending driver makes of audits, and what a person may write into its table."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from edge.drivers.vending import FAMILY
+from edge.drivers.vending.meaning import Memory, understand
+from protocols.catalog import DEVICE_TYPES
+from protocols.evadts import Audit, read, write
+from protocols.events import Event, Observation, Reading
+
+
+def audit(count: int, *more: tuple[str, tuple[object, ...]]) -> Audit:
+    records = [
+        ("ID1", ("SN1",)),
+        ("ID4", (2, "1156", "CNY")),
+        ("VA1", (350 * count, count)),
+        ("PA1", ("11", 350, "TEA", 10, 10, "", 0, 8, 2)),
+        ("PA2", (count, 350 * count)),
+        *more,
+    ]
+    return read(write(records, communication_id="LDG0000001"))
+
+
+def follow(*audits: Audit) -> list[list[Observation]]:
+    """What each audit tells after those before it, a minute apart; the memory goes through JSON as in the agent."""
+    memory, told = Memory(), []
+    for minute, one in enumerate(audits):
+        observations, memory = understand(memory, one, device="vending-1", now_ms=60_000 * minute)
+        memory = Memory.from_state(json.loads(json.dumps(memory.to_state())))
+        told.append(observations)
+    return told
+
+
+def events(observations: list[Observation], kind: str) -> list[dict[str, Any]]:
+    return [dict(one.data) for one in observations if isinstance(one, Event) and one.kind == kind]
+
+
+def value(observations: list[Observation], metric: str) -> object:
+    return next((one.value for one in observations if isinstance(one, Reading) and one.metric == metric), None)
+
+
+def test_a_sale() -> None:
+    _, told = follow(audit(5), audit(6))
+    assert events(told, "vending.sale") == [
+        {
+            "selection": "11",
+            "product": "TEA",
+            "currency": "CNY",
+            "decimals": 2,
+            "counter": 6,
+            "count": 1,
+            "value": 350,
+        }
+    ]
+
+
+def test_everything_told_is_in_the_catalogue() -> None:
+    row = DEVICE_TYPES["vending"]
+    jam = ("EA2", ("EJB_11", 1, 1, 1))
+    for observations in follow(
+        audit(5), audit(7, jam, ("MA5", ("TEMP", "4.5", "C")), ("EA2", ("EGS", 1, 1, 1))), audit(1)
+    ):
+        for one in observations:
+            assert one.kind in row.events if isinstance(one, Event) else row.metric(one.metric), one
+
+
+def test_a_jam_that_the_machine_marks() -> None:
+    told = follow(
+        audit(5, ("EA2", ("EJB_11", 0, 0, 0))),
+        audit(5, ("EA2", ("EJB_11", 1, 1, 1))),
+        audit(5, ("EA2", ("EJB_11", 1, 1, 1))),
+        audit(5, ("EA2", ("EJB_11", 1, 1, 0))),
+    )
+    assert [len(events(one, "vending.jam")) for one in told] == [0, 1, 0, 0]
+    assert [len(events(one, "vending.jam-cleared")) for one in told] == [0, 0, 0, 1]
+    assert [value(one, "jam") for one in told] == [False, True, True, False]
+
+
+def test_a_jam_that_came_and_went_between_two_audits() -> None:
+    _, told = follow(audit(5, ("EA2", ("EJL_11", 2, 2, 0))), audit(5, ("EA2", ("EJL_11", 3, 3, 0))))
+    assert (len(events(told, "vending.jam")), len(events(told, "vending.jam-cleared"))) == (1, 1)
+
+
+def test_a_jam_that_is_only_counted_ends_with_the_next_sale() -> None:
+    counted = [("EA2", ("EJB_11", n, n)) for n in (4, 5, 5, 5)]
+    told = follow(*(audit(sales, event) for sales, event in zip((5, 5, 5, 6), counted, strict=True)))
+    assert [value(one, "jam") for one in told] == [False, True, True, False]
+    assert events(told[1], "vending.jam") == [{"selection": "11", "event": "EJB_11"}]
+    assert len(events(told[3], "vending.jam-cleared")) == 1
+
+
+def test_a_jam_that_is_only_logged() -> None:
+    old, new = ("EA1", ("EJB", "20260101", "1000")), ("EA1", ("EJB", "20260102", "1000"))
+    told = follow(audit(5), audit(5, old), audit(6, old), audit(6, old, new), audit(7, old, new))
+    assert [value(one, "jam") for one in told] == [False, True, False, True, False]
+
+
+def test_a_log_from_before_the_first_audit_is_no_news() -> None:
+    (told,) = follow(audit(5, ("EA1", ("EJB", "20260101", "1000")), ("EA2", ("EJL_11", 3, 3))))
+    assert events(told, "vending.jam") == []
+
+
+def test_a_jam_that_was_open_before_the_first_audit() -> None:
+    (told,) = follow(audit(5, ("EA2", ("EJB_11", 1, 1, 1))))
+    assert len(events(told, "vending.jam")) == 1
+
+
+def test_findings_are_told_when_they_change() -> None:
+    odd = ("PA2", (1, 350))
+    told = follow(audit(5), audit(5, odd), audit(5, odd), audit(5))
+    assert [len(events(one, "vending.audit-findings")) for one in told] == [0, 1, 0, 1]
+    assert events(told[1], "vending.audit-findings")[0]["findings"][0]["code"] == "totals-disagree"
+    assert events(told[3], "vending.audit-findings")[0]["count"] == 0
+
+
+def test_weeks_of_sales_share_events_and_lose_nothing() -> None:
+    memory = Memory()
+    _, memory = understand(memory, audit(5), device="vending-1", now_ms=0)
+    told, _ = understand(memory, audit(5005), device="vending-1", now_ms=14 * 86_400_000)
+    (sale,) = events(told, "vending.sale")
+    assert (sale["counter"], sale["count"], sale["value"]) == (6, 5000, 5000 * 350)
+
+
+def test_a_memory_that_cannot_be_read_begins_anew() -> None:
+    for state in ({}, {"snapshot": 5}, {"snapshot": {"machine": 1}, "at_ms": 0, "jams": [], "findings": []}):
+        assert Memory.from_state(state) == Memory()
+
+
+def sample() -> dict[str, Any]:
+    document = tomllib.loads((files("edge.drivers.vending") / "sample.toml").read_text("utf-8"))
+    (table,) = document["driver"]
+    assert isinstance(table, dict)
+    return table
+
+
+def test_the_sample_makes_a_driver_and_shows_every_key() -> None:
+    assert set(FAMILY.config.model_fields) == set(sample())
+    driver = FAMILY.make(FAMILY.config.model_validate(sample()))
+    assert [device.id for device in driver.devices] == ["vending-1"]
+
+
+@pytest.mark.parametrize("change", [{"speed": 1}, {"baud": 1}, {"interval_s": 0}, {"carrier": "short"}, {"device": []}])
+def test_a_wrong_key_or_value_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        FAMILY.config.model_validate(sample() | change)
