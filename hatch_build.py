@@ -26,15 +26,9 @@ VENDOR_FILES = {
     "preact.module.js": "preact/dist/preact.mjs",
     "hooks.module.js": "preact/hooks/dist/hooks.mjs",
     "htm.module.js": "htm/dist/htm.module.js",
-    "htm-preact.module.js": "htm/preact/index.module.js",
-    "leaflet-src.esm.js": "leaflet/dist/leaflet-src.esm.js",
+    "leaflet.module.js": "leaflet/dist/leaflet.js",
     "leaflet.css": "leaflet/dist/leaflet.css",
-    "images/layers.png": "leaflet/dist/images/layers.png",
-    "images/layers-2x.png": "leaflet/dist/images/layers-2x.png",
-    "images/marker-icon.png": "leaflet/dist/images/marker-icon.png",
-    "images/marker-icon-2x.png": "leaflet/dist/images/marker-icon-2x.png",
-    "images/marker-shadow.png": "leaflet/dist/images/marker-shadow.png",
-    "uPlot.esm.js": "uplot/dist/uPlot.esm.js",
+    "uPlot.module.js": "uplot/dist/uPlot.iife.min.js",
     "uPlot.min.css": "uplot/dist/uPlot.min.css",
 }
 """File in the vendor folder -> file in ``node_modules``."""
@@ -45,6 +39,12 @@ BARE_IMPORTS = {
     "htm": "./htm.module.js",
 }
 """Bare module names need an import map in the page, which a strict content security policy forbids."""
+
+DEFAULT_EXPORTS = {
+    "leaflet.module.js": "globalThis.L",
+    "uPlot.module.js": "uPlot",
+}
+"""Packages whose minified build, a third of the size, comes as a plain script only: what the module made of it exports."""
 
 
 class VendorError(Exception):
@@ -140,7 +140,10 @@ def copy_modules(modules: Path, target: Path) -> None:
             )
         copy.parent.mkdir(parents=True, exist_ok=True)
         if copy.suffix == ".js":
-            copy.write_text(resolve_imports(origin.read_text(encoding="utf-8")), encoding="utf-8")
+            script = resolve_imports(origin.read_text(encoding="utf-8"))
+            if name in DEFAULT_EXPORTS:
+                script = f"{script.rstrip()}\nexport default {DEFAULT_EXPORTS[name]};\n"
+            copy.write_text(script, encoding="utf-8")
         else:
             shutil.copyfile(origin, copy)
     packages = sorted({source.split("/", 1)[0] for source in VENDOR_FILES.values()})
