@@ -62,6 +62,7 @@ class Panel:
         self._told: list[tuple[int, Told]] = []
         self._queues: list[deque[tuple[dict[str, Any], Confirm]]] = [deque() for _ in readers]
         self._flying: dict[int, Confirm] = {}
+        self._completed: list[tuple[Confirm, bool]] = []
         self._reviving: set[int] = set()
         self._osdp = osdp_sys.ControlPanel([_info(line, reader, key) for reader, key in readers])
         self._osdp.set_event_callback(self._on_event)
@@ -77,6 +78,7 @@ class Panel:
             if queue and index not in self._flying:
                 self._give(index, *queue.popleft())
         self._osdp.refresh()
+        self._confirm_completed()
         told, self._told = self._told, []
         return told
 
@@ -92,6 +94,7 @@ class Panel:
     def forget(self, index: int) -> None:
         """Drop what waits for a reader that went away: a strike must not open minutes later."""
         self._osdp.flush_commands(index)
+        self._confirm_completed()
         waiting, self._queues[index] = self._queues[index], deque()
         flying = self._flying.pop(index, None)
         for confirm in ([flying] if flying else []) + [confirm for _, confirm in waiting]:
@@ -173,7 +176,13 @@ class Panel:
     def _on_completion(self, index: int, command: dict[str, Any], status: int) -> None:
         confirm = self._flying.pop(index, None)
         if confirm is not None:
-            confirm(status == osdp_sys.COMPLETION_OK)
+            self._completed.append((confirm, status == osdp_sys.COMPLETION_OK))
+
+    def _confirm_completed(self) -> None:
+        # Not inside the library's callback, where an exception would be lost.
+        completed, self._completed = self._completed, []
+        for confirm, done in completed:
+            confirm(done)
 
     def _on_event(self, index: int, event: dict[str, Any]) -> int:
         if self.online(index):  # what comes in the clear (install mode) opens no door

@@ -32,12 +32,14 @@ _OFF, _ON, _ON_TIMED = (1, 3), (2, 4), 5
 class OsdpReader:
     """A reader with one door, in a thread of its own between `start` and `stop`; methods may be called from any.
 
-    `alive` is called in that thread about every 20 ms.
+    `alive` is called in that thread about every 20 ms. Without a `key` it is fresh from the factory: it takes one from
+    the first panel that knows the default key, and keeps it.
     """
 
-    def __init__(self, line: PtyLine, address: int, key: bytes, alive: Callable[[float], None]) -> None:
+    def __init__(self, line: PtyLine, address: int, key: bytes | None, alive: Callable[[float], None]) -> None:
         self._line = line
-        self._info = _info(address, key)
+        self._address = address
+        self.key = key
         self._alive = alive
         self._lock = threading.RLock()
         self._stop = threading.Event()
@@ -61,7 +63,8 @@ class OsdpReader:
         osdp_sys.set_loglevel(osdp_sys.LOG_EMERG)  # it logs to standard output
         with self._lock:
             self._submitted, self._sent, self._strike_on, self._strike_until = [], [], False, 0.0
-            self._osdp = osdp_sys.PeripheralDevice(self._info | {"channel": self}, capabilities=_CAPABILITIES)
+            info = _info(self._address, self.key) | {"channel": self}
+            self._osdp = osdp_sys.PeripheralDevice(info, capabilities=_CAPABILITIES)
             self._osdp.set_command_callback(self._on_command)
             self._osdp.set_event_completion_callback(self._on_completion)
         self._stop.clear()
@@ -147,7 +150,7 @@ class OsdpReader:
     def _follow(self, data: bytes) -> None:
         """The next sequence number in a command says that the last reply arrived; 0, that the panel began anew."""
         start = data.find(_SOM)
-        if start < 0 or len(data) < start + _HEADER:
+        if start < 0 or len(data) < start + _HEADER or data[start + 1] != self._address:
             return
         sequence = data[start + 4] & 3
         if sequence != self._sequence:
@@ -186,6 +189,8 @@ class OsdpReader:
                 self.beeps += command["rep_count"]
             case osdp_sys.CMD_LED:
                 self.light = "green" if command["on_color"] == osdp_sys.LED_COLOR_GREEN else "red"
+            case osdp_sys.CMD_KEYSET:
+                self.key = bytes(command["data"])
             case osdp_sys.CMD_STATUS:
                 return self._answer(command["type"])
         return _kept(_DONE)
@@ -249,12 +254,13 @@ def _as_reply(kind: int, report: bytes) -> dict[str, Any]:
     return {"command": osdp_sys.CMD_MFG, "vendor_code": kind, "data": data}
 
 
-def _info(address: int, key: bytes) -> dict[str, Any]:
-    return {
+def _info(address: int, key: bytes | None) -> dict[str, Any]:
+    secured = (
+        {"flags": osdp_sys.FLAG_INSTALL_MODE} if key is None else {"flags": osdp_sys.FLAG_ENFORCE_SECURE, "scbk": key}
+    )
+    return secured | {
         "name": f"PD-{address}",
         "address": address,
-        "flags": osdp_sys.FLAG_ENFORCE_SECURE,
-        "scbk": key,
         "version": 1,
         "model": 1,
         "vendor_code": 0x4C4400,

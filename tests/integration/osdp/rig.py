@@ -114,7 +114,7 @@ class Ledger:
 class Rig:
     """Driver and door; `run` starts the driver, `halt` stops it as the agent does."""
 
-    def __init__(self, directory: Path, *, key: bytes = KEY, **settings: Any) -> None:
+    def __init__(self, directory: Path, *, key: bytes | None = KEY, **settings: Any) -> None:
         self.directory = directory
         self.agent = Agent()
         self.ledger = Ledger()
@@ -152,7 +152,9 @@ class Rig:
         return self.door.triggers()[name](DEVICE, params)
 
     def told(self, *kinds: str) -> None:
-        eventually(lambda: [k for k in self.agent.kinds() if k in kinds] == list(kinds), f"{kinds}: {self.agent.kinds()}")
+        eventually(
+            lambda: [k for k in self.agent.kinds() if k in kinds] == list(kinds), f"{kinds}: {self.agent.kinds()}"
+        )
 
 
 def config(directory: Path, **settings: Any) -> OsdpConfig:
