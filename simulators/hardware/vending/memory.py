@@ -17,7 +17,7 @@ DOOR: Final = "EGS"
 
 @dataclass(slots=True, kw_only=True)
 class Selection:
-    """A spiral, money in minor units. Sales since initialisation; `start_*` is what they were when cash was collected."""
+    """A spiral, money in minor units. Sales since initialisation; `start_*` is where the last collection found them."""
 
     number: str
     product: str

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from protocols.errors import RefusedError
+from protocols.errors import ConfigError, RefusedError
+from simulators.hardware import make_hardware
 from simulators.hardware.vending import Selection, VendingMachine
 from tests.integration.vending.rig import BAUD, FileContext, MemoryLedger, Running, make_driver, until
 
@@ -191,6 +192,27 @@ def test_the_machine_survives_a_restart_of_the_simulator(street: Street) -> None
     street.machine.restore(state)
     street.machine.start()
     settled(street, ctx, 2)
+
+
+def test_the_machine_of_a_scenario_is_made_from_its_table(tmp_path: Path) -> None:
+    table = {
+        "path": str(tmp_path / "dex"),
+        "device": "vending-1",
+        "sales_per_hour": 3600,
+        "selection": [{"number": "11", "product": "WATER 550ML", "price": 200, "capacity": 50}],
+    }
+    machine = make_hardware("vending", table, random.Random(1), MemoryLedger())
+    assert isinstance(machine, VendingMachine)
+    machine.step(0, 10.0)
+    assert (machine.devices, machine.memory.count, machine.memory.stock) == (("vending-1",), 10, 40)
+    machine.step(0, 60.0)
+    assert machine.memory.count == 50, "sold out"
+    machine.step(0, 1.0)
+    assert machine.memory.stock == 49, "somebody filled it up"
+    with pytest.raises(ConfigError):
+        make_hardware(
+            "vending", table | {"selection": [{"number": "11", "price": 0}]}, random.Random(1), MemoryLedger()
+        )
 
 
 def test_a_vending_machine_has_no_outputs(tmp_path: Path) -> None:
