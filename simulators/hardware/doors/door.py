@@ -90,6 +90,7 @@ class Door:
             "exit-request": self._trigger_exit,
             "door-forced": self._trigger_forced,
             "door-held": self._trigger_held,
+            "door-closed": self._trigger_closed,
             "tamper": self._trigger_tamper,
             "power-cut": lambda device, params: self._mains(device, on=False),
             "power-restore": lambda device, params: self._mains(device, on=True),
@@ -210,6 +211,13 @@ class Door:
         with self._lock:
             self._leave(open_s)
         return {"device": device, "open_s": open_s}
+
+    def _trigger_closed(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        with self._lock:
+            self._plan.clear()
+            self.reader.set_input(EXIT, False)
+            self.reader.set_input(CONTACT, False)
+        return {"device": device, "open": False}
 
     def _trigger_tamper(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         tamper = bool(params.get("on", True))
