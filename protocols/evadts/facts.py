@@ -18,7 +18,11 @@ Fault = Literal["jam", "door-open", "refrigeration"]
 # Events of the machine (EVA-DTS 6.1, event codes): the code before an underscore; after it stands the selection.
 FAULTS: Final[Mapping[str, Fault]] = {"EJB": "jam", "EJL": "jam", "EGS": "door-open", "EJJ": "refrigeration"}
 
-MAX_SELECTIONS: Final = 1000  # a snapshot stays small whatever a machine sends
+# A snapshot stays under 64 KB whatever a machine sends.
+MAX_SELECTIONS: Final = 400
+_MAX_EVENTS: Final = 100
+_SELECTION_CHARACTERS: Final = 8
+_EVENT_CHARACTERS: Final = 12
 _DEGREES: Final = re.compile(r"[+-]?[0-9]{1,4}(\.[0-9]{1,4})?\Z")
 
 
@@ -49,7 +53,7 @@ class EventState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What the next audit is compared with. Plain JSON through `to_state` and `from_state`."""
+    """What the next audit is compared with. Plain JSON, without the products, through `to_state` and `from_state`."""
 
     machine: str = ""
     initialised: str = ""
@@ -67,7 +71,7 @@ class Snapshot:
             "decimals": self.decimals,
             "currency": self.currency,
             "total": [self.total.count, self.total.value],
-            "slots": {key: [slot.count, slot.value, slot.price, slot.product] for key, slot in self.slots.items()},
+            "slots": {key: [slot.count, slot.value, slot.price] for key, slot in self.slots.items()},
             "events": {key: [event.count, event.active, event.last] for key, event in self.events.items()},
         }
 
@@ -82,8 +86,8 @@ class Snapshot:
             currency=state["currency"],
             total=Slot(count=total_count, value=total_value),
             slots={
-                key: Slot(count=count, value=value, price=price, product=product)
-                for key, (count, value, price, product) in state["slots"].items()
+                key: Slot(count=count, value=value, price=price)
+                for key, (count, value, price) in state["slots"].items()
             },
             events={
                 key: EventState(count=count, active=active, last=last)
@@ -158,7 +162,7 @@ def _slots(audit: Audit) -> dict[str, Slot]:
     current = ""
     for record in audit.records:
         if record.kind == "PA1":
-            current = record.word("selection")[:20]
+            current = record.word("selection")[:_SELECTION_CHARACTERS]
             if current and current not in slots and len(slots) < MAX_SELECTIONS:
                 slots[current] = Slot(price=record.minor("price"), product=record.word("product")[:40])
         elif record.kind == "PA2" and current in slots and slots[current].count is None:
@@ -171,7 +175,8 @@ def _slots(audit: Audit) -> dict[str, Slot]:
 
 def _add_price_lists(audit: Audit, slots: dict[str, Slot]) -> None:
     for record in audit.of("PA7"):
-        selection, count, value = record.word("selection")[:20], record.count("count-init"), record.minor("value-init")
+        selection = record.word("selection")[:_SELECTION_CHARACTERS]
+        count, value = record.count("count-init"), record.minor("value-init")
         if selection not in slots or count is None:
             continue
         slot = slots[selection]
@@ -185,8 +190,8 @@ def _events(audit: Audit) -> dict[str, EventState]:
     """The events that mean something to us, from the counters of EA2 and the log of EA1."""
     events: dict[str, EventState] = {}
     for record in audit.records:
-        name = record.word("event")[:20] if record.kind in ("EA1", "EA2") else ""
-        if fault_of(name)[0] is None or len(events) >= MAX_SELECTIONS:
+        name = record.word("event")[:_EVENT_CHARACTERS] if record.kind in ("EA1", "EA2") else ""
+        if fault_of(name)[0] is None or len(events) >= _MAX_EVENTS:
             continue
         event = events.get(name, EventState())
         if record.kind == "EA2":

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from protocols.evadts.facts import Slot, Snapshot
+from protocols.evadts.facts import MAX_SELECTIONS, Slot, Snapshot
 
 ChangeCode = Literal[
     "swapped",
@@ -147,7 +147,8 @@ def _compare(before: Snapshot, after: Snapshot, limit: int) -> Difference:
         base = replace(old, count=0, value=0) if change and change.code == "selection-reset" else old
         sales += _sold(key, base, slot, number)
     for key in before.slots.keys() - after.slots.keys():
-        kept[key] = before.slots[key]
+        if len(kept) < MAX_SELECTIONS:
+            kept[key] = before.slots[key]
         changes.append(Change(code="selection-gone", selection=key, before=before.slots[key].count))
     new_sales, new_changes = _new_selections(before, after, sum(sale.count for sale in sales), limit)
     baseline = replace(after, slots=kept)

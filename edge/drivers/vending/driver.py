@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _REOPEN_S: Final = (0.25, 10.0)
 _RETRY_S: Final = (0.2, 30.0)
 _LISTEN_S: Final = 0.2
+_BETWEEN_S: Final = 0.1  # the least pause between two sessions
 _EMIT_S: Final = 0.5
 _EMIT_TRIES: Final = 20
 _BIDS: Final = 5
@@ -121,6 +122,7 @@ class VendingDriver:
                 self._follow(carrier.confirm(time.monotonic()), carrier, line, ctx)
         elif isinstance(event, Closed):
             self._failures = 0
+            self._next_s = max(self._next_s, time.monotonic() + _BETWEEN_S)
             ctx.status(self._device, online=True, round_trip_s=self._round_trip_s)
         elif isinstance(event, Failed):
             self._on_failure(self._refused or event.error, ctx)

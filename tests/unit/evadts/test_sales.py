@@ -121,8 +121,25 @@ def test_an_unreadable_counter_waits_for_the_next_audit() -> None:
 
 
 def test_a_snapshot_survives_json() -> None:
-    whole = replace(BEFORE, events={"EJB_11": EventState(count=3, active=True, last="2026-01-01T10:00:00")})
+    whole = replace(
+        snapshot(140, s11=Slot(count=1, value=2, price=3)),
+        events={"EJB_11": EventState(count=3, active=True, last="2026-01-01T10:00:00")},
+    )
     assert Snapshot.from_state(json.loads(json.dumps(whole.to_state()))) == whole
+
+
+def test_a_snapshot_stays_small_whatever_a_machine_sends() -> None:
+    lines = ["DXS*LDG0000001*VA*V1/6*1", "ID4*2*1156*CNY"]
+    for n in range(2000):
+        lines += [
+            f"PA1*{n:04}货货货货货货*{10**17}*货{n}",
+            f"PA2*{10**17}*{10**17}",
+            f"EA2*EJB_{n:04}货货货货*1*{10**17}*1",
+        ]
+    first = facts(read("\r\n".join(lines).encode())).snapshot
+    other = facts(read("\r\n".join(line.replace("*0", "*1") for line in lines).encode())).snapshot
+    baseline = difference(first, other, 60).baseline
+    assert len(json.dumps(baseline.to_state())) < 60_000
 
 
 def test_facts_of_a_machine() -> None:
