@@ -44,7 +44,7 @@ _REMEMBERED: Final = 10_000
 class IngestWorker:
     """Reads everything below ``spBv1.0/`` and stores it. Started once, stopped once; owns its threads.
 
-    `judge` runs inside each commit, in the worker's thread; `watched` says which readings it wants: `cloud.ingest.port`.
+    `judge` runs inside each commit, in the worker's thread; `watched` says which readings it wants (see `port`).
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Gateways, devices, series and aliases as births and deaths tell them.
 
-An unknown node or device gets a row without a place: its data are kept, it is listed for the installer, and nothing is
-judged until somebody says where it hangs. Every function runs in the caller's transaction and publishes what pages show.
-Times are aware UTC datetimes.
+An unknown node or device gets a row without a place: its data are kept, it is listed for the installer, and nothing
+is judged until somebody says where it hangs. Every function runs in the caller's transaction and publishes what pages
+show. Times are aware UTC datetimes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesSpec:
-    """A metric that a birth named. `datatype` is Sparkplug's number; `unit` as the birth gave it, '' if it gave none."""
+    """A metric that a birth named. `datatype` is Sparkplug's number; `unit` is '' if the birth gave none."""
 
     metric: str
     datatype: int
@@ -54,7 +54,7 @@ class Subject:
 def node_born(
     tx: Transaction, node: NodeKey, at: datetime, *, bdseq: int | None, birth: str | None, declared: Mapping[str, str]
 ) -> Arrival:
-    """NBIRTH: the gateway is online. `birth` and `declared` are the texts of its Outbox metrics, None and {} without."""
+    """NBIRTH: the gateway is online. `birth`, `declared`: the texts of its Outbox metrics, None and {} without."""
     sql = load("births")
     group, code = node
     tx.execute(sql["insert_gateway"], {"group": group, "code": code})
@@ -80,7 +80,7 @@ def device_born(tx: Transaction, gateway_id: int, code: str, at: datetime) -> Ar
 
 
 def series(tx: Transaction, device_id: int, specs: Sequence[SeriesSpec]) -> dict[str, int]:
-    """The number of each metric's series; missing series are made, with the catalogue's unit where the birth gave none."""
+    """The number of each metric's series; missing ones are made, with the catalogue's unit if the birth gave none."""
     if not specs:
         return {}
     sql = load("births")

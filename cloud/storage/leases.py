@@ -1,4 +1,4 @@
-"""Leases: one holder of a name at a time, and a fence number that grows with each holder. The database's clock counts."""
+"""Leases: one holder of a name at a time, and a fence number that grows with each holder, by the database's clock."""
 
 from __future__ import annotations
 

@@ -17,10 +17,11 @@ ON CONFLICT (code) DO UPDATE SET body = EXCLUDED.body, changed_at = now() WHERE 
 SELECT code, body FROM rule WHERE enabled ORDER BY code;
 
 -- subject: the device that a condition is on
-SELECT id AS device_id, gateway_id, place_id FROM device WHERE id = %(device)s;
+SELECT device.id AS device_id, device.gateway_id, coalesce(device.place_id, gateway.place_id) AS place_id
+FROM device JOIN gateway ON gateway.id = device.gateway_id WHERE device.id = %(device)s;
 
 -- subjects: the devices of a gateway
-SELECT id AS device_id, gateway_id, place_id FROM device WHERE gateway_id = %(gateway)s;
+SELECT id AS device_id, gateway_id, place_id FROM device WHERE gateway_id = %(gateway)s AND place_id IS NOT NULL;
 
 -- silent: whether a gateway has an active alarm for being away
 SELECT EXISTS (SELECT FROM alarm JOIN device ON device.id = alarm.device_id

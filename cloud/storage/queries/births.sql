@@ -56,8 +56,9 @@ SELECT type FROM device WHERE id = %(device_id)s;
 INSERT INTO series (device_id, metric, datatype, unit)
 SELECT %(device_id)s, metric, datatype, unit
 FROM unnest(%(metrics)s::text[], %(datatypes)s::smallint[], %(units)s::text[]) AS given (metric, datatype, unit)
-ON CONFLICT (device_id, metric) DO UPDATE SET datatype = excluded.datatype, unit = excluded.unit
-WHERE (series.datatype, series.unit) IS DISTINCT FROM (excluded.datatype, excluded.unit);
+ON CONFLICT (device_id, metric) DO UPDATE
+SET datatype = excluded.datatype, unit = CASE WHEN excluded.unit = '' THEN series.unit ELSE excluded.unit END
+WHERE series.datatype <> excluded.datatype OR excluded.unit NOT IN ('', series.unit);
 
 -- series: the numbers of metrics
 SELECT id, metric FROM series WHERE device_id = %(device_id)s AND metric = ANY(%(metrics)s::text[]);

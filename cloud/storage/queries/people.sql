@@ -59,3 +59,9 @@ UPDATE responder SET lat = %(lat)s, lon = %(lon)s, located_at = %(now)s WHERE pe
 
 -- expired: what no longer lets anybody in
 DELETE FROM session WHERE expires_at < %(now)s;
+
+-- everyone: who can sign in, with their roles
+SELECT person.login, person.name, coalesce(array_agg(DISTINCT role_grant.role ORDER BY role_grant.role)
+       FILTER (WHERE role_grant.role IS NOT NULL), '{}') AS roles
+FROM person LEFT JOIN role_grant ON role_grant.person_id = person.id
+WHERE person.disabled_at IS NULL GROUP BY person.id ORDER BY person.created_at, person.login;
