@@ -56,6 +56,7 @@ class ZigbeeDriver:
         self._awaited: _Confirmation | None = None
         self._log = Log(f"driver.{config.name}")
         self._strangers: set[str] = set()
+        self._told = (0, 0)
         self._memory = Memory({})
         self._presence = Presence(config.device, 0.0)
 
@@ -81,6 +82,7 @@ class ZigbeeDriver:
                     for message in batch:
                         self._session.acknowledge(message)
                 self._tell_presence(ctx)
+                self._tell_session()
         finally:
             self._session.close()
 
@@ -206,6 +208,13 @@ class ZigbeeDriver:
                 ctx.status(device.id, online=False, error=error)
             elif self._presence.known(device.friendly_name, self._memory):
                 ctx.status(device.id, online=True)
+
+    def _tell_session(self) -> None:
+        """Log what the broker cost us: a session that it forgot (what waited there is gone), a queue that ran over."""
+        now = (self._session.forgotten, self._session.dropped)
+        if now != self._told:
+            self._log.warning("messages-may-be-lost", sessions_forgotten=now[0], queue_overflows=now[1])
+            self._told = now
 
     def _broker_error(self) -> DeviceError:
         where = {"host": self._config.host, "port": self._config.port}

@@ -23,7 +23,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from edge.drivers.zigbee2mqtt.config import ZigbeeConfig
 
 _WAITING: Final = 2000
-_RECONNECT_S: Final = (1, 15)
+# Before zigbee2mqtt (it tries every second): a broker that forgot our session drops what comes before we subscribe.
+_RECONNECT_S: Final = (0.05, 0.4)
 _CONNECT_S: Final = 1.5
 
 
@@ -54,6 +55,7 @@ class Session:
         self._away_since = time.monotonic()
         self.refusal: str | None = None
         self.dropped = 0
+        self.forgotten = 0
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
             client_id=config.session,
@@ -64,7 +66,7 @@ class Session:
         if config.username is not None:
             client.username_pw_set(config.username, config.password())
         client.connect_timeout = _CONNECT_S
-        client.reconnect_delay_set(*_RECONNECT_S)
+        client.reconnect_delay_set(*_RECONNECT_S)  # type: ignore[arg-type]  # its clock knows fractions
         client.on_connect = self._on_connect
         client.on_connect_fail = lambda _client, _userdata: None
         client.on_disconnect = self._on_disconnect
@@ -110,12 +112,16 @@ class Session:
         """Send now or not at all (QoS 0): a command that waits for a broker would switch something much later."""
         return self._connected and self._client.publish(topic, payload, qos=0).rc == MQTTErrorCode.MQTT_ERR_SUCCESS
 
-    def _on_connect(self, client: paho.Client, _userdata: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
+    def _on_connect(
+        self, client: paho.Client, _userdata: Any, flags: paho.ConnectFlags, reason: ReasonCode, _props: Any
+    ) -> None:
         if reason.is_failure:
             self.refusal = str(reason)
             return
         with self._lock:
             self.refusal = None
+            if self._connection and not flags.session_present:
+                self.forgotten += 1
             self._connection += 1
             self._connected = True
         client.subscribe(f"{self._config.base_topic}/#", qos=1)

@@ -35,7 +35,7 @@ from simulators.hardware.zigbee.devices import (
 _log = logging.getLogger(__name__)
 
 _QUEUED: Final = 1000
-_RECONNECT_S: Final = (1, 5)
+_RECONNECT_S: Final = (1, 1)
 _CONNECT_S: Final = 1.5
 _KEEPALIVE_S: Final = 15
 _FAREWELL_S: Final = 1.0
