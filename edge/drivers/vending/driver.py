@@ -6,13 +6,14 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Final
 
 from edge.drivers.port import DeviceConfig, DriverContext
 from edge.drivers.vending.config import VendingConfig
 from edge.drivers.vending.line import Line, LineError
 from edge.drivers.vending.meaning import Memory, understand
-from protocols.errors import DeviceError, LiandongError, RefusedError, UnavailableError
+from protocols.errors import DeviceError, LiandongError, RefusedError
 from protocols.evadts import Audit, read
 from protocols.evadts.dex import AuditReceived, Carrier, Closed, DexEvent, Failed, Greeted, Identity, Step, Timers
 from protocols.events import Value
@@ -23,8 +24,7 @@ _REOPEN_S: Final = (0.25, 10.0)
 _RETRY_S: Final = (0.2, 30.0)
 _LISTEN_S: Final = 0.2
 _BETWEEN_S: Final = 0.1  # the least pause between two sessions
-_EMIT_S: Final = 0.5
-_EMIT_TRIES: Final = 20
+_POLL_S: Final = 0.1
 _BIDS: Final = 5
 _TOLERATED: Final = 2  # sessions that may fail in a row before the machine counts as offline
 
@@ -115,7 +115,9 @@ class VendingDriver:
         elif isinstance(event, AuditReceived):
             try:
                 self._store(event.data, carrier, line, ctx)
-            except (DeviceError, UnavailableError) as error:
+            except LineError:
+                raise
+            except LiandongError as error:
                 self._refused = error
                 self._follow(carrier.abandon(time.monotonic()), carrier, line, ctx)
             else:
@@ -139,24 +141,18 @@ class VendingDriver:
     def _store(self, data: bytes, carrier: Carrier, line: Line, ctx: DriverContext) -> None:
         """Hand on what the audit means, with the memory that goes with it, and return when it is on the disk.
 
-        Raises DeviceError for an audit that had better be read again, UnavailableError when the agent is behind.
+        Meanwhile the machine is asked for patience. Raises DeviceError for an audit that had better be read again, and
+        what `ctx.emit` raises.
         """
         audit = read(data)
         self._check(audit)
         memory = Memory.from_state(ctx.state())
         observations, after = understand(memory, audit, device=self._device, now_ms=ctx.now_ms())
-        for _ in range(_EMIT_TRIES):
-            try:
-                ctx.emit(observations, state=after.to_state(), durable=True, timeout_s=_EMIT_S)
-                return
-            except UnavailableError:
-                if ctx.stop.is_set():
-                    raise
-                step = carrier.poll(time.monotonic())  # the machine is asked for patience
-                line.write(step.send)
-                if not carrier.busy:
-                    raise
-        raise UnavailableError("edge.driver.vending.behind", device=self._device)
+        with ThreadPoolExecutor(1, thread_name_prefix="vending store") as storing:
+            stored = storing.submit(ctx.emit, observations, state=after.to_state(), durable=True)
+            while not wait([stored], _POLL_S).done:
+                self._follow(carrier.poll(time.monotonic()), carrier, line, ctx)
+        stored.result()
 
     def _check(self, audit: Audit) -> None:
         """Refuse what is no audit; take a damaged one when it comes twice: every block fitted, so the machine errs."""

@@ -39,6 +39,7 @@ class FileContext:
         self._path = path
         self.stop = threading.Event()
         self.behind = 0
+        self.slow_s = 0.0
         self.conditions: list[tuple[bool, str | None]] = []
         self.round_trips: list[float] = []
         self._lock = threading.Lock()
@@ -62,10 +63,10 @@ class FileContext:
         durable: bool = False,
         timeout_s: float = 10.0,
     ) -> None:
+        time.sleep(self.slow_s)
         if self.behind:
             self.behind -= 1
-            time.sleep(timeout_s)
-            raise UnavailableError("edge.outbox.behind")
+            raise UnavailableError("edge.pipeline.behind", seconds=timeout_s)
         row: dict[str, Any] = {"readings": [], "events": [], "state": state}
         for one in observations:
             if isinstance(one, Reading):

@@ -159,13 +159,26 @@ def test_slow_answers_are_waited_for(street: Street) -> None:
     assert ctx.online
 
 
-def test_an_agent_that_is_behind_asks_the_machine_for_patience(street: Street) -> None:
+def test_a_slow_disk_asks_the_machine_for_patience(street: Street) -> None:
     ctx = street.gateway()
     until(lambda: ctx.online)
-    ctx.behind = 4  # two seconds, more than a reply may take
+    reads = street.machine.memory.reads
+    ctx.slow_s = 2.5  # more than a reply may take
     street.machine.sell("11")
+    until(lambda: street.machine.memory.reads > reads)
+    ctx.slow_s = 0.0
     settled(street, ctx, 1)
-    assert ctx.behind == 0
+    assert ctx.online
+
+
+def test_what_the_agent_does_not_take_is_read_again(street: Street) -> None:
+    ctx = street.gateway()
+    until(lambda: ctx.online)
+    ctx.behind = 3
+    street.machine.sell("11")
+    until(lambda: not ctx.online)
+    assert ctx.conditions[-1] == (False, "edge.pipeline.behind")
+    settled(street, ctx, 1)
 
 
 def test_an_initialised_board_is_a_reset_and_no_negative_sale(street: Street) -> None:
