@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
-_KEPT: Final = 128
+_KEPT: Final = 256  # more than any broker here sends without an acknowledgement (iotcore is set to 200)
 _DIGITS: Final = 12
 
 

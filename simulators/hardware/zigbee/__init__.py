@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from protocols.errors import ConfigError
 from simulators.hardware.port import Ledger
 from simulators.hardware.zigbee.bridge import ZigbeeBridge
 from simulators.hardware.zigbee.devices import ZigbeeDevice, make_device
@@ -34,10 +35,13 @@ class _Settings(BaseModel):
 
 
 def make(settings: Mapping[str, Any], rng: random.Random, ledger: Ledger) -> ZigbeeBridge:
-    """The bridge of a ``[[hardware]]`` table: `host`, `port`, `base_topic`; `device` rows of `id`, `type`, `topic`."""
+    """The bridge of a ``[[hardware]]`` table: `device` rows of `id`, `type`, `topic`, and how to reach the field broker.
+
+    Raises ConfigError for a type without a stand-in and for a password file that cannot be read.
+    """
     read = _Settings.model_validate(settings)
     devices = [make_device(row.id, row.type, row.topic or row.id, rng) for row in read.device]
-    password = read.password_file.read_text("utf-8").strip() if read.password_file else None
+    password = _password(read.password_file) if read.password_file else None
     return ZigbeeBridge(
         read.host,
         read.port,
@@ -47,3 +51,10 @@ def make(settings: Mapping[str, Any], rng: random.Random, ledger: Ledger) -> Zig
         username=read.username,
         password=password,
     )
+
+
+def _password(file: Path) -> str:
+    try:
+        return file.read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigError("simulators.zigbee.password-file", file=file, why=error.strerror) from error

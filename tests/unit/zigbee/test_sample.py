@@ -70,12 +70,12 @@ def test_the_password_stands_in_a_file(tmp_path: Path) -> None:
 
 def test_memory_survives_and_forgets_the_oldest() -> None:
     memory = Memory({})
-    names = [digest("t", str(number).encode()) for number in range(200)]
+    names = [digest("t", str(number).encode()) for number in range(400)]
     for name in names:
         memory.take(name)
     again = Memory(memory.stored())
     assert again.knows(names[-1])
-    assert again.knows(names[-128])
+    assert again.knows(names[-256])
     assert not again.knows(names[0])
     assert digest("t", b"x", 1) != digest("t", b"x", 2)
 
