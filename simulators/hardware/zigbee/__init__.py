@@ -35,7 +35,7 @@ class _Settings(BaseModel):
 
 
 def make(settings: Mapping[str, Any], rng: random.Random, ledger: Ledger) -> ZigbeeBridge:
-    """The bridge of a ``[[hardware]]`` table: `device` rows of `id`, `type`, `topic`, and how to reach the field broker.
+    """The bridge of a ``[[hardware]]`` table: `device` rows (`id`, `type`, `topic`), and how to reach the broker.
 
     Raises ConfigError for a type without a stand-in and for a password file that cannot be read.
     """
