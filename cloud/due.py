@@ -99,11 +99,14 @@ class DueWorker:
         backoff_s = min(MOST_BACKOFF_S, 0.5 * 2.0 ** min(row["attempts"], 20)) * random.uniform(0.75, 1.25)  # noqa: S311
         at = now + timedelta(seconds=backoff_s)
         with self._database.transaction() as tx:
-            tx.execute(load("due")["failed"], {"id": row["id"], "at": at, "error": f"{type(error).__name__}: {error}"[:500]})
+            tx.execute(
+                load("due")["failed"], {"id": row["id"], "at": at, "error": f"{type(error).__name__}: {error}"[:500]}
+            )
 
     def _until_next(self) -> float:
         with self._database.transaction() as tx:
             row = tx.one(load("due")["next"])
         if row is None or row["at"] is None:
             return LOOK_S
-        return min(LOOK_S, max(0.01, (row["at"] - datetime.now(UTC)).total_seconds()))
+        pause_s: float = (row["at"] - datetime.now(UTC)).total_seconds()
+        return min(LOOK_S, max(0.01, pause_s))

@@ -58,5 +58,5 @@ class Listener:
                 heard(connection)
             while not self._stop.is_set():
                 told = {notice.channel for notice in connection.notifies(timeout=LOOK_S, stop_after=1)}
-                for channel in told:
+                for channel in told or self._channels:  # a lost notification delays, it never loses
                     self._channels[channel](connection)

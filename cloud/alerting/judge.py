@@ -11,7 +11,7 @@ from cloud.alerting.grouping import choose
 from cloud.alerting.port import AlarmStore, Condition, Fact, Key
 from cloud.domain.places import holds_at
 from cloud.domain.policy import Policies
-from protocols.events import Event, Reading
+from protocols.events import Reading
 from protocols.rules import EventIs, Outcome, Rule, RuleState, Transition, elapse, evaluate
 
 GATEWAY_OFFLINE: Final = "gateway-offline"
@@ -77,7 +77,9 @@ class Judge:
         for rule, fact in pairs:
             key = rule.code, fact.device_id
             # A gateway's clock may run ahead: its fact is then judged at its own time.
-            outcome = evaluate(rule, states.get(key, RuleState()), fact.observation, max(now_ms, fact.observation.at_ms))
+            outcome = evaluate(
+                rule, states.get(key, RuleState()), fact.observation, max(now_ms, fact.observation.at_ms)
+            )
             states[key] = outcome.state
             _note_due(due, key, outcome)
             if outcome.transition is not None:
@@ -111,17 +113,17 @@ class Judge:
         states = store.states(keys)
         firing = [(key, states[key]) for key in keys if states[key].phase == "firing" and key[1] in subjects]
         changes = [
-            Change(rule=rule, subject=subjects[key[1]], transition="repeat", since_ms=state.since_ms, reason=state.reason)
+            Change(
+                rule=rule, subject=subjects[key[1]], transition="repeat", since_ms=state.since_ms, reason=state.reason
+            )
             for key, state in firing
         ]
         self._apply(store, changes, now)
 
     def _watching(self, fact: Fact) -> Iterable[Rule]:
         seen = fact.observation
-        if isinstance(seen, Reading):
-            rules = self._by_metric.get(seen.metric, ())
-        else:
-            rules = self._by_kind.get(seen.kind, ())
+        known, name = (self._by_metric, seen.metric) if isinstance(seen, Reading) else (self._by_kind, seen.kind)
+        rules = known.get(name, ())
         return (rule for rule in rules if rule.watches(fact.device_code, fact.device_type) and _inside(rule, fact))
 
     def _apply(self, store: AlarmStore, changes: Sequence[Change], now: datetime) -> None:
@@ -166,7 +168,11 @@ def moment(ms: int) -> datetime:
 
 def _change(rule: Rule, subject: Subject, outcome: Outcome) -> Change:
     assert outcome.transition is not None
-    at = outcome.reason.get("at_ms", outcome.state.since_ms) if outcome.transition == "repeat" else outcome.state.since_ms
+    at = (
+        outcome.reason.get("at_ms", outcome.state.since_ms)
+        if outcome.transition == "repeat"
+        else outcome.state.since_ms
+    )
     return Change(rule=rule, subject=subject, transition=outcome.transition, since_ms=at, reason=outcome.reason)
 
 

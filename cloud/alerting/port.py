@@ -89,7 +89,9 @@ class AlarmStore(Protocol):
     def open_incident(self, condition: Condition, policy: Policy, now: datetime, why: Mapping[str, Any]) -> int:
         """A new incident (and its task, and the time of its first wave, when its policy seeks volunteers); its id."""
 
-    def join(self, incident_id: int, condition: Condition, alarm_id: int, now: datetime, why: Mapping[str, Any]) -> None:
+    def join(
+        self, incident_id: int, condition: Condition, alarm_id: int, now: datetime, why: Mapping[str, Any]
+    ) -> None:
         """The alarm is one more of this incident, which becomes as severe as its worst alarm."""
 
     def raise_alarm(self, condition: Condition, incident_id: int, now: datetime) -> int:
@@ -99,7 +101,7 @@ class AlarmStore(Protocol):
         """The condition was told once more; False when no alarm of it is active."""
 
     def clear(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime) -> None:
-        """The condition is gone: its active alarm, if any, is cleared, and its incident closes if that was the last need."""
+        """The condition is gone: its active alarm is cleared, and the incident closes if that was its last need."""
 
     def suppressed(self, rule_code: str, gateway_id: int) -> Sequence[Key]:
         """Conditions of a gateway's devices that fire by their state but have no active alarm."""

@@ -81,9 +81,14 @@ class Hub:
             if self._loop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._give, batch)
 
+    @property
+    def room(self) -> bool:
+        """Whether one more client can listen."""
+        return not self._closed and len(self._clients) < CLIENTS
+
     def join(self, client: Client) -> bool:
         """Listen from now on; False when there is no room, or the service stops."""
-        if self._closed or len(self._clients) >= CLIENTS:
+        if not self.room:
             return False
         self._clients.add(client)
         return True

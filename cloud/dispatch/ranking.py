@@ -24,8 +24,8 @@ FATIGUE_S: Final = 10.0  # per offer this week
 SKILL_S: Final = 60.0
 FIX_LASTS: Final = timedelta(minutes=10)
 HELPS: Final[Mapping[str, frozenset[str]]] = {
-    "help": frozenset({"first-aid", "fire", "medical"}),
-    "check": frozenset({"care", "first-aid", "medical"}),
+    "help": frozenset({"first-aid", "nursing", "fire"}),
+    "check": frozenset({"nursing", "first-aid", "care"}),
     "repair": frozenset({"electrician", "plumber", "vending"}),
 }
 """Skills that help, by kind of task."""

@@ -27,7 +27,14 @@ class Wave:
 
 
 def next_wave(
-    policy: Policy, candidates: Sequence[Candidate], *, waves: int, asked: int, waiting: int, opened_at: datetime, now: datetime
+    policy: Policy,
+    candidates: Sequence[Candidate],
+    *,
+    waves: int,
+    asked: int,
+    waiting: int,
+    opened_at: datetime,
+    now: datetime,
 ) -> Wave:
     """The wave after `waves` ones that asked `asked` people, of whom `waiting` can still answer.
 

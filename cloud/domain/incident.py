@@ -1,7 +1,7 @@
 """The closed loop of an incident (after GB/T 30428, seven steps), as a table of moves.
 
-    filed ──dispatch──▶ dispatched ──handle──▶ handling ──feed-back──▶ fed-back ──close──▶ closed
-      every open state ──close──▶ closed, ──void──▶ void (a false alarm); dispatched, handling ──recall──▶ filed
+filed ──dispatch──▶ dispatched ──handle──▶ handling ──feed-back──▶ fed-back ──close──▶ closed
+every open state ──close──▶ closed, ──void──▶ void (a false alarm); dispatched, handling ──recall──▶ filed
 """
 
 from __future__ import annotations

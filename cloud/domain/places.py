@@ -1,4 +1,4 @@
-"""Places in the tree. A path holds the codes from the street down, separated by `/`; a role holds at a path and below."""
+"""Places in the tree. A path holds the codes from the street down, `/` between; a role holds at a path and below."""
 
 from __future__ import annotations
 

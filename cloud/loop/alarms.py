@@ -51,7 +51,7 @@ class SqlAlarmStore:
         self._sql = load("alarms")
 
     def states(self, keys: Sequence[Key]) -> Mapping[Key, RuleState]:
-        """Locked in the order of their keys. A condition judged for the first time gets its row here, to be locked by."""
+        """Locked in the order of their keys. One judged for the first time gets its row here."""
         found = self._lock(keys)
         missing = [key for key in keys if key not in found]
         if missing:
@@ -116,7 +116,9 @@ class SqlAlarmStore:
             cases.open_task(self._work, cases.lock(self._work, incident_id))
         return incident_id
 
-    def join(self, incident_id: int, condition: Condition, alarm_id: int, now: datetime, why: Mapping[str, Any]) -> None:
+    def join(
+        self, incident_id: int, condition: Condition, alarm_id: int, now: datetime, why: Mapping[str, Any]
+    ) -> None:
         """One more alarm of an incident that is open."""
         cases.lock(self._work, incident_id)
         self._tx.execute(load("incidents")["worsen"], {"id": incident_id, "severity": condition.severity})
@@ -218,5 +220,3 @@ def _key(row: DictRow) -> Key:
 
 def _state(row: DictRow) -> RuleState:
     return RuleState(phase=row["phase"], since_ms=row["since_ms"], at_ms=row["at_ms"], reason=row["reason"])
-
-

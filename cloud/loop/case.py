@@ -79,9 +79,7 @@ def settle(work: Work, case: Case) -> None:
         return
     tally = work.tx.one(load("offers")["tally"], {"task": task["id"]})
     assert tally is not None
-    state = after_assignments(
-        task["state"], under_way=tally["under_way"], done=tally["done"], wanted=task["wanted"]
-    )
+    state = after_assignments(task["state"], under_way=tally["under_way"], done=tally["done"], wanted=task["wanted"])
     if state == task["state"]:
         return
     _move_task(work, task["id"], state)
@@ -147,7 +145,9 @@ def _seek_again(work: Work, task: DictRow) -> None:
     _touch_offers(work, rows)
     work.timer("dispatch.wave", f"{task['id']}/{task['wave'] + 1}", work.now)
     if rows:
-        work.timer("offer.expire", f"{task['id']}/again/{work.now.timestamp():.3f}", max(row["expires_at"] for row in rows))
+        work.timer(
+            "offer.expire", f"{task['id']}/again/{work.now.timestamp():.3f}", max(row["expires_at"] for row in rows)
+        )
 
 
 def _touch_offers(work: Work, rows: list[DictRow]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from cloud.dispatch.ranking import Candidate
 from cloud.domain.incident import OPEN
 from cloud.loop import case as cases
 from cloud.loop import waves
@@ -53,7 +54,7 @@ def detail(work: Work, incident_id: int) -> Json:
     return whole
 
 
-def _candidate(candidate: waves.Candidate) -> Json:
+def _candidate(candidate: Candidate) -> Json:
     person = {"id": str(candidate.person.id), "name": dict(candidate.person.name)}
     shown = {"person": person, "status": "free", "score": candidate.score, "why": dict(candidate.why)}
     return shown | {"distance_m": None if candidate.distance_m is None else round(candidate.distance_m)}

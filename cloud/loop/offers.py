@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
-from cloud.domain.task import AssignmentState, claim, decline, progress
+from cloud.domain.task import AssignmentState, TaskState, claim, decline, progress
 from cloud.loop import case as cases
 from cloud.loop.case import Case
 from cloud.loop.work import Work, to_json
@@ -31,7 +31,7 @@ def once(work: Work, action_id: UUID, act: Callable[[], Json]) -> Json:
     if not claimed:
         row = work.tx.one(sql["action"], {"id": action_id})
         if row is None or row["person_id"] != work.person:
-            raise RefusedError("cloud.action.foreign")
+            raise RefusedError("cloud.action-id.foreign")
         known: Json = row["answer"]
         return known
     answer = act()
@@ -57,7 +57,7 @@ def accept(work: Work, offer_id: UUID) -> Json:
     assert task is not None
     tally = work.tx.one(load("offers")["tally"], {"task": offer["task_id"]})
     assert tally is not None
-    state = task["state"] if task["id"] == offer["task_id"] else "cancelled"
+    state: TaskState = task["state"] if task["id"] == offer["task_id"] else "cancelled"
     filled = tally["under_way"] + tally["done"]
     result, answered = claim(state, offer["state"], filled=filled, wanted=task["wanted"])
     if answered != offer["state"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from psycopg.rows import DictRow
@@ -77,12 +77,12 @@ def candidates(work: Work, case: Case, task_id: int | None) -> Sequence[Candidat
     return rank(people, None if lat is None or lon is None else (lat, lon), case.policy, work.now)
 
 
-def expire(work: Work, ref: str) -> datetime | None:
-    """Handler of `offer.expire` (ref: task/…): offers that nobody answered end; when the next ones do."""
+def expire(work: Work, ref: str) -> None:
+    """Handler of `offer.expire` (ref: task/…): offers that nobody answered end."""
     task_id = int(ref.split("/")[0])
     found = work.tx.one(load("incidents")["case_of_task"], {"id": task_id})
     if found is None:
-        return None
+        return
     case = cases.lock(work, found["incident_id"])
     rows = work.tx.fetch(load("offers")["expire"], {"task": task_id, "now": work.now})
     for row in rows:
@@ -90,7 +90,6 @@ def expire(work: Work, ref: str) -> datetime | None:
         work.touched.responders.add(row["person_id"])
     if rows:
         work.note(case.id, "expired", people=len(rows))
-    return None
 
 
 def escalate(work: Work, case: Case, note: str | None = None) -> None:

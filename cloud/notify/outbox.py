@@ -1,4 +1,4 @@
-"""Rows of the outbox. The page's own channel (`in-page`) is the live stream: sent with the commit of its transaction."""
+"""Rows of the outbox. The pages' own channel, `in-page`, is the live stream: sent with the commit of its cause."""
 
 from __future__ import annotations
 

@@ -1,0 +1,34 @@
+"""The web application from its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from cloud.api import console, devices, errors, pages, phone, session, simulation, stream, system
+from cloud.api.guard import Guard
+from cloud.api.services import Services
+
+
+def application(services: Services) -> FastAPI:
+    """REST, stream and pages over `services`, which the caller opens and closes."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        services.hub.attach(asyncio.get_running_loop())
+        yield
+        services.hub.close()
+
+    app = FastAPI(title="Liandong", version=services.version, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.services = services
+    errors.install(app)
+    for part in (session, console, phone, devices, simulation, stream, system, pages):
+        app.include_router(part.router)
+    pages.mount(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(Guard)
+    return app

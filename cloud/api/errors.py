@@ -1,0 +1,87 @@
+"""Errors as answers: `{"error": {"code", "params", "sentence"}}`, one clear sentence in the person's language."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from cloud.api.services import language_of
+from protocols.errors import ConfigError, LiandongError, ProtocolError, RefusedError, UnavailableError
+from protocols.messages import Language, sentence
+
+log = logging.getLogger(__name__)
+
+_STATUS: Final = {
+    "cloud.session.none": 401,
+    "cloud.session.wrong": 401,
+    "cloud.session.link-used": 401,
+    "cloud.forbidden": 403,
+    "cloud.request.origin": 403,
+    "cloud.too-often": 429,
+    "cloud.request.too-large": 413,
+    "cloud.request.not-json": 415,
+    "cloud.request.no-such-page": 404,
+    "cloud.simulation.none": 404,
+    "cloud.note.empty": 422,
+    "cloud.password.short": 422,
+    "cloud.password.long": 422,
+}
+_PER_CLASS: Final[tuple[tuple[type[LiandongError], int], ...]] = (
+    (RefusedError, 409),
+    (UnavailableError, 503),
+    (ConfigError, 422),
+    (ProtocolError, 422),
+)
+
+
+def status_of(error: LiandongError) -> int:
+    """The HTTP status of an error (RFC 9110, section 15)."""
+    if error.code.endswith(".unknown"):
+        return 404
+    known = _STATUS.get(error.code)
+    return known or next((status for kind, status in _PER_CLASS if isinstance(error, kind)), 500)
+
+
+def body(code: str, params: dict[str, object], language: Language) -> dict[str, Any]:
+    """The answer's content."""
+    told = {
+        "code": code,
+        "params": jsonable_encoder(params, custom_encoder={Exception: str}),
+        "sentence": sentence(code, params, language),
+    }
+    return {"error": told}
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of `app` be answered like this."""
+
+    @app.exception_handler(LiandongError)
+    async def _known(request: Request, error: LiandongError) -> JSONResponse:
+        headers = {"Retry-After": str(error.params["seconds"])} if error.code == "cloud.too-often" else None
+        content = body(error.code, error.params, language_of(request))
+        return JSONResponse(content, status_of(error), headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        fault = error.errors()[0]
+        at = ".".join(str(part) for part in fault["loc"] if part != "body") or "body"
+        return JSONResponse(body("cloud.request.invalid", {"at": at, "why": fault["msg"]}, language_of(request)), 422)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        code = {404: "cloud.request.no-such-page", 405: "cloud.request.method"}.get(
+            error.status_code, "cloud.request.failed"
+        )
+        params: dict[str, object] = {"path": request.url.path, "method": request.method, "status": error.status_code}
+        return JSONResponse(body(code, params, language_of(request)), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def _unknown(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return JSONResponse(body("cloud.request.failed", {"status": 500}, language_of(request)), 500)

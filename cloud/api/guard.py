@@ -1,0 +1,120 @@
+"""Before any request is handled: its size, its origin, its content type; and the headers that every answer carries."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cloud.api.errors import body
+from protocols.messages import Language
+
+MOST_BYTES: Final = 64 * 1024
+CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+SECURITY: Final = {
+    "content-security-policy": (
+        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "geolocation=(self), camera=(), microphone=()",
+}
+
+
+class _TooLargeError(Exception):
+    """More bytes came than are taken."""
+
+
+class Guard:
+    """ASGI middleware around the application."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or let through with a limit on the body."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        started = False
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _add_headers(message, scope["path"])
+            await send(message)
+
+        refusal = _refusal(scope["method"], scope["path"], headers)
+        if refusal is not None:
+            await _refuse(guarded_send, *refusal, headers)
+            return
+        try:
+            await self._app(scope, _limited(receive), guarded_send)
+        except _TooLargeError:
+            if started:
+                raise
+            await _refuse(guarded_send, 413, "cloud.request.too-large", headers)
+
+
+def _refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+    length = headers.get("content-length", "0")
+    if not length.isdigit() or int(length) > MOST_BYTES:
+        return 413, "cloud.request.too-large"
+    if method not in CHANGING or not path.startswith("/api/"):
+        return None
+    if not _same_origin(headers):
+        return 403, "cloud.request.origin"
+    content = headers.get("content-type", "").partition(";")[0].strip().lower()
+    carries = int(length) > 0 or "transfer-encoding" in headers
+    if content != "application/json" and (content or carries):
+        return 415, "cloud.request.not-json"
+    return None
+
+
+def _same_origin(headers: Headers) -> bool:
+    """Browsers send `Origin` with every request that changes something; another site's differs from our `Host`."""
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+def _limited(receive: Receive) -> Receive:
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_BYTES:
+            raise _TooLargeError
+        return message
+
+    return limited
+
+
+def _add_headers(message: Message, path: str) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in SECURITY.items():
+        headers.setdefault(name, value)
+    if path.startswith("/api/"):
+        headers.setdefault("cache-control", "no-store")
+
+
+async def _refuse(send: Send, status: int, code: str, headers: Headers) -> None:
+    language: Language = "en" if headers.get("accept-language", "").lower().startswith("en") else "zh-CN"
+    content = json.dumps(body(code, {"most": MOST_BYTES}, language), ensure_ascii=False).encode()
+    head = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": content})

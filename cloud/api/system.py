@@ -1,0 +1,114 @@
+"""Sentences for pages, health, and a readable form of the OpenAPI document without any script from outside."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from cloud.api.services import Given
+from cloud.storage.queries import load
+from protocols.errors import LiandongError, RefusedError
+from protocols.messages import LANGUAGES, Language, catalogue, flatten
+
+router = APIRouter()
+
+
+@router.get("/api/v1/i18n/{language}", tags=["session"])
+def sentences(language: str, response: Response) -> dict[str, str]:
+    """All sentences of the cloud and of its pages: flat `{code: sentence}`."""
+    found = next((known for known in LANGUAGES if known == language), None)
+    if found is None:
+        raise RefusedError("cloud.language.unknown", language=language)
+    response.headers["cache-control"] = "no-cache"
+    return _sentences(found)
+
+
+@cache
+def _sentences(language: Language) -> dict[str, str]:
+    whole = dict(catalogue("protocols", language)) | dict(catalogue("cloud", language))
+    path = files("cloud") / "ui" / "locale" / f"{language}.toml"
+    if path.is_file():
+        whole |= flatten(tomllib.loads(path.read_text("utf-8")))
+    return whole
+
+
+@router.get("/healthz", tags=["system"])
+def health(given: Given) -> JSONResponse:
+    """200 while the database answers and timers are dealt with in time."""
+    try:
+        with given.database.transaction() as tx:
+            row = tx.one(load("due")["late"])
+    except LiandongError as error:
+        return JSONResponse({"ok": False, "database": str(error)}, 503)
+    late = row["late"] if row else 0
+    return JSONResponse({"ok": late == 0, "database": "ok", "late_timers": late}, 200 if late == 0 else 503)
+
+
+@router.get("/metrics", tags=["system"], include_in_schema=False)
+def metrics(given: Given) -> Response:
+    """For Prometheus."""
+    return Response(given.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/docs", include_in_schema=False)
+def docs(request: Request) -> HTMLResponse:
+    """The operations of the API, from its OpenAPI document."""
+    return HTMLResponse(_page(request.app.openapi()))
+
+
+def _page(document: dict[str, Any]) -> str:
+    operations = [
+        _operation(path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    schemas = [_schema(name, schema) for name, schema in document.get("components", {}).get("schemas", {}).items()]
+    title = escape(document["info"]["title"])
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f'<title>{title}</title><link rel="stylesheet" href="/static/docs.css">'
+        f"<h1>{title} {document['info']['version']}</h1>"
+        '<p>Machine-readable: <a href="/openapi.json">/openapi.json</a></p>'
+        f"{''.join(operations)}<h2>Schemas</h2>{''.join(schemas)}</html>"
+    )
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    parameters = "".join(
+        f"<li><code>{escape(p['name'])}</code> in {escape(p['in'])}{', required' if p.get('required') else ''}</li>"
+        for p in operation.get("parameters", [])
+    )
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    body = f"<p>Body: {_type(content)}</p>" if content else ""
+    about = escape(operation.get("description", operation.get("summary", "")))
+    return (
+        f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{about}</p>"
+        f"{f'<ul>{parameters}</ul>' if parameters else ''}{body}</section>"
+    )
+
+
+def _schema(name: str, schema: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<li><code>{escape(key)}</code>: {_type(value)} {escape(value.get('description', ''))}</li>"
+        for key, value in schema.get("properties", {}).items()
+    )
+    about = escape(schema.get("description", ""))
+    return f'<section id="{escape(name)}"><h3>{escape(name)}</h3><p>{about}</p><ul>{rows}</ul></section>'
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        name = escape(schema["$ref"].rpartition("/")[2])
+        return f'<a href="#{name}">{name}</a>'
+    if "anyOf" in schema:
+        return " or ".join(_type(choice) for choice in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
+    return escape(schema.get("format") or schema.get("type", "any"))

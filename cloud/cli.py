@@ -1,0 +1,131 @@
+"""``liandong cloud …``: run the service, migrate its database, import a street, make sign-in links, tell how it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cloud.config import Config, read
+from cloud.identity import sessions
+from cloud.registry.estate import import_estate
+from cloud.storage.database import Database
+from cloud.storage.migrate import migrate, schema_status
+from cloud.storage.queries import load
+from protocols.errors import LiandongError, RefusedError
+from protocols.messages import Language, sentence
+
+Say = Callable[..., str]
+
+
+def register(parser: argparse.ArgumentParser, language: Language) -> None:
+    """Add the sub-commands of ``liandong cloud``."""
+
+    def say(code: str, **params: object) -> str:
+        return sentence(f"cloud.cli.{code}", params, language)
+
+    commands = parser.add_subparsers(metavar=say("command"), required=True, dest="cloud_command")
+    for name, run in (("run", _run), ("migrate", _migrate), ("import", _import), ("link", _link), ("status", _status)):
+        command = commands.add_parser(name, help=say(name), description=say(f"{name}-about"))
+        command.add_argument("--config", type=Path, required=True, metavar="FILE", help=say("opt-config"))
+        command.set_defaults(run=partial(run, say=say, language=language))
+        if name == "import":
+            command.add_argument("file", type=Path, metavar="FILE", help=say("opt-file"))
+        if name == "link":
+            command.add_argument("login", nargs="*", metavar="LOGIN", help=say("opt-login"))
+            command.add_argument("--all", action="store_true", help=say("opt-all"))
+            command.add_argument("--url", default=None, metavar="URL", help=say("opt-url"))
+        if name in ("link", "status"):
+            command.add_argument("--json", action="store_true", help=say("opt-json"))
+
+
+def _run(arguments: argparse.Namespace, **_: Any) -> int:
+    # The web framework, the broker's client and NumPy take a second to load; other commands do without.
+    from cloud.app import Cloud
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    service = Cloud(read(arguments.config))
+    try:
+        service.open()
+        service.serve()
+    finally:
+        service.close()
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace, say: Say, **_: Any) -> int:
+    with _database(read(arguments.config)) as database:
+        status = migrate(database)
+    print(say("migrated", number=status.applied, edition=status.edition))
+    return 0
+
+
+def _import(arguments: argparse.Namespace, say: Say, **_: Any) -> int:
+    with _database(read(arguments.config)) as database:
+        migrate(database)
+        result = asdict(import_estate(database, arguments.file))
+    for what, count in result.items():
+        print(say("imported", what=say(f"count-{what}"), **count))
+    return 0
+
+
+def _link(arguments: argparse.Namespace, say: Say, language: Language) -> int:
+    config = read(arguments.config)
+    host = f"[{config.http.listen}]" if ":" in config.http.listen else config.http.listen
+    url = (arguments.url or f"http://{host}:{config.http.port}").rstrip("/")
+    links: list[dict[str, Any]] = []
+    with _database(config) as database, database.transaction() as tx:
+        people = {row["login"]: row for row in tx.fetch(load("people")["everyone"])}
+        wanted = [login for login, row in people.items() if row["roles"]] if arguments.all else arguments.login
+        if not wanted:
+            raise RefusedError("cloud.cli.link-whom", known=", ".join(people))
+        for login in wanted:
+            token = sessions.make_link(tx, login, datetime.now(UTC))
+            row = people[login]
+            links.append({"login": login, "name": row["name"], "roles": row["roles"], "url": f"{url}/in#{token}"})
+    if arguments.json:
+        print(json.dumps(links, ensure_ascii=False))
+        return 0
+    for link in links:
+        print(f"{link['name'].get(language) or link['login']} ({', '.join(link['roles'])})\n  {link['url']}")
+    print(say("link-lasts", hours=round(sessions.LINK_LASTS.total_seconds() / 3600)))
+    return 0
+
+
+def _status(arguments: argparse.Namespace, language: Language, **_: Any) -> int:
+    parts = [_database_part(read(arguments.config), language)]
+    ok = all(part["ok"] for part in parts)
+    if arguments.json:
+        print(json.dumps({"ok": ok, "parts": parts}, ensure_ascii=False))
+    else:
+        for part in parts:
+            print(f"{'✓' if part['ok'] else '✗'} {part['name']}: {part['detail']}")
+    return 0 if ok else 1
+
+
+def _database_part(config: Config, language: Language) -> dict[str, Any]:
+    try:
+        with _database(config) as database:
+            status = schema_status(database)
+    except LiandongError as error:
+        return {"name": "database", "ok": False, "detail": sentence(error.code, error.params, language)}
+    params = {"applied": status.applied, "known": status.known, "edition": status.edition or "-"}
+    return {"name": "database", "ok": status.current, "detail": sentence("cloud.cli.schema", params, language)}
+
+
+@contextmanager
+def _database(config: Config) -> Iterator[Database]:
+    database = Database(config.database.resolved(), max_size=2)
+    database.open()
+    try:
+        yield database
+    finally:
+        database.close()

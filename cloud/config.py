@@ -1,0 +1,153 @@
+"""The service's configuration: one TOML file, every error names the key, what stands there and what is allowed."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from protocols.errors import ConfigError
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseTable(_Table):
+    """PostgreSQL 15–18, with or without TimescaleDB. `dsn_file` keeps a password out of this file."""
+
+    dsn: str | None = None
+    dsn_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> DatabaseTable:
+        if (self.dsn is None) == (self.dsn_file is None):
+            raise ValueError("one of dsn and dsn_file")
+        return self
+
+    def resolved(self) -> str:
+        """The connection string. Raises ConfigError when its file cannot be read."""
+        return self.dsn if self.dsn is not None else secret("database.dsn_file", self.dsn_file)
+
+
+class BrokerTable(_Table):
+    """The MQTT broker of the gateways."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 1883
+    username: str | None = None
+    password_file: Path | None = None
+
+    def password(self) -> str | None:
+        """Raises ConfigError when its file cannot be read."""
+        return None if self.password_file is None else secret("broker.password_file", self.password_file)
+
+
+class HttpTable(_Table):
+    """Where pages and API listen. `secure`: pages are reached over TLS, so cookies are for TLS only."""
+
+    listen: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    secure: bool = False
+
+
+class StreetTable(_Table):
+    """The street that is served."""
+
+    time_zone: str = "Asia/Shanghai"
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("a name like Asia/Shanghai")
+        return name
+
+    def zone(self) -> ZoneInfo:
+        """The street's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+class SimulationTable(_Table):
+    """Only where the street is simulated: the socket on which things can be made to happen."""
+
+    socket: Path
+
+
+class Config(_Table):
+    """The whole file. `host_id` is the Sparkplug host that gateways wait for."""
+
+    host_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "liandong"
+    database: DatabaseTable
+    broker: BrokerTable = BrokerTable()
+    http: HttpTable = HttpTable()
+    street: StreetTable = StreetTable()
+    simulation: SimulationTable | None = None
+
+
+def read(path: Path) -> Config:
+    """The configuration in a file; paths in it are relative to the file. Raises ConfigError."""
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("cloud.config.missing", file=path) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("cloud.config.unreadable", file=path, why=error) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("cloud.config.not-toml", file=path, why=error) from error
+    return parse(tables, path)
+
+
+def parse(tables: dict[str, Any], path: Path) -> Config:
+    """Tables of a file as its configuration. Raises ConfigError."""
+    try:
+        config = Config.model_validate(tables)
+    except ValidationError as error:
+        raise _first_fault(error, path) from error
+    return config.model_copy(update=_absolute(config, path.parent.resolve()))
+
+
+def secret(key: str, path: Path | None) -> str:
+    """The content of a secret's file, without the line's end. Raises ConfigError."""
+    assert path is not None
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("cloud.config.secret", key=key, file=path, why=error) from error
+
+
+def _absolute(config: Config, base: Path) -> dict[str, _Table | None]:
+    """Relative paths of the file, seen from the file's folder."""
+    database, broker, simulation = config.database, config.broker, config.simulation
+    if database.dsn_file is not None:
+        database = database.model_copy(update={"dsn_file": base / database.dsn_file})
+    if broker.password_file is not None:
+        broker = broker.model_copy(update={"password_file": base / broker.password_file})
+    if simulation is not None:
+        simulation = simulation.model_copy(update={"socket": base / simulation.socket})
+    return {"database": database, "broker": broker, "simulation": simulation}
+
+
+def _first_fault(error: ValidationError, path: Path) -> ConfigError:
+    fault = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return ConfigError("cloud.config.unknown-key", file=path, key=key, allowed=", ".join(_allowed(fault["loc"])))
+    if fault["type"] == "missing":
+        return ConfigError("cloud.config.needed", file=path, key=key)
+    return ConfigError("cloud.config.value", file=path, key=key, value=fault["input"], why=fault["msg"])
+
+
+def _allowed(location: tuple[int | str, ...]) -> list[str]:
+    tables: dict[str, type[_Table]] = {
+        "database": DatabaseTable,
+        "broker": BrokerTable,
+        "http": HttpTable,
+        "street": StreetTable,
+        "simulation": SimulationTable,
+    }
+    table = tables[str(location[0])] if len(location) > 1 else Config
+    return sorted(table.model_fields)

@@ -1,0 +1,46 @@
+"""Which timer is handled by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from cloud.alerting.judge import Judge
+from cloud.due import Handler
+from cloud.loop import alarms, offers, waves
+from cloud.loop.work import Work
+from cloud.notify import outbox
+from cloud.notify.channels import Channel
+
+
+def handlers(judge: Judge, channels: Mapping[str, Channel]) -> Mapping[str, Handler]:
+    """Handlers by the kind of timer."""
+
+    def no_movement(work: Work, ref: str) -> None:
+        offers.release_silent(work, UUID(ref.partition("/")[0]))
+
+    def elapse(work: Work, ref: str) -> datetime | None:
+        return alarms.elapse_rule(work, judge, ref)
+
+    def send(work: Work, ref: str) -> datetime | None:
+        return outbox.send(work.tx, int(ref), channels, work.now)
+
+    return {
+        "dispatch.wave": _once(waves.dispatch_wave),
+        "offer.expire": _once(waves.expire),
+        "assignment.no-movement": _once(no_movement),
+        "rule.elapse": elapse,
+        "alarm.release": _once(lambda work, ref: alarms.release_devices(work, judge, ref)),
+        "notify.send": send,
+    }
+
+
+def _once(handle: Callable[[Work, str], None]) -> Handler:
+    """A handler whose timer is never due again."""
+
+    def handler(work: Work, ref: str) -> datetime | None:
+        handle(work, ref)
+        return None
+
+    return handler
