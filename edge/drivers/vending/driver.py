@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from typing import Final
 
 from edge.drivers.port import DeviceConfig, DriverContext
@@ -54,20 +55,15 @@ class VendingDriver:
         first, longest = _REOPEN_S
         pause = first
         while not ctx.stop.is_set():
+            opened = time.monotonic()
             try:
-                line = Line(self._config)
+                with closing(Line(self._config)) as line:
+                    self._serve(line, ctx)
             except LineError as error:
                 self._away(ctx, error)
+                pause = first if time.monotonic() - opened > longest else pause
                 ctx.stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
                 pause = min(2 * pause, longest)
-                continue
-            pause = first
-            try:
-                self._serve(line, ctx)
-            except LineError as error:
-                self._away(ctx, error)
-            finally:
-                line.close()
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         """Nothing in the machine can be switched over DEX: always RefusedError."""
@@ -83,7 +79,7 @@ class VendingDriver:
         while not ctx.stop.is_set():
             now = time.monotonic()
             if not carrier.busy and now >= self._next_s:
-                self._asked_s, self._refused = now, None
+                self._asked_s = now
                 self._next_s = now + self._config.interval_s
                 step = carrier.start(now)
             else:
@@ -127,7 +123,8 @@ class VendingDriver:
             self._next_s = max(self._next_s, time.monotonic() + _BETWEEN_S)
             ctx.status(self._device, online=True, round_trip_s=self._round_trip_s)
         elif isinstance(event, Failed):
-            self._on_failure(self._refused or event.error, ctx)
+            reason, self._refused = self._refused or event.error, None
+            self._on_failure(reason, ctx)
 
     def _on_failure(self, error: LiandongError, ctx: DriverContext) -> None:
         self._failures += 1
