@@ -1,0 +1,116 @@
+"""What is done periodically: retention, purging, partitions ahead. APScheduler keeps the time, the database the memory.
+
+Each job runs under an advisory lock, so that of several services one does it; its last run is a row. A service that
+starts and finds a run missed catches it up, once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from cloud.storage.database import Database, Transaction
+from cloud.storage.editions import Edition, edition_of, forget_before, keep_ahead
+from cloud.storage.queries import load
+from protocols.errors import UnavailableError
+
+_LOG: Final = logging.getLogger("liandong.cloud.jobs")
+_CHECK: Final = timedelta(seconds=30)
+"""How often it is looked whether a job is due: so late a job may be, also after the database was away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """`run` does the work in one transaction, at most every `every` over all services."""
+
+    name: str
+    every: timedelta
+    run: Callable[[Transaction, datetime], None]
+
+
+class Jobs:
+    """Runs jobs in a thread of the scheduler. Started once, stopped once."""
+
+    def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._scheduler: Any = BackgroundScheduler(timezone=UTC, daemon=True)
+        for job in jobs:
+            self._scheduler.add_job(
+                self.run_if_due,
+                IntervalTrigger(seconds=int(_CHECK.total_seconds()), jitter=5, timezone=UTC),
+                args=[job],
+                id=job.name,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+                next_run_time=datetime.now(UTC),
+            )
+
+    def start(self) -> None:
+        """Begin; what was missed is caught up at once."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop after the job at hand."""
+        self._scheduler.shutdown(wait=True)
+
+    def run_if_due(self, job: Job) -> bool:
+        """Run `job` unless it ran less than its period ago, or another service runs it now; whether it ran."""
+        sql = load("jobs")
+        now = datetime.now(UTC)
+        try:
+            with self._database.transaction() as tx:
+                due = tx.one(sql["begin"], {"job": job.name, "every": job.every})
+                if due is None or not due["locked"] or not due["due"]:
+                    return False
+                job.run(tx, now)
+                tx.execute(sql["ended"], {"job": job.name, "started_at": now, "error": None})
+        except UnavailableError as error:
+            _LOG.warning("job-waits job=%s why=%s", job.name, error)
+            return False
+        except Exception as error:  # noqa: BLE001 - one job's fault must not stop the others
+            _LOG.exception("job-failed job=%s", job.name)
+            self._remember_failure(job, now, str(error))
+            return False
+        _LOG.info("job-done job=%s", job.name)
+        return True
+
+    def _remember_failure(self, job: Job, started_at: datetime, error: str) -> None:
+        try:
+            with self._database.transaction() as tx:
+                params = {"job": job.name, "started_at": started_at, "error": error[:1000]}
+                tx.execute(load("jobs")["ended"], params)
+        except UnavailableError:
+            _LOG.warning("job-outcome-unknown job=%s", job.name)
+
+
+def standard_jobs(*, keep_readings: timedelta = timedelta(days=731)) -> tuple[Job, ...]:
+    """The jobs of every service; readings older than `keep_readings` are forgotten."""
+
+    def retention(tx: Transaction, now: datetime) -> None:
+        edition = edition_of(tx)
+        if edition is not None:
+            forget_before(tx, edition, now - keep_readings)
+        tx.execute(load("jobs")["forget_texts"], {"cutoff": now - keep_readings})
+
+    def partitions(tx: Transaction, now: datetime) -> None:
+        if edition_of(tx) is Edition.PLAIN:
+            keep_ahead(tx, now.date())
+
+    def purge(tx: Transaction, _now: datetime) -> None:
+        tx.execute(load("stream")["purge"])
+        for name in ("purge_sessions", "purge_links", "purge_actions", "purge_poison"):
+            tx.execute(load("jobs")[name])
+
+    return (
+        Job(name="partitions", every=timedelta(hours=6), run=partitions),
+        Job(name="retention", every=timedelta(days=1), run=retention),
+        Job(name="purge", every=timedelta(hours=1), run=purge),
+    )

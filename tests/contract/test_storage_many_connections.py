@@ -1,0 +1,142 @@
+"""Suite B: what storage promises to several connections at once."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+import psycopg
+
+from cloud.jobs import Job, Jobs, standard_jobs
+from cloud.storage import leases, received
+from cloud.storage.database import Database, StreamEvent
+from cloud.storage.migrate import migrate
+from protocols.delivery import Lane, NumberSet
+
+T = TypeVar("T")
+
+
+def together(*tasks: Callable[[], T]) -> list[T]:
+    """Run tasks at the same time, each in a thread of its own."""
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        return [future.result(timeout=60) for future in [pool.submit(task) for task in tasks]]
+
+
+def test_two_services_that_start_together_migrate_once(empty: Database) -> None:
+    statuses = together(*[lambda: migrate(empty)] * 4)
+    assert all(status == statuses[0] for status in statuses)
+
+
+def test_the_same_numbers_are_taken_once_by_many_workers(database: Database) -> None:
+    epochs = [uuid.uuid4() for _ in range(3)]
+    keys = [(epoch, lane) for epoch in epochs for lane in Lane]
+    taken: list[tuple[object, int]] = []
+
+    def work(seed: int) -> None:
+        order = keys if seed % 2 else keys[::-1]
+        for number in range(1, 21):
+            with database.transaction() as tx:
+                sets = received.lock(tx, order)
+                fresh = {
+                    key: numbers.add(number, number) for key, numbers in sets.items() if not numbers.contains(number)
+                }
+                received.store(tx, fresh)
+            taken.extend((key, number) for key in fresh)
+
+    together(*[partial(work, seed) for seed in range(4)])
+    assert len(taken) == len(set(taken)) == 20 * len(keys)
+    with database.transaction() as tx:
+        assert set(received.lock(tx, keys).values()) == {NumberSet([(1, 20)])}
+
+
+def test_a_lease_has_one_holder_and_its_fence_grows(database: Database) -> None:
+    def hold(holder: str, seconds: float = 60.0) -> int | None:
+        with database.transaction() as tx:
+            return leases.hold(tx, "state/cloud", holder, seconds)
+
+    fences = together(*[partial(hold, name) for name in "abcd"])
+    assert sorted(fence for fence in fences if fence is not None) == [1]
+    winner = "abcd"[fences.index(1)]
+    assert hold(winner) == 1
+    with database.transaction() as tx:
+        leases.release(tx, "state/cloud", "somebody else")
+    assert hold("z") is None
+    with database.transaction() as tx:
+        leases.release(tx, "state/cloud", winner)
+    assert hold("z") == 2
+
+
+def test_stream_numbers_follow_commits_and_wake_listeners(database: Database) -> None:
+    with psycopg.connect(database.dsn, autocommit=True) as listener:
+        listener.execute("LISTEN stream")
+        listener.execute("LISTEN due")
+
+        def publish(name: str) -> None:
+            for index in range(10):
+                with database.transaction() as tx:
+                    for part in range(2):
+                        tx.publish(StreamEvent(kind="device", key=f"{name}{index}.{part}", data={}))
+                    tx.wake_due()
+
+        together(lambda: publish("a"), lambda: publish("b"))
+        heard = list(listener.notifies(timeout=20, stop_after=40))
+    assert {note.channel for note in heard} == {"stream", "due"}
+    newest = [int(note.payload) for note in heard if note.channel == "stream"]
+    assert newest == sorted(newest)
+    with database.transaction() as tx:
+        assert [row["id"] for row in tx.fetch("SELECT id FROM stream_event ORDER BY id")] == list(range(1, 41))
+
+
+def test_a_job_runs_once_over_all_services_and_is_caught_up_once(database: Database) -> None:
+    ran: list[int] = []
+    gate = threading.Barrier(3)
+
+    def once(*_: object) -> None:
+        ran.append(1)
+
+    job = Job(name="digest", every=timedelta(hours=1), run=once)
+
+    def service() -> bool:
+        jobs = Jobs(database, [job])
+        gate.wait(20)
+        return jobs.run_if_due(job)
+
+    assert sorted(together(service, service, service)) == [False, False, True]
+    with database.transaction() as tx:
+        tx.execute("UPDATE job_run SET started_at = now() - interval '5 days'")
+    jobs = Jobs(database, [job])
+    assert jobs.run_if_due(job)
+    assert not jobs.run_if_due(job)
+    assert len(ran) == 2
+
+
+def test_a_job_that_fails_is_remembered_and_waits(database: Database) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no room")
+
+    job = Job(name="report", every=timedelta(hours=1), run=fail)
+    jobs = Jobs(database, [job])
+    assert not jobs.run_if_due(job)
+    with database.transaction() as tx:
+        assert tx.fetch("SELECT job, error FROM job_run") == [{"job": "report", "error": "no room"}]
+        tx.execute("UPDATE job_run SET started_at = now() - interval '10 minutes'")
+    assert not jobs.run_if_due(job)
+
+
+def test_the_standard_jobs_run_on_every_edition(database: Database) -> None:
+    jobs = Jobs(database, standard_jobs())
+    jobs.start()
+    deadline = threading.Event()
+    for _ in range(400):
+        with database.transaction() as tx:
+            rows = tx.fetch("SELECT job, error FROM job_run ORDER BY job")
+        if len(rows) == 3:
+            break
+        deadline.wait(0.05)
+    jobs.stop()
+    assert rows == [{"job": name, "error": None} for name in ("partitions", "purge", "retention")]
