@@ -25,6 +25,8 @@ COMMANDS: Final[dict[str, str]] = {
     "decode": "liandong.decode",
 }
 
+OURS: Final = frozenset({"liandong", "protocols", "edge", "cloud", "simulators"})
+
 
 class _Parser(argparse.ArgumentParser):
     """argparse, but a wrong call ends in the same one sentence as every other error."""
@@ -69,6 +71,8 @@ def _load(module: str, command: str):  # type: ignore[no-untyped-def]  # a modul
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OURS:
+            raise
         extra = {"up": "cloud,edge,sim"}.get(command, command)
         raise ConfigError("liandong.extra-missing", command=command, module=error.name, extra=extra) from error
 

@@ -37,7 +37,7 @@ class ZigbeeDevice:
     online: bool = True
     battery: float = 100.0
     linkquality: int = 120
-    due_s: float = 1.0
+    due_s: float = 10.0
 
     every_s: ClassVar[float] = 600.0
     model: ClassVar[str] = ""

@@ -1,0 +1,58 @@
+"""A running street for the whole folder, and people who are signed in to it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.people import Operator, Volunteer
+from tests.acceptance.street import Street, running_street
+
+REPORT = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def street() -> Iterator[Street]:
+    """`liandong up` on a fresh data directory, shared by the tests that leave it as they found it."""
+    with tempfile.TemporaryDirectory(prefix="liandong-street-") as folder, running_street(Path(folder)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sessions(street: Street) -> Iterator[dict[str, httpx.Client]]:
+    """A signed-in client for each person; links work once, so they are used once for the whole run."""
+    clients = {name: street.sign_in(name) for name in street.links()}
+    yield clients
+    for client in clients.values():
+        client.close()
+
+
+@pytest.fixture
+def operator(sessions: dict[str, httpx.Client]) -> Operator:
+    """Chen Jing in the command centre."""
+    return Operator(sessions["Chen Jing"])
+
+
+@pytest.fixture
+def volunteers(sessions: dict[str, httpx.Client]) -> tuple[Volunteer, Volunteer]:
+    """Li Ming and Wang Fang."""
+    return Volunteer(sessions["Li Ming"]), Volunteer(sessions["Wang Fang"])
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> list[str]:
+    """Lines that the end of the run prints: what was measured."""
+    return request.config.stash.setdefault(REPORT, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the acceptance tests measured."""
+    lines = config.stash.get(REPORT, [])
+    if lines:
+        terminalreporter.section("measured")
+        for line in lines:
+            terminalreporter.line(line)
