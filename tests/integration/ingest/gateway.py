@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 import uuid
@@ -53,6 +54,9 @@ class Gateway:
         subscribed = threading.Event()
         self.client.on_message = self._heard
         self.client.on_subscribe = lambda *_: subscribed.set()
+        self.client.on_socket_open = lambda _client, _data, sock: sock.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
         self.client.connect("127.0.0.1", port, 30)
         self.client.subscribe(self._topic("NCMD"))
         self.client.loop_start()
