@@ -9,6 +9,7 @@ from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from protocols.errors import ConfigError
 
@@ -31,10 +32,13 @@ def config_error(
     error: ValidationError, model: type[BaseModel], data: object, source: Path, at: tuple[str | int, ...]
 ) -> ConfigError:
     """The first fault of `error`, found when `data` (which stands at `at` in the file `source`) was read as `model`."""
-    fault = error.errors(include_url=False)[0]
-    path = _in_data(fault["loc"], data)
-    params: dict[str, object] = {"file": source, "key": _dotted((*at, *path)), "value": _shown(fault["input"])}
+    fault = _most_telling(error)
     kind, context = fault["type"], fault.get("ctx", {})
+    path, value = _in_data(fault["loc"], data), fault["input"]
+    if kind == "union_tag_invalid":
+        tag = str(context["discriminator"]).strip("'")
+        path, value = (*path, tag), context["tag"]
+    params: dict[str, object] = {"file": source, "key": _dotted((*at, *path)), "value": _shown(value)}
     if kind == "extra_forbidden":
         fields = _fields_at(model, path[:-1], data)
         near = suggestion(str(path[-1]), fields)
@@ -53,6 +57,13 @@ def config_error(
     if (wanted := kind.partition("_")[0]) in _KINDS and kind.endswith(("_type", "_parsing", "_from_float")):
         return ConfigError(f"edge.config.needs-{wanted}", **params)
     return ConfigError("edge.config.value", **params, why=fault["msg"])
+
+
+def _most_telling(error: ValidationError) -> ErrorDetails:
+    """The first fault; but a key that is not known explains one that is missing (it is misspelt)."""
+    faults = error.errors(include_url=False)
+    unknown = (fault for fault in faults if fault["type"] == "extra_forbidden")
+    return next(unknown, faults[0]) if faults[0]["type"] == "missing" else faults[0]
 
 
 def _in_data(loc: Sequence[str | int], data: object) -> tuple[str | int, ...]:
