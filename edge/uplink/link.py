@@ -97,7 +97,7 @@ class Link:
         self._signals.put(Subscribed(refused=refused))
 
     def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
-        self._signals.put(Message(topic=message.topic, payload=message.payload))
+        self._signals.put(Message(topic=message.topic, payload=bytes(message.payload)))
 
     def _on_publish(
         self, client: Client, userdata: Any, mid: int, reason: ReasonCode, properties: Properties | None

@@ -80,10 +80,11 @@ class Sending:
         """Obey an acknowledgement: what it has is done, what it lacks is queued again. Raises StorageError."""
         speaks = NumberSet([(ack.speaks_from, ack.speaks_to or MAX_NUMBER)])
         again = self._outbox.acknowledge(ack.epoch, ack.lane, ack.received, speaks)
-        of_lane = (m for m in self._flying if m.epoch == ack.epoch and m.lane is ack.lane)
-        self.confirmed([m for m in of_lane if ack.received.contains(m.first, m.last)], now)
+        self.confirmed([message for message in self._flying if _inside(message, ack)], now)
         if again:
             self.rewind(ack.lane)
+        else:
+            self._pages[ack.lane] = deque(o for o in self._pages[ack.lane] if not _inside(o.block.id, ack))
 
     def expire(self, now: float) -> int:
         """Queue again what was not confirmed in time; how many messages these are."""
@@ -120,6 +121,11 @@ class Sending:
             size = 128 + sum(wire_size(observation) for observation in observations)
             self._pages[lane].append(Outgoing(block=block, observations=observations, size=size))
         return bool(blocks)
+
+
+def _inside(message: MessageId, ack: Acknowledgement) -> bool:
+    ours = message.epoch == ack.epoch and message.lane is ack.lane
+    return ours and ack.received.contains(message.first, message.last)
 
 
 class History:

@@ -310,3 +310,22 @@ def test_the_command_line_runs_and_tells_status(iotcore_broker: Broker, tmp_path
 
 def _status(command: list[str], config: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, "status", "--config", str(config)], capture_output=True, text=True, check=False)
+
+
+def test_kill_9_loses_and_repeats_nothing(iotcore_broker: Broker, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.integration.edge.counting_agent", str(tmp_path), str(iotcore_broker.port)]
+    with Host(iotcore_broker.port) as host:
+        host.state(online=True)
+        for goal in (30, 60, 90):
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as agent:
+                assert agent.stdout is not None
+                next(line for line in agent.stdout if int(line) >= goal)
+                host.until(lambda h: h.values("meter-1", "power"))
+                agent.kill()
+        with running(tmp_path, document(iotcore_broker.port)) as (after, driver):
+            assert driver.ctx is not None
+            last = driver.ctx.state()["told"]
+            wait_for(lambda: waiting(after) == 0 and after.report()["parts"][0]["ok"])
+            host.until(lambda h: len(set(h.values("meter-1", "power"))) >= last)
+        values = host.values("meter-1", "power")
+        assert sorted(values) == [float(number) for number in range(1, last + 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from edge.app import EdgeAgent
-from edge.config import load_config, parse_config
+from edge.config import GatewayTable, OutboxTable, UplinkTable, load_config, parse_config
 from edge.drivers.port import DeviceConfig, DriverContext, DriverFamily
 from protocols.errors import ConfigError
 from protocols.events import Value
@@ -129,3 +130,18 @@ def test_a_file_that_is_no_toml_names_the_line(tmp_path: Path) -> None:
 
 def test_both_languages_say_the_same_things() -> None:
     assert catalogue("edge", "en").keys() == catalogue("edge", "zh-CN").keys()
+
+
+def test_the_sample_is_valid_and_its_comments_are_the_defaults(tmp_path: Path) -> None:
+    text = files("edge").joinpath("sample.toml").read_text("utf-8")
+    plain = parse_config(tomllib.loads(text), tmp_path / "gateway.toml")
+    shown = re.sub(r"^# (\w+ = )", r"\1", text.partition("# username")[0], flags=re.MULTILINE)
+    shown += re.sub(
+        r"^# ", "", "# [outbox]" + text.partition("# [outbox]")[2].partition("\n# A local rule")[0], flags=re.MULTILINE
+    )
+    full = parse_config(tomllib.loads(shown), tmp_path / "gateway.toml")
+    assert full == plain
+    tables = tomllib.loads(shown)
+    left_out = {"name", "username", "password_file", "tls"}
+    for name, model in (("gateway", GatewayTable), ("uplink", UplinkTable), ("outbox", OutboxTable)):
+        assert model.model_fields.keys() - tables[name].keys() <= left_out

@@ -232,6 +232,26 @@ def test_a_disk_that_refuses_does_not_stop_the_rules_and_loses_nothing_in_betwee
     assert [record.state.phase for record in bench.outbox.rule_records()] == ["firing"]
 
 
+def test_a_file_that_turns_out_corrupt_is_replaced_and_nothing_in_hand_is_lost(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, epoch = bench.outbox.append, bench.outbox.epoch
+    faults = [StorageError("edge.storage.corrupt", file="outbox.db", why="malformed")]
+
+    def failing_once(commit: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return append(commit)
+
+    monkeypatch.setattr(bench.outbox, "append", failing_once)
+    bench.pipeline.emit("d", [smoke(False, 1)], durable=True)
+    assert bench.outbox.epoch != epoch
+    first, second = bench.until(Lane.URGENT, 2)
+    assert first == smoke(False, 1)
+    assert isinstance(second, Event)
+    assert second.kind == "outbox.set-aside"
+
+
 def test_an_action_is_tried_again_and_a_slow_device_holds_up_no_other() -> None:
     done: queue.Queue[tuple[Task, LiandongError | None]] = queue.Queue()
     release = threading.Event()
