@@ -22,6 +22,7 @@ from cloud.handlers import handlers
 from cloud.ingest.link import Broker
 from cloud.ingest.state_holder import StateHolder
 from cloud.ingest.worker import IngestWorker
+from cloud.jobs import Jobs, standard_jobs
 from cloud.listener import Listener
 from cloud.loop.alarms import IngestJudge, load_rules
 from cloud.metrics import Metrics
@@ -48,7 +49,7 @@ class Cloud:
         self._hub = Hub()
         self._server: _Server | None = None
         self._socket: socket.socket | None = None
-        self._parts: list[Listener | DueWorker | IngestWorker | StateHolder] = []
+        self._parts: list[Listener | DueWorker | IngestWorker | StateHolder | Jobs] = []
 
     @property
     def port(self) -> int:
@@ -71,9 +72,18 @@ class Cloud:
         due = DueWorker(self.database, self._places, handlers(judge.judge, {}))
         listener = Listener(self.database.dsn, {"stream": self._hub.heard, "due": lambda _: due.wake()})
         broker = self._broker()
-        ingest = IngestWorker(self.database, broker, self._config.host_id, judge, judge.watches, metrics=self.metrics)
         state = StateHolder(self.database, broker, self._config.host_id)
-        self._parts = [listener, due, ingest, state]
+        ingest = IngestWorker(
+            self.database,
+            broker,
+            self._config.host_id,
+            judge,
+            judge.watches,
+            metrics=self.metrics,
+            on_restored=state.bounce,
+        )
+        jobs = Jobs(self.database, standard_jobs())
+        self._parts = [listener, due, ingest, state, jobs]
         for part in self._parts:
             part.start()
         self._server = _Server(self._web(), self._hub)

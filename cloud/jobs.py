@@ -59,7 +59,8 @@ class Jobs:
 
     def stop(self) -> None:
         """Stop after the job at hand."""
-        self._scheduler.shutdown(wait=True)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
 
     def run_if_due(self, job: Job) -> bool:
         """Run `job` unless it ran less than its period ago, or another service runs it now; whether it ran."""

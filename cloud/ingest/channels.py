@@ -119,6 +119,15 @@ class Channels:
         self.sessions[node].tables[device] = table
         return table
 
+    def forget_ids(self) -> None:
+        """The database was restored: what its rows were called before means nothing any more."""
+        self.gateways.clear()
+        for station in self._stations.values():
+            station.device_id = None
+        for known in self._known.values():
+            for channel in known.values():
+                channel.series_id = None
+
     def station(self, node: NodeKey, code: str) -> Station:
         """The one object of a device (or, with code '', of the gateway)."""
         key = (node, code)

@@ -35,6 +35,10 @@ AnswerKey = tuple[NodeKey, LaneKey]
 """Whom to acknowledge to, and what."""
 
 
+class RestoredError(Exception):
+    """The database lacks numbers that were committed to it: a backup was put back under this worker."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stored:
     """What a group did. `answers`: the received sets to report; those in `prompt` at once, the others may wait."""
@@ -52,9 +56,18 @@ class Stored:
 class GroupWriter:
     """Writes one group in one transaction. The caller commits, and then settles the ids."""
 
-    def __init__(self, tx: Transaction, channels: Channels, judge: Judge, watched: Watched) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        channels: Channels,
+        judge: Judge,
+        watched: Watched,
+        committed: Mapping[LaneKey, NumberSet],
+    ) -> None:
+        """`committed`: sets that earlier groups stored, as far as the worker remembers."""
         self._tx = tx
         self._channels = channels
+        self._committed = committed
         self._judge = judge
         self._watched = watched
         self._rows = Rows()
@@ -62,11 +75,13 @@ class GroupWriter:
         self._stored = Stored(ids=Ids(channels))
 
     def write(self, group: Group, columns: Sequence[Columns], now_ms: int) -> Stored:
-        """Write `group`; `columns` are those of its messages, in their order."""
+        """Write `group`; `columns` are those of its messages, in their order. Raises RestoredError."""
         tx, stored = self._tx, self._stored
         declared = turns.declared(group.turns)
         keys = {(message.id.epoch, message.id.lane) for message in group.messages if message.id is not None}
         before = received.lock(tx, keys | set(declared))
+        if any(self._committed[key] - before[key] for key in before if key in self._committed):
+            raise RestoredError
         self._sets = dict(before)
         for turn in group.turns:
             self._rows.events += turns.apply(tx, turn, self._channels, stored.ids)

@@ -60,7 +60,8 @@ class StateHolder:
     def bounce(self) -> None:
         """Offline, then online again, so that every agent births and declares what it holds."""
         with self._lock:
-            self._do(self._machine.bounce(_now_ms()))
+            if self._machine.online:
+                self._do(self._machine.bounce(_now_ms()))
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -12,11 +12,14 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
+
+from psycopg.errors import ForeignKeyViolation
 
 from cloud.ingest.acknowledge import Answers
 from cloud.ingest.channels import Channels, Session
-from cloud.ingest.commit import GroupWriter, Stored
+from cloud.ingest.commit import GroupWriter, RestoredError, Stored
 from cloud.ingest.decode import UNKNOWN_ALIAS, Columns, Fault, decode
 from cloud.ingest.hearing import Hearing
 from cloud.ingest.link import Broker, Heard, Inbox, Link
@@ -26,6 +29,8 @@ from cloud.ingest.work import Backlog, Group, Message
 from cloud.metrics import Metrics
 from cloud.registry import births
 from cloud.storage.database import Database
+from cloud.storage.received import LaneKey
+from protocols.delivery import NumberSet
 from protocols.errors import UnavailableError
 from protocols.sparkplug.actions import Now, Publish, Subscribe
 from protocols.sparkplug.host import REORDER_TIMEOUT, NodeKey
@@ -57,7 +62,9 @@ class IngestWorker:
         *,
         metrics: Metrics | None = None,
         reorder_timeout: float = REORDER_TIMEOUT,
+        on_restored: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_restored` is called when the database turns out to be an older one: `StateHolder.bounce`."""
         self._database = database
         self._judge = judge
         self._watched = watched
@@ -70,7 +77,9 @@ class IngestWorker:
         )
         self._answers = Answers(host_id, self._channels, self._publish)
         self._roll_call = RollCall(self._hearing, self._believed_online)
+        self._on_restored = on_restored
         self._unexplained: OrderedDict[str, Session] = OrderedDict()
+        self._remembered: OrderedDict[LaneKey, NumberSet] = OrderedDict()
         self._connected = threading.Event()
         self._stop = threading.Event()
         self._pause = _FIRST_PAUSE_S
@@ -150,7 +159,11 @@ class IngestWorker:
         """Commit a group. With the database away its messages are forgotten; something bad in it is found."""
         columns = self._decode(group)
         try:
-            self._commit(group, columns)
+            try:
+                self._commit(group, columns)
+            except (RestoredError, ForeignKeyViolation):
+                self._restored()
+                self._commit(group, columns)
         except UnavailableError:
             self._backlog.give_back(group)
             raise
@@ -193,13 +206,21 @@ class IngestWorker:
         if not group:
             return
         with self._metrics.commit_seconds.time(), self._database.transaction() as tx:
-            writer = GroupWriter(tx, self._channels, self._judge, self._watched)
+            writer = GroupWriter(tx, self._channels, self._judge, self._watched, self._remembered)
             stored = writer.write(group, columns, _now().utc_ms)
         stored.ids.settle()
         self._committed(group, stored)
 
+    def _restored(self) -> None:
+        """Rows that were committed are gone. Everybody births again and sends what this database lacks."""
+        _LOG.warning("database-restored; every gateway is asked what it holds")
+        self._channels.forget_ids()
+        self._remembered.clear()
+        self._on_restored()
+
     def _committed(self, group: Group, stored: Stored) -> None:
         now = _now()
+        self._remember(stored)
         self._answers.committed(stored, now)
         self._pause, self._retry_at = _FIRST_PAUSE_S, 0.0
         if self._away:
@@ -213,6 +234,13 @@ class IngestWorker:
         self._metrics.events.inc(stored.events)
         for code in stored.poisoned:
             self._metrics.poison.labels(code).inc()
+
+    def _remember(self, stored: Stored) -> None:
+        for (_, key), numbers in stored.answers.items():
+            self._remembered[key] = numbers
+            self._remembered.move_to_end(key)
+        while len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
 
     def _one_by_one(self, group: Group, columns: list[Columns]) -> None:
         """Each thing in a transaction of its own, so that what is bad harms nothing else."""

@@ -54,9 +54,7 @@ class Gateway:
         subscribed = threading.Event()
         self.client.on_message = self._heard
         self.client.on_subscribe = lambda *_: subscribed.set()
-        self.client.on_socket_open = lambda _client, _data, sock: sock.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-        )
+        self.client.on_socket_open = _send_at_once
         self.client.connect("127.0.0.1", port, 30)
         self.client.subscribe(self._topic("NCMD"))
         self.client.loop_start()
@@ -159,6 +157,10 @@ class Gateway:
     def _topic(self, kind: str, device: str | None = None) -> str:
         base = f"spBv1.0/{self.group}/{kind}/{self.node}"
         return base if device is None else f"{base}/{device}"
+
+
+def _send_at_once(_client: Client, _data: Any, opened: Any) -> None:
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def double(name: str, alias: int, value: float | None, at_ms: int) -> Metric:

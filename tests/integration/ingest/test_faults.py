@@ -15,7 +15,7 @@ from cloud.ingest.state_holder import StateHolder
 from cloud.ingest.worker import IngestWorker
 from cloud.storage.database import Database
 from protocols.sparkplug.state import HostState, decode_state
-from tests.integration.ingest.conftest import HOST
+from tests.integration.ingest.conftest import HOST, Facts
 from tests.integration.ingest.gateway import Gateway, wait_for
 from tests.integration.ingest.test_ingest import Rows, born, temperature
 from tests.services.brokers import Broker
@@ -118,6 +118,32 @@ def test_a_database_that_goes_away_costs_time_only(
 
     wait_for(send_again)
     assert sorted(row["value"] for row in rows("SELECT value FROM reading")) == [float(n) for n in range(1, 12)]
+
+
+def test_a_database_that_is_restored_gets_everything_again(
+    postgres: str, database: Database, broker: Broker, facts: Facts, rows: Rows
+) -> None:
+    bounced: list[int] = []
+    address = BrokerAddress(port=broker.port)
+    worker = IngestWorker(database, address, HOST, facts.judge, facts.watched, on_restored=lambda: bounced.append(1))
+    worker.start()
+    wait_for(lambda: worker.connected)
+    gateway = Gateway(broker.port)
+    born(gateway)
+    gateway.data(1, (temperature(1.0),), device="cold-1")
+    wait_for(lambda: gateway.acknowledged_up_to(1))
+    with database.transaction() as tx:
+        tx.execute("TRUNCATE gateway, device, series, alias, latest, event, reading, received RESTART IDENTITY CASCADE")
+    gateway.data(2, (temperature(2.0),), device="cold-1")
+    wait_for(lambda: bounced)
+    born(gateway, last_given=2)
+    gateway.data(1, (temperature(1.0),), device="cold-1")
+    gateway.data(2, (temperature(2.0),), device="cold-1")
+    wait_for(lambda: gateway.acknowledged_up_to(2))
+    worker.stop()
+    gateway.close()
+    named = "SELECT d.code, r.value FROM reading r JOIN series s ON s.id = series_id JOIN device d ON d.id = device_id"
+    assert sorted(row["value"] for row in rows(named) if row["code"] == "cold-1") == [1.0, 2.0]
 
 
 def test_a_broker_that_goes_away_is_waited_for(broker: Broker, worker: IngestWorker, rows: Rows) -> None:
