@@ -1,0 +1,143 @@
+"""What a message says, as columns."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from cloud.ingest.channels import Channels, Kind, Table
+from cloud.ingest.decode import BAD_VALUE, UNKNOWN_ALIAS, decode, quality_word
+from protocols.sparkplug.datatype import DataType
+from protocols.sparkplug.host import birth_metrics
+from protocols.sparkplug.payload import Metric, Payload, RawPayload, decode_raw, encode
+
+NODE = ("estate", "gw-1")
+RECEIVED = 1_800_000_000_000
+T0 = 1_753_000_000_000
+
+
+def table(*metrics: Metric) -> Table:
+    """The channels of a device that was born with `metrics`."""
+    channels = Channels()
+    channels.node_born(NODE, (), RawPayload())
+    payload = decode_raw(encode(Payload(metrics=metrics, seq=1)))
+    return channels.device_born(NODE, "d", birth_metrics(payload), payload)
+
+
+def message(*metrics: Metric, at_ms: int | None = None) -> RawPayload:
+    return decode_raw(encode(Payload(timestamp_ms=at_ms, metrics=metrics, seq=2), brief=True))
+
+
+@pytest.mark.parametrize(
+    ("datatype", "value", "kind", "stored"),
+    [
+        (DataType.DOUBLE, 1.25, Kind.NUMBER, 1.25),
+        (DataType.FLOAT, 0.5, Kind.NUMBER, 0.5),
+        (DataType.INT8, -1, Kind.NUMBER, -1.0),
+        (DataType.INT16, -32768, Kind.NUMBER, -32768.0),
+        (DataType.INT32, -5, Kind.NUMBER, -5.0),
+        (DataType.INT64, -(1 << 53), Kind.NUMBER, -float(1 << 53)),
+        (DataType.UINT64, 1 << 53, Kind.NUMBER, float(1 << 53)),
+        (DataType.DATETIME, T0, Kind.NUMBER, float(T0)),
+        (DataType.BOOLEAN, True, Kind.BOOLEAN, 1.0),
+    ],
+)
+def test_numbers_of_every_type(datatype: DataType, value: Any, kind: Kind, stored: float) -> None:
+    metric = Metric(name="m", alias=7, datatype=datatype, value=value, timestamp_ms=T0)
+    explained = table(metric)
+    assert explained.by_alias[7].kind is kind
+    columns = decode(message(metric), explained, RECEIVED)
+    assert (columns.value, columns.at_ms, columns.quality) == ([stored], [T0], [192])
+    assert not columns.faults
+
+
+def test_text_events_and_what_is_not_kept() -> None:
+    text = Metric(name="label", alias=3, datatype=DataType.STRING, value="北", timestamp_ms=T0)
+    event = Metric(
+        name="Event",
+        alias=4,
+        datatype=DataType.STRING,
+        value='{"id": "0a0a0a0a-0000-4000-8000-000000000001", "kind": "sos", "data": {"n": [1, {"x": null}]}}',
+        timestamp_ms=T0 + 1,
+    )
+    blob = Metric(name="photo", alias=5, datatype=DataType.BYTES, value=b"\x00", timestamp_ms=T0)
+    control = Metric(name="Node Control/Reboot", datatype=DataType.BOOLEAN, value=False, timestamp_ms=T0)
+    columns = decode(message(text, event, blob, control), table(text, event, blob, control), RECEIVED)
+    assert [(item.at_ms, item.value) for item in columns.texts] == [(T0, "北")]
+    assert [(item.device, item.kind, item.at_ms, item.data) for item in columns.events] == [
+        ("d", "sos", T0 + 1, {"n": [1, {"x": None}]})
+    ]
+    assert not columns.channel
+    assert not columns.faults
+
+
+def test_null_is_an_unknown_value_and_so_is_infinity() -> None:
+    metric = Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=None, timestamp_ms=T0)
+    infinite = Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=math.inf, timestamp_ms=T0)
+    columns = decode(message(metric, infinite), table(metric), RECEIVED)
+    assert all(math.isnan(value) for value in columns.value)
+    assert columns.quality == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("metric_ms", "payload_ms", "at_ms", "quality"),
+    [
+        (T0, T0 + 9, T0, 192),
+        (None, T0 + 9, T0 + 9, 192),
+        (None, None, RECEIVED, 192),
+        (None, 1 << 63, RECEIVED, 192),
+        (1 << 63, T0, RECEIVED, 64),
+        (253_402_300_799_999, T0, 253_402_300_799_999, 192),
+        (253_402_300_800_000, T0, RECEIVED, 64),
+    ],
+)
+def test_times_that_are_missing_or_absurd(
+    metric_ms: int | None, payload_ms: int | None, at_ms: int, quality: int
+) -> None:
+    metric = Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=metric_ms)
+    columns = decode(message(metric, at_ms=payload_ms), table(metric), RECEIVED)
+    assert (columns.at_ms, columns.quality) == ([at_ms], [quality])
+
+
+def test_quality_is_kept() -> None:
+    metrics = [
+        Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=T0, quality=quality)
+        for quality in (192, 0, 500, 64)
+    ]
+    columns = decode(message(*metrics), table(metrics[0]), RECEIVED)
+    assert columns.quality == [192, 0, 500, 64]
+    assert [quality_word(quality) for quality in columns.quality] == ["good", "bad", "bad", "uncertain"]
+
+
+def test_what_no_birth_explains_is_a_fault_and_the_rest_is_read() -> None:
+    known = Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=T0)
+    strange = Metric(name="u", alias=9, datatype=DataType.DOUBLE, value=2.0, timestamp_ms=T0)
+    nameless = Metric(name="v", datatype=DataType.DOUBLE, value=2.0, timestamp_ms=T0)
+    columns = decode(message(strange, known, nameless), table(known), RECEIVED)
+    assert columns.value == [1.0]
+    assert [(fault.code, fault.params["metric"]) for fault in columns.faults] == [
+        (UNKNOWN_ALIAS, 9),
+        (UNKNOWN_ALIAS, "v"),
+    ]
+
+
+def test_a_value_of_another_type_is_a_fault() -> None:
+    born = Metric(name="n", alias=2, datatype=DataType.INT8, value=1, timestamp_ms=T0)
+    sent = Metric(name="n", alias=2, datatype=DataType.STRING, value="x", timestamp_ms=T0)
+    columns = decode(message(sent), table(born), RECEIVED)
+    assert [fault.code for fault in columns.faults] == [BAD_VALUE]
+
+
+def test_a_channel_outlives_births_unless_its_type_changes() -> None:
+    channels = Channels()
+
+    def born(datatype: DataType) -> Table:
+        metric = Metric(name="t", alias=2, datatype=datatype, value=1)
+        payload = decode_raw(encode(Payload(metrics=(metric,), seq=0)))
+        return channels.node_born(NODE, birth_metrics(payload), payload).tables[""]
+
+    first, second, third = born(DataType.INT32), born(DataType.INT32), born(DataType.INT64)
+    assert first.by_name["t"] is second.by_name["t"]
+    assert second.by_name["t"] is not third.by_name["t"]
