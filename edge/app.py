@@ -18,6 +18,7 @@ from edge.config import EdgeConfig
 from edge.drivers.runner import DriverRunner
 from edge.health import Health
 from edge.identity.register import Register
+from edge.local import LocalServer
 from edge.log import Log
 from edge.normalise import Normaliser
 from edge.outbox.gather import Gather
@@ -25,7 +26,7 @@ from edge.outbox.quota import Quota
 from edge.outbox.store import Block, Outbox
 from edge.pipeline import Pipeline, set_aside_event
 from edge.rules import LocalRules, check_rules
-from edge.status import Report, StatusServer, report
+from edge.status import Report, report
 from edge.uplink.uplink import Uplink
 from edge.uplink.view import AgentView
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE, DeviceType
@@ -34,6 +35,10 @@ from protocols.events import Event, Value
 
 AGENT: Final = "@agent"
 """Under this name the agent stores a state of its own beside those of the drivers."""
+
+
+BY_HAND_S: Final = 10.0
+"""How long a device may take to confirm an output that a person writes."""
 
 
 def now_ms() -> int:
@@ -123,7 +128,7 @@ class EdgeAgent:
         self._stack.callback(self._uplink.close)
         self._start_pipeline(register, rows)
         self._uplink.start()
-        server = StatusServer(data, self.report)
+        server = LocalServer(data, self._answer)
         self._stack.callback(server.close)
         server.start()
         self._start_sources()
@@ -194,6 +199,24 @@ class EdgeAgent:
                         allowed=", ".join(DEVICE_TYPES),
                         hint="",
                     )
+
+    def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A request at the local socket."""
+        match request:
+            case {"ask": "status"}:
+                return self.report()
+            case {
+                "ask": "act",
+                "device": str(device),
+                "output": str(output),
+                "value": bool() | int() | float() | str() as value,
+            }:
+                self._act(device, output, value, BY_HAND_S)
+                data = {"device": device, "output": output, "value": value, "by": "local"}
+                self._pipeline.tell(Event(device="", kind="output.written", at_ms=now_ms(), data=data))
+                return {"ok": True}
+            case _:
+                raise ConfigError("edge.local.unreadable")
 
     def _act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         runner = self._by_device.get(device)

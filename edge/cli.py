@@ -31,6 +31,12 @@ def register(parser: argparse.ArgumentParser, language: str) -> None:
     status.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=say("config"))
     status.add_argument("--json", action="store_true", help=say("json"))
     status.set_defaults(run=_status, language=spoken)
+    act = commands.add_parser("act", help=say("act"), description=say("act-long"))
+    act.add_argument("device", help=say("act-device"))
+    act.add_argument("output", help=say("act-output"))
+    act.add_argument("value", nargs="?", default="true", help=say("act-value"))
+    act.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=say("config"))
+    act.set_defaults(run=_act, language=spoken)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -45,9 +51,10 @@ def _run(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     from edge.config import load_config
-    from edge.status import ask, describe
+    from edge.local import ask
+    from edge.status import describe
 
-    found = describe(ask(load_config(args.config).gateway.data), args.language)
+    found = describe(ask(load_config(args.config).gateway.data, {"ask": "status"}), args.language)
     if args.json:
         json.dump(found, sys.stdout, ensure_ascii=False, indent=2)
         print()
@@ -55,3 +62,25 @@ def _status(args: argparse.Namespace) -> int:
         for part in found["parts"]:
             print(f"{'✓' if part['ok'] else '✗'} {part['name']:<24} {part['detail']}")
     return 0 if found["ok"] else 1
+
+
+def _act(args: argparse.Namespace) -> int:
+    from edge.config import load_config
+    from edge.local import ask
+
+    request = {"ask": "act", "device": args.device, "output": args.output, "value": _value(args.value)}
+    ask(load_config(args.config).gateway.data, request)
+    print(
+        sentence("edge.cli.acted", {"device": args.device, "output": args.output, "value": args.value}, args.language)
+    )
+    return 0
+
+
+def _value(text: str) -> bool | float | str:
+    """``true`` and ``false``, a number, or the text itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import load_config
-from edge.status import ask as ask_agent
+from edge.local import ask as ask_agent
 from edge.status import describe
 from liandong.language import Say, speaker
 from liandong.up.broker import listening
@@ -44,7 +44,7 @@ def _status(arguments: argparse.Namespace, language: Language) -> int:
         for part in parts:
             mark = "●" if part["ok"] else "✗"
             word = say("liandong.status.ok" if part["ok"] else "liandong.status.bad")
-            print(f"{mark} {part['name']:<24}{word}  {part['detail']}")
+            print(f"{mark} {part['name']:<26}{word}  {part['detail']}")
     return 0 if well else 1
 
 
@@ -65,7 +65,7 @@ def _parts(facts: dict[str, Any], say: Say, language: Language) -> Iterator[dict
 def _gateway(name: str, config: Path, say: Say, language: Language) -> Iterator[dict[str, Any]]:
     """The gateway itself and each of its parts, as its own status socket tells."""
     try:
-        told = describe(ask_agent(load_config(config).gateway.data), language)
+        told = describe(ask_agent(load_config(config).gateway.data, {"ask": "status"}), language)
     except (LiandongError, OSError):
         yield _part(name, False, str(config), say)
         return

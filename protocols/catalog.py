@@ -49,7 +49,9 @@ def _state(name: str, *, datatype: Datatype = "Boolean") -> MetricSpec:
     return MetricSpec(name=name, kind="state", datatype=datatype)
 
 
-def _gauge(name: str, unit: str, low: float | None = None, high: float | None = None, deadband: float = 0.0) -> MetricSpec:
+def _gauge(
+    name: str, unit: str, low: float | None = None, high: float | None = None, deadband: float = 0.0
+) -> MetricSpec:
     return MetricSpec(name=name, unit=unit, low=low, high=high, deadband=deadband)
 
 
@@ -120,7 +122,16 @@ NODE_TYPE: Final = DeviceType(
         _gauge("cpu-temperature", "Cel", -40, 125),
         _gauge("memory", "By", 0),
     ),
-    events=("device.offline", "device.online", "rule.acted", "rule.action-failed", "outbox.set-aside", "outbox.lost", "agent.started"),
+    events=(
+        "device.offline",
+        "device.online",
+        "rule.acted",
+        "rule.action-failed",
+        "output.written",
+        "outbox.set-aside",
+        "outbox.lost",
+        "agent.started",
+    ),
 )
 
 EVENT_KINDS: Final[frozenset[str]] = frozenset(NODE_TYPE.events).union(*(row.events for row in DEVICE_TYPES.values()))

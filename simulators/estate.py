@@ -40,6 +40,8 @@ TRIGGER_TYPES: Final[Mapping[str, str]] = {
     "vending-clear": "vending",
     "cold-chain-warm": "cold-chain",
     "cold-chain-cool": "cold-chain",
+    "unit-silent": "power-meter",
+    "unit-back": "power-meter",
 }
 ESTATE_TRIGGERS: Final = ("power-cut", "power-restore")
 _SAVE_EVERY_S: Final = 5.0

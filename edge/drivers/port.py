@@ -2,8 +2,8 @@
 
 A driver is a folder: code, ``sample.toml`` (tested; it is also the documentation), tests with data. It owns its line,
 runs in a thread of its own, reconnects by itself with backoff and jitter, bounds every wait, and returns from `run`
-within two seconds of `ctx.stop` being set. What it raises out of `run` is logged, shown in `status`, and the agent starts
-it again with backoff.
+within two seconds of `ctx.stop` being set. What it raises out of `run` is logged and shown in `status`, and the agent
+starts it again with backoff.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class DriverContext(Protocol):
     ) -> None:
         """Hand observations on. `state` replaces the driver's stored state in the same transaction as they are stored.
 
-        With `durable` (or with `state`) it returns only once they are on the disk: then the driver may acknowledge its source.
+        With `durable` (or with `state`) it returns only once they are on the disk: then the source may be acknowledged.
         Blocks at most `timeout_s` when the agent is behind; raises UnavailableError then, and nothing was taken.
         """
 

@@ -40,7 +40,7 @@ def eventually(what: str, look: Callable[[], T], patience_s: float = PATIENCE_S)
             if found:
                 return found
             last = found
-        except (httpx.HTTPError, psycopg.OperationalError, OSError, LookupError) as error:
+        except (httpx.HTTPError, psycopg.OperationalError, OSError, LookupError, StopIteration) as error:
             last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {patience_s} s; last: {last!r}")
@@ -64,14 +64,15 @@ class Street:
         began = time.monotonic()
         self._said = []
         command = [sys.executable, "-m", "liandong", "up", "--data", str(self.data), "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            [*command, *self._options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=(self.data.parent / "up.err").open("a"),
-            text=True,
-            env={**os.environ, "LIANDONG_LANG": "en"},
-        )
+        with (self.data.parent / "up.err").open("a") as complaints:
+            self._process = subprocess.Popen(
+                [*command, *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                env={**os.environ, "LIANDONG_LANG": "en"},
+            )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         eventually("liandong up is ready", lambda: self._ended() or "Ctrl-C stops everything" in self.said, START_S)
         self.took_s = time.monotonic() - began
@@ -137,7 +138,9 @@ class Street:
         link = next(url for who, url in self.links().items() if who == name)
         client = httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=10)
         answer = client.post("/api/v1/session/link", json={"token": link.partition("#")[2]})
-        assert answer.status_code == 200, answer.text
+        if answer.status_code != 200:
+            client.close()
+            raise AssertionError(answer.text)
         return client
 
     @contextmanager

@@ -12,7 +12,8 @@ import pytest
 
 from edge.app import EdgeAgent
 from edge.config import parse_config
-from edge.status import ask, describe
+from edge.local import ask
+from edge.status import describe
 from protocols.delivery import Lane, MessageId
 from protocols.errors import StorageError
 from protocols.events import Event, Reading, event_from_json
@@ -65,7 +66,7 @@ def test_births_then_data_then_an_empty_outbox(iotcore_broker: Broker, tmp_path:
         wait_for(lambda: waiting(agent) == 0)
         seqs = [seen.payload.seq for seen in host.seen]
         assert seqs == list(range(len(seqs)))
-        wait_for(lambda: ask(tmp_path / "data")["parts"][0]["ok"])
+        wait_for(lambda: ask(tmp_path / "data", {"ask": "status"})["parts"][0]["ok"])
 
 
 def test_what_is_not_acknowledged_comes_again_with_the_same_uuid(iotcore_broker: Broker, tmp_path: Path) -> None:
@@ -289,7 +290,9 @@ def test_the_command_line_runs_and_tells_status(iotcore_broker: Broker, tmp_path
         port = {iotcore_broker.port}
         """
     )
-    program = "import argparse, sys; from edge.cli import register; p = argparse.ArgumentParser(); register(p, 'en');"
+    program = (
+        "import argparse, sys; from edge.cli import register; p = argparse.ArgumentParser(); register(p, 'zh-CN');"
+    )
     program += "a = p.parse_args(); sys.exit(a.run(a))"
     command = [sys.executable, "-W", "error", "-c", program]
     with Host(iotcore_broker.port) as host:
@@ -299,7 +302,9 @@ def test_the_command_line_runs_and_tells_status(iotcore_broker: Broker, tmp_path
                 host.until(lambda h: h.of(MessageType.NBIRTH))
                 wait_for(lambda: _status(command, config).returncode == 0)
                 assert "waits" not in _status(command, config).stdout
-                assert describe(ask(tmp_path / "data"), "zh-CN")["parts"][0]["detail"].startswith("已连接")
+                assert describe(ask(tmp_path / "data", {"ask": "status"}), "zh-CN")["parts"][0]["detail"].startswith(
+                    "已连接"
+                )
             finally:
                 agent.terminate()
                 _, log = agent.communicate(timeout=20)
@@ -308,8 +313,9 @@ def test_the_command_line_runs_and_tells_status(iotcore_broker: Broker, tmp_path
         host.until(lambda h: h.of(MessageType.NDEATH))
 
 
-def _status(command: list[str], config: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*command, "status", "--config", str(config)], capture_output=True, text=True, check=False)
+def _status(command: list[str], config: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    asked = [*command, "status", "--config", str(config), *more]
+    return subprocess.run(asked, capture_output=True, text=True, check=False)
 
 
 def test_kill_9_loses_and_repeats_nothing(iotcore_broker: Broker, tmp_path: Path) -> None:
