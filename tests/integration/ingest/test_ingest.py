@@ -9,6 +9,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from cloud.ingest import hearing, roll_call
+from cloud.ingest.worker import IngestWorker
 from protocols.delivery import Lane, NumberSet
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import Metric
@@ -252,3 +256,58 @@ def test_garbage_is_kept_and_harms_nobody(gateway: Gateway, rows: Rows) -> None:
     assert rows("SELECT kind, data FROM event WHERE kind LIKE 'sos%'") == [
         {"kind": "sos\ufffd", "data": {"text": "a\ufffdb", "half": "?", "far": None}}
     ]
+
+
+def test_a_lost_device_is_recorded_once_whoever_tells_it(gateway: Gateway, broker: Any, rows: Rows) -> None:
+    """A gateway of ours tells it by an event in its own name, any other by DDEATH alone."""
+    born(gateway)
+    gateway.publish("DDEATH", (), device="cold-1")
+    gateway.data(1, (event(5, "device.offline", T0, {"device": "cold-1"}),), lane=Lane.URGENT)
+    other = Gateway(broker.port, "plc-7", group="werk", acknowledged=False)
+    other.birth(devices={"unit-1": (double("t", 4, 20.5, T0),)})
+    wait_for(lambda: rows("SELECT FROM device WHERE code = 'unit-1' AND online"))
+    other.publish("DDEATH", (), device="unit-1")
+    wait_for(lambda: not rows("SELECT FROM device WHERE code IN ('unit-1', 'cold-1') AND online"))
+    wait_for(lambda: gateway.acknowledged_up_to(1, Lane.URGENT))
+    told = rows("SELECT d.code, e.data FROM event e JOIN device d ON d.id = device_id WHERE e.kind = 'device.offline'")
+    assert sorted((row["code"], row["data"]) for row in told) == [
+        ("cold-1", {"device": "cold-1"}),
+        ("unit-1", {"reason": "death"}),
+    ]
+    other.close()
+
+
+def test_devices_that_a_birth_sequence_leaves_out_go_offline(
+    gateway: Gateway, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hearing, "SETTLE_S", 0.3)
+    born(gateway)
+    wait_for(lambda: len(rows("SELECT FROM device WHERE online")) == 3)
+    gateway.birth(devices={"cold-1": (temperature(None),)})
+    wait_for(
+        lambda: [row["code"] for row in rows("SELECT code FROM device WHERE online ORDER BY code")] == ["", "cold-1"]
+    )
+
+
+def test_who_does_not_answer_the_roll_call_is_offline(
+    gateway: Gateway,
+    broker: Any,
+    worker: IngestWorker,
+    start_worker: Callable[[], IngestWorker],
+    rows: Rows,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(roll_call, "GRACE_S", 0.2)
+    monkeypatch.setattr(roll_call, "PATIENCE_S", 2.0)
+    other = Gateway(broker.port, "gw-2")
+    born(gateway)
+    born(other)
+    wait_for(lambda: len(rows("SELECT FROM gateway WHERE online")) == 2)
+    worker.stop()
+    other.die()
+    start_worker()
+    wait_for(lambda: gateway.rebirths_asked == 1)
+    born(gateway)
+    wait_for(lambda: [row["code"] for row in rows("SELECT code FROM gateway WHERE online")] == ["gw-1"])
+    silent = rows("SELECT data FROM event WHERE kind = 'gateway.offline'")
+    assert silent == [{"data": {"reason": "silent"}}]
