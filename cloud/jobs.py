@@ -40,6 +40,8 @@ class Jobs:
     def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
         self._database = database
         self._jobs = jobs
+        # It reports every look at the clock; what a job did is told here.
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler: Any = BackgroundScheduler(timezone=UTC, daemon=True)
         for job in jobs:
             self._scheduler.add_job(

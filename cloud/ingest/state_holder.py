@@ -22,8 +22,8 @@ from protocols.sparkplug.actions import Disconnect, Malformed, Publish, Subscrib
 from protocols.sparkplug.topics import state_topic
 
 _LOG: Final = logging.getLogger("liandong.cloud.state")
-LEASE_S: Final = 6.0
-_RENEW_S: Final = 2.0
+LEASE_S: Final = 3.0
+"""How long a successor waits after a kill; gateways keep what they observe in the meantime."""
 _STOP_S: Final = 10.0
 
 
@@ -70,7 +70,7 @@ class StateHolder:
                 self._begin()
             elif held is False and self._link is not None:
                 self._leave()
-            self._stop.wait(min(_RENEW_S, self._lease_s / 3) * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+            self._stop.wait(self._lease_s / 3 * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
         self._end()
 
     def _hold(self) -> bool | None:
