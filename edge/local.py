@@ -21,6 +21,7 @@ from protocols.errors import ConfigError, DeviceError, LiandongError, StorageErr
 SOCKET: Final = "agent.sock"
 ANSWER_S: Final = 15.0
 _REQUEST_S: Final = 2.0
+_WORKERS: Final = 3
 _MAX_REQUEST: Final = 4096
 _MAX_ANSWER: Final = 4 << 20
 
@@ -28,7 +29,7 @@ Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 class LocalServer:
-    """Answers one request per connection, a connection at a time."""
+    """Answers one request per connection, a few connections beside one another: a slow device holds up nobody else."""
 
     def __init__(self, data: Path, answer: Answer) -> None:
         """Listen in the directory `data`. Raises StorageError when that is not possible."""
@@ -44,19 +45,21 @@ class LocalServer:
         except OSError as error:
             self._socket.close()
             raise StorageError("edge.storage.unusable", file=self._path, why=error) from error
-        self._thread = threading.Thread(target=self._run, name="local", daemon=True)
+        self._workers = [threading.Thread(target=self._run, name=f"local-{n}", daemon=True) for n in range(_WORKERS)]
 
     def start(self) -> None:
         """Begin to answer."""
-        self._thread.start()
+        for worker in self._workers:
+            worker.start()
 
     def close(self) -> None:
         """Stop answering and remove the socket."""
         self._closing.set()
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        if self._thread.is_alive():
-            self._thread.join(ANSWER_S)
+        for worker in self._workers:
+            if worker.is_alive():
+                worker.join(ANSWER_S)
         self._socket.close()
         self._path.unlink(missing_ok=True)
 
