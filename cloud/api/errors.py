@@ -17,6 +17,9 @@ from protocols.messages import Language, sentence
 
 log = logging.getLogger(__name__)
 
+MOST_BYTES: Final = 64 * 1024
+"""A request's body; everything that pages and phones send is far smaller."""
+
 _STATUS: Final = {
     "cloud.session.none": 401,
     "cloud.session.wrong": 401,
@@ -32,6 +35,7 @@ _STATUS: Final = {
     "cloud.password.short": 422,
     "cloud.password.long": 422,
 }
+_CODES: Final = {404: "cloud.request.no-such-page", 405: "cloud.request.method", 413: "cloud.request.too-large"}
 _PER_CLASS: Final[tuple[tuple[type[LiandongError], int], ...]] = (
     (RefusedError, 409),
     (UnavailableError, 503),
@@ -75,13 +79,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "cloud.request.no-such-page", 405: "cloud.request.method"}.get(
-            error.status_code, "cloud.request.failed"
-        )
-        params: dict[str, object] = {"path": request.url.path, "method": request.method, "status": error.status_code}
+        code = _CODES.get(error.status_code, "cloud.request.failed")
+        params: dict[str, object] = {"path": request.url.path, "method": request.method, "most": MOST_BYTES}
         return JSONResponse(body(code, params, language_of(request)), error.status_code, error.headers)
 
     @app.exception_handler(Exception)
     async def _unknown(request: Request, error: Exception) -> JSONResponse:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return JSONResponse(body("cloud.request.failed", {"status": 500}, language_of(request)), 500)
+        return JSONResponse(body("cloud.request.failed", {}, language_of(request)), 500)

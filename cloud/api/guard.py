@@ -6,13 +6,16 @@ import json
 from typing import Final
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloud.api.errors import body
+from cloud.api.errors import MOST_BYTES, body
 from protocols.messages import Language
 
-MOST_BYTES: Final = 64 * 1024
+DRAINED_BYTES: Final = 1024 * 1024
+DRAINED_S: Final = 5.0
 CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 SECURITY: Final = {
@@ -28,10 +31,6 @@ SECURITY: Final = {
 }
 
 
-class _TooLargeError(Exception):
-    """More bytes came than are taken."""
-
-
 class Guard:
     """ASGI middleware around the application."""
 
@@ -44,25 +43,18 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        started = False
 
         async def guarded_send(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 _add_headers(message, scope["path"])
             await send(message)
 
         refusal = _refusal(scope["method"], scope["path"], headers)
         if refusal is not None:
+            await _drain(receive)
             await _refuse(guarded_send, *refusal, headers)
             return
-        try:
-            await self._app(scope, _limited(receive), guarded_send)
-        except _TooLargeError:
-            if started:
-                raise
-            await _refuse(guarded_send, 413, "cloud.request.too-large", headers)
+        await self._app(scope, _limited(receive), guarded_send)
 
 
 def _refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None:
@@ -94,10 +86,23 @@ def _limited(receive: Receive) -> Receive:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > MOST_BYTES:
-            raise _TooLargeError
+            if message.get("more_body", False):
+                await _drain(receive)
+            raise HTTPException(413)  # the application's own: it answers with a sentence
         return message
 
     return limited
+
+
+async def _drain(receive: Receive) -> None:
+    """Let a sender finish what is not too long: who is cut off in the middle of a request never reads the answer."""
+    taken = 0
+    with anyio.move_on_after(DRAINED_S):
+        while taken < DRAINED_BYTES:
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
 
 
 def _add_headers(message: Message, path: str) -> None:

@@ -65,8 +65,7 @@ class Hub:
     def close(self) -> None:
         """Let every stream end. In the loop's thread."""
         self._closed = True
-        for client in list(self._clients):
-            self._cut(client)
+        self._cut_all()
 
     def heard(self, connection: Connection) -> None:
         """Read what is new and hand it to the loop. Begins with what is committed after the first call."""
@@ -75,6 +74,11 @@ class Hub:
             head = connection.execute(load("stream")["bounds"]).fetchone()
             self._last = head["newest"] if head else 0
             return
+        head = connection.execute(load("stream")["bounds"]).fetchone()
+        if head is not None and head["newest"] < self._last:  # the database was restored: its numbers begin anew
+            self._last = head["newest"]
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._cut_all)
         while rows := connection.execute(sql, {"after": self._last, "limit": BATCH}).fetchall():
             batch = [live(row) for row in rows]
             self._last = batch[-1].id
@@ -106,6 +110,10 @@ class Hub:
                     except asyncio.QueueFull:
                         self._cut(client)
                         break
+
+    def _cut_all(self) -> None:
+        for client in list(self._clients):
+            self._cut(client)
 
     def _cut(self, client: Client) -> None:
         client.cut = True

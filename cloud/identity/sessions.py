@@ -49,7 +49,6 @@ def begin(tx: Transaction, person_id: UUID, now: datetime) -> str:
     """A new session of a person; its token."""
     token = secrets.token_urlsafe(32)
     row = {"hash": digest(token), "person": person_id, "now": now, "expires_at": now + SESSION_LASTS}
-    tx.execute(load("people")["expired"], {"now": now})
     tx.execute(load("people")["insert_session"], row)
     return token
 

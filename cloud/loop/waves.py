@@ -37,7 +37,7 @@ def dispatch_wave(work: Work, ref: str) -> None:
 
 def send_wave(work: Work, case: Case, task: DictRow) -> Wave:
     """Ask the next people, and set the time of the wave after."""
-    tally = work.tx.one(load("offers")["count"], {"task": task["id"]})
+    tally = work.tx.one(load("offers")["count"], {"task": task["id"], "now": work.now})
     assert tally is not None
     wave = next_wave(
         case.policy,

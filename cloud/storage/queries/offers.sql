@@ -23,7 +23,7 @@ UPDATE offer SET state = 'withdrawn', answered_at = %(now)s WHERE task_id = %(ta
 UPDATE offer SET state = 'expired' WHERE task_id = %(task)s AND state = 'offered' AND expires_at <= %(now)s RETURNING id, person_id;
 
 -- count: how many were asked, and how many of these can still answer
-SELECT count(*) AS asked, count(*) FILTER (WHERE state = 'offered') AS waiting FROM offer WHERE task_id = %(task)s;
+SELECT count(*) AS asked, count(*) FILTER (WHERE state = 'offered' AND expires_at > %(now)s) AS waiting FROM offer WHERE task_id = %(task)s;
 
 -- assign: the task is this person's
 INSERT INTO assignment (offer_id, task_id, person_id, state, accepted_at)

@@ -57,9 +57,6 @@ UPDATE responder SET on_duty = %(on_duty)s, lat = CASE WHEN %(on_duty)s THEN lat
 -- set_position: the last foreground fix, kept only on duty
 UPDATE responder SET lat = %(lat)s, lon = %(lon)s, located_at = %(now)s WHERE person_id = %(person)s AND on_duty;
 
--- expired: what no longer lets anybody in
-DELETE FROM session WHERE expires_at < %(now)s;
-
 -- everyone: who can sign in, with their roles
 SELECT person.login, person.name, coalesce(array_agg(DISTINCT role_grant.role ORDER BY role_grant.role)
        FILTER (WHERE role_grant.role IS NOT NULL), '{}') AS roles

@@ -69,11 +69,13 @@ class Street:
         moment = at_ms or round(time.time() * 1000)
         with self.database.transaction() as tx:
             row = tx.one(
-                "SELECT device.id AS device_id, device.code AS device_code, device.type AS device_type,"
-                " device.gateway_id, coalesce(device.place_id, gateway.place_id) AS place_id, place.path AS place_path FROM device"
-                " JOIN gateway ON gateway.id = device.gateway_id"
-                " LEFT JOIN place ON place.id = coalesce(device.place_id, gateway.place_id)"
-                " WHERE device.code = %(code)s OR gateway.code || '/' || device.code = %(code)s",
+                """
+                SELECT device.id AS device_id, device.code AS device_code, device.type AS device_type,
+                       device.gateway_id, coalesce(device.place_id, gateway.place_id) AS place_id, place.path AS place_path
+                FROM device JOIN gateway ON gateway.id = device.gateway_id
+                LEFT JOIN place ON place.id = coalesce(device.place_id, gateway.place_id)
+                WHERE device.code = %(code)s OR gateway.code || '/' || device.code = %(code)s
+                """,
                 {"code": device},
             )
             assert row is not None, device

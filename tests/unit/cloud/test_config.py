@@ -1,0 +1,87 @@
+"""The service's configuration: what is wrong is named, with what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cloud.config import read
+from cloud.identity.limits import Limit
+from protocols.errors import ConfigError, RefusedError
+
+GOOD = """
+host_id = "liandong"
+[database]
+dsn = "postgresql://x"
+"""
+
+
+def _read(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "cloud.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError) as fault:
+        read(path)
+    assert fault.value.exit_code == 2
+    return str(fault.value)
+
+
+def test_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "cloud.toml"
+    path.write_text(GOOD, "utf-8")
+    config = read(path)
+    assert (config.http.listen, config.http.port, config.street.time_zone) == ("127.0.0.1", 8080, "Asia/Shanghai")
+    assert config.database.resolved() == "postgresql://x"
+    assert config.simulation is None
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "cloud.toml"
+    (tmp_path / "dsn").write_text("postgresql://y\n", "utf-8")
+    path.write_text('[database]\ndsn_file = "dsn"\n[simulation]\nsocket = "s"\n', "utf-8")
+    config = read(path)
+    assert config.database.resolved() == "postgresql://y"
+    assert config.simulation is not None
+    assert config.simulation.socket == tmp_path / "s"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (GOOD + "dns = 1", "there is no key database.dns. Allowed here: dsn, dsn_file"),
+        (GOOD + "[htp]", "there is no key htp. Allowed here: broker, database, host_id, http, simulation, street"),
+        (GOOD + "[http]\nport = 70000", "http.port = 70000"),
+        (GOOD + '[street]\ntime_zone = "Mars"', "street.time_zone = Mars"),
+        ("[database]", "one of dsn and dsn_file"),
+        ("", "the key database is missing"),
+        ("x = ", "is not TOML"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+    sentence = _read(tmp_path, text)
+    assert told in sentence
+    assert "\n" not in sentence
+
+
+def test_a_missing_file_and_a_missing_secret(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration file"):
+        read(tmp_path / "none.toml")
+    path = tmp_path / "cloud.toml"
+    path.write_text('[database]\ndsn_file = "none"\n', "utf-8")
+    with pytest.raises(ConfigError, match=r"database\.dsn_file"):
+        read(path).database.resolved()
+
+
+def test_a_limit_forgets_after_its_time_and_the_oldest_keys() -> None:
+    limit = Limit(2, per_s=10, most=2)
+    limit.take("a", 0)
+    limit.take("a", 1)
+    with pytest.raises(RefusedError) as refusal:
+        limit.take("a", 2)
+    assert refusal.value.params == {"seconds": 8}
+    limit.take("a", 10.5)
+    limit.take("b", 11)
+    limit.take("c", 11)
+    limit.take("a", 11)
+    limit.forget("a")
+    limit.take("a", 11)
