@@ -44,7 +44,7 @@ DEFAULT_EXPORTS = {
     "leaflet.module.js": "globalThis.L",
     "uPlot.module.js": "uPlot",
 }
-"""Packages whose minified build, a third of the size, comes as a plain script only: what the module made of it exports."""
+"""Packages whose minified build comes as a plain script only: what the module made of it exports."""
 
 
 class VendorError(Exception):

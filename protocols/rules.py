@@ -1,8 +1,8 @@
 """Rules: the model and the one evaluator that the gateway and the cloud share.
 
-`evaluate` and `elapse` are pure: (rule, state, fact, now) → (state, transition, reason). The state is a row of the cloud's
-database or of the gateway's file, so durations survive a restart. Times are ms since 1970 UTC; a fact is judged by its own
-time, never by its arrival.
+`evaluate` and `elapse` are pure: (rule, state, fact, now) → (state, transition, reason). The state is a row of the
+cloud's database or of the gateway's file, so durations survive a restart. Times are ms since 1970 UTC; a fact is judged
+by its own time, never by its arrival.
 
     idle ──condition──▶ pending ──for_s passed──▶ firing ──condition gone──▶ clearing ──keep_firing_for_s──▶ idle
 """
@@ -94,7 +94,7 @@ class Rule(_Table):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleState:
-    """The state of one rule on one device. `since_ms` is when the phase began; `at_ms` the newest fact that was judged."""
+    """The state of one rule on one device. `since_ms`: when the phase began; `at_ms`: the newest fact that was judged."""
 
     phase: Phase = "idle"
     since_ms: int = 0
@@ -104,7 +104,7 @@ class RuleState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`transition` says what changed, if anything; `due_ms` when `elapse` must look again; `reason` why, in plain values."""
+    """`transition`: what changed, if anything; `due_ms`: when `elapse` must look again; `reason`: why, in plain values."""
 
     state: RuleState
     transition: Transition | None = None
@@ -113,7 +113,7 @@ class Outcome:
 
 
 def evaluate(rule: Rule, state: RuleState, fact: Observation, now_ms: int) -> Outcome:
-    """Judge one observation of a device that the rule watches. Facts older than the newest judged one change nothing."""
+    """Judge one observation of a device that the rule watches. What is older than the newest judged changes nothing."""
     verdict = _holds(rule.when, fact, firing=state.phase in ("firing", "clearing"))
     if verdict is None or fact.at_ms < state.at_ms:
         return Outcome(state=state, due_ms=_due(rule, state))
@@ -127,7 +127,7 @@ def evaluate(rule: Rule, state: RuleState, fact: Observation, now_ms: int) -> Ou
 
 
 def elapse(rule: Rule, state: RuleState, now_ms: int) -> Outcome:
-    """Let time pass: a pending rule whose `for_s` is over fires, a clearing one whose `keep_firing_for_s` is over clears."""
+    """Let time pass: pending fires when its `for_s` is over, clearing clears when its `keep_firing_for_s` is."""
     due = _due(rule, state)
     if due is None or due > now_ms:
         return Outcome(state=state, due_ms=due, reason=state.reason)
