@@ -26,7 +26,7 @@ from protocols.sparkplug.host import (
     Unexplained,
 )
 from protocols.sparkplug.payload import RawPayload
-from protocols.sparkplug.topics import MessageType, node_topic
+from protocols.sparkplug.topics import MessageType
 
 _LOG: Final = logging.getLogger("liandong.cloud.ingest")
 LONGEST_TOPIC: Final = 400
@@ -154,7 +154,7 @@ class Hearing:
             Message(
                 session=session,
                 table=table,
-                topic=node_topic(session.node[0], kind, session.node[1], table.station.code or None),
+                kind=kind,
                 payload=payload,
                 size=payload.ByteSize(),
                 id=identity,

@@ -10,6 +10,7 @@ from cloud.ingest.channels import Session, Table
 from protocols.delivery import Lane, MessageId
 from protocols.sparkplug.host import NodeKey
 from protocols.sparkplug.payload import RawPayload
+from protocols.sparkplug.topics import MessageType, node_topic
 
 GROUP_MESSAGES: Final = 2_000
 GROUP_BYTES: Final = 4 * 1024 * 1024
@@ -56,12 +57,17 @@ class Message:
 
     session: Session
     table: Table
-    topic: str
+    kind: MessageType
     payload: RawPayload
     size: int
     id: MessageId | None
     received_ms: int
     arrived: float
+
+    @property
+    def topic(self) -> str:
+        """Where it came from."""
+        return node_topic(self.session.node[0], self.kind, self.session.node[1], self.table.station.code or None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -9,6 +9,7 @@ from cloud.ingest.link import Heard, Inbox
 from cloud.ingest.work import GROUP_MESSAGES, Backlog, Born, Died, Message, Unread
 from protocols.delivery import Lane, MessageId
 from protocols.sparkplug.payload import RawPayload
+from protocols.sparkplug.topics import MessageType
 
 NODE = ("estate", "gw-1")
 EPOCH = uuid.uuid4()
@@ -20,7 +21,7 @@ def message(number: int, lane: Lane | None, size: int = 100) -> Message:
     return Message(
         session=SESSION,
         table=Table(station=STATION),
-        topic="t",
+        kind=MessageType.NDATA,
         payload=RawPayload(),
         size=size,
         id=None if lane is None else MessageId(epoch=EPOCH, lane=lane, first=number, last=number),
