@@ -148,9 +148,10 @@ class IngestWorker:
         self._hearing.tick(now)
         self._answers.tick(now)
         try:
-            self._roll_call.tick(now)
-            if self._backlog and now.at >= self._retry_at:
-                self._store(self._backlog.take())
+            if now.at >= self._retry_at:
+                self._roll_call.tick(now)
+                if self._backlog:
+                    self._store(self._backlog.take())
         except UnavailableError as error:
             self._database_away(error)
         self._metrics.queue_depth.set(len(self._inbox) + len(self._backlog))
