@@ -148,7 +148,8 @@ class _Server(uvicorn.Server):
 def listening(address: str, port: int) -> socket.socket:
     """A bound socket. Raises ConfigError when the address cannot be had."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    bound = socket.socket(family)
+    # The protocol is named: asyncio switches Nagle's algorithm off only then, which is worth 40 ms an answer.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((address, port))

@@ -71,8 +71,7 @@ class Street:
             row = tx.one(
                 """
                 SELECT device.id AS device_id, device.code AS device_code, device.type AS device_type,
-                       device.gateway_id,
-                       coalesce(device.place_id, gateway.place_id) AS place_id, place.path AS place_path
+                       device.gateway_id, place.id AS place_id, place.path AS place_path
                 FROM device JOIN gateway ON gateway.id = device.gateway_id
                 LEFT JOIN place ON place.id = coalesce(device.place_id, gateway.place_id)
                 WHERE device.code = %(code)s OR gateway.code || '/' || device.code = %(code)s
