@@ -5,9 +5,16 @@ import { useStore } from "../core/store.js";
 import { ago, useNow } from "../core/time.js";
 import { STATUS_ORDER, alarmsByDevice } from "./derived.js";
 import { select, store } from "./state.js";
-import { lastHeard, latestOf } from "./values.js";
+import { lastHeard, latestOf, valueText } from "./values.js";
 
 const COMPACT_FROM = 150;
+const WIDE_UP_TO = 40;
+
+/** What a cell with room for it shows of each type of device. */
+const TELLING = {
+  vending: "stock", "cold-chain": "temperature", "power-meter": "power", door: "contact-open", smoke: "smoke", siren: "sounding",
+  "water-leak": "leak", motion: "occupancy", "water-meter": "flow", "sos-button": "battery",
+};
 
 export function BottomBar() {
   return html`<div class="bottom"><${Responders} /><${Health} /></div>`;
@@ -44,16 +51,17 @@ function Health() {
   const alarms = useStore(store, (state) => state.alarms);
   const [shown, setShown] = useState(null);
   const byDevice = alarmsByDevice(alarms);
+  const isWide = devices.length <= WIDE_UP_TO;
   const gateways = new Map();
   for (const device of devices) gateways.set(device.gateway.code, [...(gateways.get(device.gateway.code) ?? []), device]);
   const one = devices.find((device) => device.id === shown);
   return html`<section class="panel health" aria-label=${t("ui.health.title")}>
     <h2>${t("ui.health.title")} <b>${devices.filter((device) => device.online).length}/${devices.length}</b></h2>
-    <div class="matrix ${devices.length > COMPACT_FROM ? "compact" : ""}" onMouseLeave=${() => setShown(null)}>
+    <div class="matrix ${devices.length > COMPACT_FROM ? "compact" : isWide ? "wide" : ""}" onMouseLeave=${() => setShown(null)}>
       ${[...gateways].map(
         ([code, there]) => html`<div class="gateway ${there[0].gateway.online ? "" : "off"}" key=${code} data-gateway=${code} data-online=${there[0].gateway.online}>
           <span>${code}${there[0].gateway.online ? "" : ` · ${t("ui.device.offline")}`}</span>
-          <div>${there.map((device) => html`<${Cell} key=${device.id} device=${device} alarm=${byDevice.get(device.id)} onShow=${setShown} />`)}</div>
+          <div>${there.map((device) => html`<${Cell} key=${device.id} device=${device} alarm=${byDevice.get(device.id)} isWide=${isWide} onShow=${setShown} />`)}</div>
         </div>`,
       )}
     </div>
@@ -61,12 +69,16 @@ function Health() {
   </section>`;
 }
 
-function Cell({ device, alarm, onShow }) {
+function Cell({ device, alarm, isWide, onShow }) {
   const isOff = !device.online || !device.gateway.online;
-  const glyph = `ui.glyph.${device.type}`;
+  const known = `ui.glyph.${device.type}`;
+  const glyph = hasSentence(known) ? t(known) : device.type;
+  const metric = TELLING[device.type];
+  const told = device.latest?.[metric];
   return html`<button class="cell ${isOff ? "off" : ""} ${alarm?.severity ?? ""}" data-device=${device.code} data-online=${device.online}
     aria-label=${tell(device, alarm)} onMouseEnter=${() => onShow(device.id)} onFocus=${() => onShow(device.id)}
-    onClick=${() => alarm?.incident_id && select(alarm.incident_id)}>${hasSentence(glyph) ? t(glyph) : device.type.slice(0, 2)}</button>`;
+    onClick=${() => alarm?.incident_id && select(alarm.incident_id)}><b>${isWide ? glyph : glyph.slice(0, 2)}</b>
+    <span>${isOff ? t("ui.device.offline") : told ? valueText(metric, told.value, told.unit) : ""}</span></button>`;
 }
 
 function tell(device, alarm) {

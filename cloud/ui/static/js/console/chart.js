@@ -1,12 +1,12 @@
 // One series over the hour before an alarm, its limit, and the moment it fired.
-import { t } from "../core/i18n.js";
 import { timeZone } from "../core/time.js";
+import { valueText } from "./values.js";
 import uPlot from "../../vendor/uPlot.module.js";
 
 const HEIGHT = 132;
 
 /** Draw into `element`; the caller destroys the chart. Times in milliseconds. */
-export function drawChart(element, { points, unit, from, to, raised, limit, isState }) {
+export function drawChart(element, { points, unit, metric, from, to, raised, limit, isState }) {
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const last = points.at(-1);
   const whole = last[0] < to ? [...points, [to, last[1]]] : points;
@@ -21,7 +21,7 @@ export function drawChart(element, { points, unit, from, to, raised, limit, isSt
       scales: { x: { time: true, range: [from / 1000, to / 1000] }, y: { range: (_, low, high) => yRange(low, high, limit, isState) } },
       axes: [
         { ...axis, size: 22, values: (_, splits) => splits.map(hourAndMinute) },
-        { ...axis, size: 46, splits: isState ? () => [0, 1] : undefined, values: (_, splits) => splits.map((one) => yName(one, unit, isState)) },
+        { ...axis, size: axisWidth, splits: isState ? () => [0, 1] : undefined, values: (_, splits) => splits.map((one) => yName(one, unit, metric, isState)) },
       ],
       series: [
         {},
@@ -45,6 +45,9 @@ export function drawChart(element, { points, unit, from, to, raised, limit, isSt
   };
 }
 
+/** Room for the longest name on the axis. */
+const axisWidth = (_, values) => Math.max(34, ...(values ?? []).map((one) => 14 + one.length * (/^[\x20-\x7e°³]*$/.test(one) ? 6.2 : 11.5)));
+
 function yRange(low, high, limit, isState) {
   if (isState) return [-0.15, 1.25];
   const bottom = Math.min(low, limit ?? low);
@@ -53,8 +56,8 @@ function yRange(low, high, limit, isState) {
   return [bottom - room, top + room];
 }
 
-function yName(value, unit, isState) {
-  if (isState) return t(value ? "ui.value.yes" : "ui.value.no");
+function yName(value, unit, metric, isState) {
+  if (isState) return valueText(metric, value === 1);
   return `${Number(value.toFixed(2))}${unit ? ` ${unit}` : ""}`;
 }
 

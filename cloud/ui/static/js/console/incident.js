@@ -39,9 +39,9 @@ function Head({ detail }) {
   const lasted = (detail.closed_at ? Date.parse(detail.closed_at) : now()) - Date.parse(detail.opened_at);
   return html`<header>
     <${Chip} severity=${detail.severity} acknowledged=${detail.acknowledged} over=${detail.closed_at !== null} />
-    <div><h2>${word("cloud.rule", detail.kind)}</h2><p>${named(detail.place?.full_name)}</p></div>
-    <time title=${`${dayName(detail.opened_at)} ${clockTime(detail.opened_at)}`}><b>${stopwatch(lasted)}</b>
-      <span>#${detail.id} · ${word("cloud.response", detail.response)}</span></time>
+    <div><h2>${word("cloud.rule", detail.kind)}</h2><p>${named(detail.place?.full_name)}</p>
+      <small>#${detail.id} · ${word("cloud.response", detail.response)}</small></div>
+    <time title=${`${dayName(detail.opened_at)} ${clockTime(detail.opened_at)}`}><b>${stopwatch(lasted)}</b></time>
     <button class="tool" aria-label=${t("ui.close")} title=${t("ui.incident.leave")} onClick=${() => select(null)}><${Icon} name="close" /></button>
   </header>`;
 }

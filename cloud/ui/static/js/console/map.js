@@ -116,9 +116,11 @@ function createView(element) {
   }
 
   function lookAt(incident) {
-    if (!incident || incident.lat === null) return;
+    if (!incident || incident.lat === null || !view.places) return;
     const at = L.latLng(incident.lat, incident.lon);
     if (map.getZoom() >= 17 && map.getBounds().pad(-0.15).contains(at)) return;
+    const estate = view.places.find((place) => place.kind === "estate" && place.outline && incident.place?.path.startsWith(`${place.path}/`));
+    if (estate) return goTo(estate);
     fitted = "person";
     map.flyTo(at, Math.max(map.getZoom(), CLOSE_ZOOM - 0.5), { duration: 0.6, animate: !calmMotion.matches });
   }

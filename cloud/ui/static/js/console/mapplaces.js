@@ -22,8 +22,7 @@ export function drawPlaces(map, shapes, places, grids, choose) {
     if (!inside) shapes.set(place.path, { place, layer: null, label: nameTag(map, place, [place.lat, place.lon]) });
   }
   const zoomed = () => (map.getContainer().dataset.zoom = level(map.getZoom()));
-  map.off("zoomend", map.zoomedBefore).on("zoomend", zoomed);
-  map.zoomedBefore = zoomed;
+  if (!map.getContainer().dataset.zoom) map.on("zoomend", zoomed);
   zoomed();
 }
 
@@ -44,9 +43,18 @@ function outline(map, place, choose) {
   const isGround = place.kind === "street" || place.kind === "grid";
   const layer = L.polygon(rings, { className: `place ${place.kind}`, interactive: !isGround, smoothFactor: 0.5 }).addTo(map);
   if (!isGround) layer.on("click", (event) => (L.DomEvent.stop(event), choose(place)));
-  const bounds = layer.getBounds();
-  const at = NAMED_ON_TOP.has(place.kind) ? [bounds.getNorth(), bounds.getCenter().lng] : bounds.getCenter();
+  const centre = layer.getBounds().getCenter();
+  const at = NAMED_ON_TOP.has(place.kind) ? [northAt(rings[0], centre.lng), centre.lng] : centre;
   return { place, layer, label: nameTag(map, place, at) };
+}
+
+/** The northernmost latitude of a ring at a longitude. */
+function northAt(ring, lng) {
+  const crossings = ring.flatMap(([lat1, lng1], n) => {
+    const [lat2, lng2] = ring[(n + 1) % ring.length];
+    return (lng1 - lng) * (lng2 - lng) < 0 ? [lat1 + ((lat2 - lat1) * (lng - lng1)) / (lng2 - lng1)] : [];
+  });
+  return Math.max(...(crossings.length ? crossings : ring.map(([lat]) => lat)));
 }
 
 function nameTag(map, place, at) {

@@ -51,6 +51,7 @@ function Offer({ offer }) {
     <b>${named(offer.person.name)}</b><span class="tagged">${state}</span>
     <span class="dim">${distance(offer.distance_m)}</span>
     <time>${isOpen ? (left > 0 ? stopwatch(left) : "") : clockTime(offer.answered_at ?? offer.expires_at)}</time>
+    <p>${(offer.why?.reasons ?? []).map(reasonText).join(" · ")}</p>
   </li>`;
 }
 
@@ -63,7 +64,7 @@ function Candidate({ one }) {
 }
 
 /** One reason why a person was asked. */
-export function reasonText({ code, params }) {
+function reasonText({ code, params }) {
   const known = { ...params };
   if (known.skill) known.skill = word("cloud.skill", known.skill);
   return word("cloud.why-person", code, known);

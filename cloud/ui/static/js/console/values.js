@@ -13,7 +13,7 @@ export function valueText(metric, value, unit = "") {
   if (typeof value === "boolean") return stateWord(metric, value);
   if (typeof value !== "number") return String(value);
   const digits = Number.isInteger(value) ? 0 : Math.abs(value) < 10 ? 2 : 1;
-  const shown = unit === "{minor}" ? (value / 100).toFixed(2) : value.toFixed(digits);
+  const shown = unit === "{minor}" ? (value / 100).toFixed(2) : String(Number(value.toFixed(digits)));
   return unitName(unit) ? `${shown} ${unitName(unit)}` : shown;
 }
 
