@@ -31,7 +31,7 @@ from cloud.storage.migrate import migrate
 from cloud.storage.places import Places
 from protocols.errors import ConfigError, UnavailableError
 
-log = logging.getLogger("liandong.cloud")
+_LOG: Final = logging.getLogger("liandong.cloud")
 
 DATABASE_WITHIN_S: Final = 60.0
 """At the start a database that is away is waited for this long."""
@@ -92,7 +92,7 @@ class Cloud:
         """Answer requests until a signal or `stop`."""
         assert self._server is not None
         assert self._socket is not None
-        log.info("serving on %s:%d", self._config.http.listen, self.port)
+        _LOG.info("serving on %s:%d", self._config.http.listen, self.port)
         self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
@@ -171,7 +171,7 @@ def reach(database: Database, within_s: float = DATABASE_WITHIN_S) -> None:
             if time.monotonic() >= until:
                 raise
             pause_s = min(5.0, 0.2 * 2.0**attempt) * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
-            log.warning("waiting for the database: %s", error)
+            _LOG.warning("waiting for the database: %s", error)
             time.sleep(pause_s)
             attempt += 1
         else:

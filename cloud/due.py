@@ -20,7 +20,7 @@ from cloud.storage.places import Places
 from cloud.storage.queries import load
 from protocols.errors import LiandongError
 
-log = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger("liandong.cloud.due")
 
 LOOK_S: Final = 5.0
 """A worker looks at least this often: a lost NOTIFY delays, it never loses."""
@@ -70,7 +70,7 @@ class DueWorker:
             except LiandongError as error:
                 failures += 1
                 pause_s = min(30.0, 2.0**failures) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
-                log.warning("due worker waits %.1f s: %s", pause_s, error)
+                _LOG.warning("due worker waits %.1f s: %s", pause_s, error)
             with self._condition:
                 if pause_s > 0 and not self._stop.is_set():
                     self._condition.wait_for(lambda seen=seen: self._wakes != seen, timeout=pause_s)  # type: ignore[misc]
@@ -95,7 +95,7 @@ class DueWorker:
         return True
 
     def _failed(self, row: DictRow, error: Exception, now: datetime) -> None:
-        log.warning("timer %s %s failed, attempt %d: %s", row["kind"], row["ref"], row["attempts"] + 1, error)
+        _LOG.warning("timer %s %s failed, attempt %d: %s", row["kind"], row["ref"], row["attempts"] + 1, error)
         backoff_s = min(MOST_BACKOFF_S, 0.5 * 2.0 ** min(row["attempts"], 20)) * random.uniform(0.75, 1.25)  # noqa: S311
         at = now + timedelta(seconds=backoff_s)
         with self._database.transaction() as tx:

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from cloud.storage.database import Connection
 
-log = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger("liandong.cloud.listener")
 
 LOOK_S: Final = 1.0
 
@@ -47,7 +47,7 @@ class Listener:
             except psycopg.Error as error:
                 failures = min(failures + 1, 5)
                 pause_s = min(5.0, 0.1 * 2**failures) * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
-                log.warning("listener lost the database, next try in %.1f s: %s", pause_s, str(error).strip())
+                _LOG.warning("listener lost the database, next try in %.1f s: %s", pause_s, str(error).strip())
                 self._stop.wait(pause_s)
 
     def _listen(self) -> None:

@@ -15,7 +15,7 @@ from cloud.api.services import language_of
 from protocols.errors import ConfigError, LiandongError, ProtocolError, RefusedError, UnavailableError
 from protocols.messages import Language, sentence
 
-log = logging.getLogger(__name__)
+_LOG: Final = logging.getLogger("liandong.cloud.api")
 
 MOST_BYTES: Final = 64 * 1024
 """A request's body; everything that pages and phones send is far smaller."""
@@ -85,5 +85,5 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unknown(request: Request, error: Exception) -> JSONResponse:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return JSONResponse(body("cloud.request.failed", {}, language_of(request)), 500)

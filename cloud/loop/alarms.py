@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from cloud.storage.database import Transaction
 from cloud.storage.places import Places
 from cloud.storage.queries import load
 from protocols.rules import Rule, RuleState
+
+_LOG: Final = logging.getLogger("liandong.cloud.loop")
 
 SETTLE: Final = timedelta(seconds=30)
 """After a gateway's return its devices have this long to tell that they are back too."""
@@ -138,6 +141,8 @@ class SqlAlarmStore:
         row = self._tx.one(self._sql["insert_alarm"], new)
         assert row is not None
         alarm_id: int = row["id"]
+        where = (alarm_id, condition.rule_code, condition.device_id, incident_id)
+        _LOG.info("alarm-raised alarm=%d rule=%s device=%d incident=%d", *where)
         self._work.touched.alarms.add(alarm_id)
         return alarm_id
 
@@ -159,6 +164,7 @@ class SqlAlarmStore:
         if not self._tx.fetch(self._sql["clear"], told):
             return
         self._work.touched.alarms.add(row["id"])
+        _LOG.info("alarm-cleared alarm=%d rule=%s device=%d", row["id"], *key)
         if key[0] == GATEWAY_OFFLINE:
             self._work.timer("alarm.release", f"{key[1]}/{now.timestamp():.3f}", now + SETTLE)
         if case is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import DictRow
@@ -14,6 +15,8 @@ from cloud.domain.task import TaskState, after_assignments
 from cloud.loop.work import Work, to_json
 from cloud.storage.queries import load
 from protocols.errors import RefusedError
+
+_LOG: Final = logging.getLogger("liandong.cloud.loop")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +57,7 @@ def move(work: Work, case: Case, step: loop.Step, outcome: str | None = None) ->
     closed_at = None if state in loop.OPEN else work.now
     where = {"id": case.id, "state": state, "closed_at": closed_at, "outcome": outcome}
     work.tx.execute(load("incidents")["move"], where)
+    _LOG.info("incident-moved incident=%d kind=%s from=%s to=%s outcome=%s", case.id, case.kind, before, state, outcome)
     work.note(case.id, "moved", **{"from": before, "to": state, "outcome": outcome})
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import DictRow
@@ -17,6 +18,8 @@ from cloud.notify import outbox
 from cloud.storage import views
 from cloud.storage.queries import load
 from protocols.errors import RefusedError
+
+_LOG: Final = logging.getLogger("liandong.cloud.loop")
 
 Json = dict[str, Any]
 
@@ -148,6 +151,7 @@ def _progress(
 ) -> None:
     change = {"offer": row["offer_id"], "state": state, "note": note, "now": work.now}
     work.tx.execute(load("offers")["progress"], change)
+    _LOG.info("assignment-moved incident=%d person=%s state=%s", case.id, row["person_id"], kind or state)
     work.note(case.id, kind or state, offer=row["offer_id"], note=note, of=row["person_id"])
     work.touched.assignments.add(row["offer_id"])
     work.touched.responders.add(row["person_id"])

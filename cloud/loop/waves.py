@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from psycopg.rows import DictRow
 
@@ -18,8 +19,10 @@ from cloud.notify import outbox
 from cloud.notify.outbox import Notice
 from cloud.storage.queries import load
 
-WEEK = timedelta(days=7)
-LEVELS = ("grid", "community", "street")
+_LOG: Final = logging.getLogger("liandong.cloud.loop")
+
+WEEK: Final = timedelta(days=7)
+LEVELS: Final = ("grid", "community", "street")
 
 
 def dispatch_wave(work: Work, ref: str) -> None:
@@ -139,6 +142,7 @@ def _offer(work: Work, case: Case, task_id: int, wave: Wave) -> None:
     outbox.enqueue(work.tx, notices, work.now)
     work.touched.offers |= {row["id"] for row in rows}
     work.touched.responders |= {row["person_id"] for row in rows}
+    _LOG.info("wave-sent incident=%d wave=%d people=%d radius_m=%.0f", case.id, wave.number, len(rows), wave.radius_m)
     work.note(case.id, "wave", wave=wave.number, people=len(rows), **wave.reason)
     work.timer("offer.expire", f"{task_id}/{wave.number}", expires_at)
 
