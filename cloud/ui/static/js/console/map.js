@@ -110,7 +110,7 @@ function createView(element) {
   function goTo(place) {
     if (!place) return;
     fitted = place.kind === "street" ? "street" : "person";
-    const options = { padding: [36, 52], maxZoom: 19.5, duration: 0.6, animate: !calmMotion.matches };
+    const options = { padding: [36, 52], maxZoom: place.kind === "building" ? CLOSE_ZOOM : 19.5, duration: 0.6, animate: !calmMotion.matches };
     if (place.outline) map.flyToBounds(boundsOf(place), options);
     else if (place.lat !== null) map.flyTo([place.lat, place.lon], CLOSE_ZOOM, options);
   }

@@ -44,7 +44,7 @@ function outline(map, place, choose) {
   const layer = L.polygon(rings, { className: `place ${place.kind}`, interactive: !isGround, smoothFactor: 0.5 }).addTo(map);
   if (!isGround) layer.on("click", (event) => (L.DomEvent.stop(event), choose(place)));
   const centre = layer.getBounds().getCenter();
-  const at = NAMED_ON_TOP.has(place.kind) ? [northAt(rings[0], centre.lng), centre.lng] : centre;
+  const at = NAMED_ON_TOP.has(place.kind) ? [northAt(rings[0], centre.lng), centre.lng] : [layer.getBounds().getSouth(), centre.lng];
   return { place, layer, label: nameTag(map, place, at) };
 }
 

@@ -77,14 +77,17 @@ export function openStream(on, after = null) {
     connect();
   }
 
+  const drop = () => controller?.abort();
   addEventListener("online", retryNow);
+  addEventListener("offline", drop);
   connect();
   return {
     close() {
       closed = true;
       removeEventListener("online", retryNow);
+      removeEventListener("offline", drop);
       clearTimeout(timer);
-      controller?.abort();
+      drop();
     },
   };
 }
