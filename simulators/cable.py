@@ -1,16 +1,20 @@
-"""The network cable between a gateway and the broker: a TCP relay on loopback that can be pulled.
+"""A network cable, between a gateway and the broker or anywhere else: a TCP relay on loopback that can be pulled.
 
 Pulled means silence, as on a real street: nobody gets a reset, bytes wait, new connections are not answered. Plugged in
-again, what TCP held goes on.
+again, what TCP held goes on. A cable can also be slow, narrow, or lose its connections.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 from typing import Final
 
 _CHUNK: Final = 65536
+_SLICES_PER_S: Final = 10
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, no time, so that closing sends a reset
 
 
 class Cable:
@@ -23,6 +27,8 @@ class Cable:
         self._plugged.set()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self._delay_s = 0.0
+        self._bytes_per_s = 0
 
     @property
     def plugged(self) -> bool:
@@ -40,6 +46,17 @@ class Cable:
     def plug(self) -> None:
         """What waited passes, and everything after it."""
         self._plugged.set()
+
+    def reset(self) -> int:
+        """Both ends of every connection get a TCP reset; how many connections that were."""
+        open_now = tuple(self._open)
+        for task in open_now:
+            task.cancel()
+        return len(open_now)
+
+    def limit(self, *, delay_s: float = 0.0, bytes_per_s: int = 0) -> None:
+        """From now on each way takes `delay_s` longer and carries `bytes_per_s` at most (0: as much as it can)."""
+        self._delay_s, self._bytes_per_s = delay_s, bytes_per_s
 
     async def close(self) -> None:
         """Stop listening and end what is open."""
@@ -63,7 +80,8 @@ class Cable:
         try:
             await self._both(reader, writer, far_reader, far_writer)
         except asyncio.CancelledError:
-            pass
+            for end in (writer, far_writer):
+                end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         finally:
             self._open.discard(task)
             for end in (writer, far_writer):
@@ -88,6 +106,13 @@ class Cable:
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
-                await self._plugged.wait()
-                writer.write(data)
-                await writer.drain()
+                if self._delay_s:
+                    await asyncio.sleep(self._delay_s)
+                while data:
+                    await self._plugged.wait()
+                    size = self._bytes_per_s // _SLICES_PER_S or len(data)
+                    writer.write(data[:size])
+                    await writer.drain()
+                    data = data[size:]
+                    if data:
+                        await asyncio.sleep(1 / _SLICES_PER_S)

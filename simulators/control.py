@@ -1,7 +1,9 @@
 """The estate's control socket: one JSON object a line, asked and answered, on a Unix socket of the data directory.
 
 ``{"cmd": "list"}`` → ``{"ok": true, "triggers": [...]}``; ``{"cmd": "trigger", "name", "at", "params"}`` →
-``{"ok": true, "did": {...}}``; ``{"cmd": "ping"}`` → ``{"ok": true, "devices": n}``.
+``{"ok": true, "did": {...}}``; ``{"cmd": "ping"}`` → ``{"ok": true, "devices": n}``. For the fault lab:
+``{"cmd": "network", "at": cable, "do": "unplug" | "plug" | "reset" | "limit", "delay_s", "bytes_per_s"}`` and
+``{"cmd": "line", "name": hardware, "do": "unplug" | "plug" | …}`` → ``{"ok": true, "did": {...}}``.
 A refusal is ``{"ok": false, "error": {"code", "params"}}``.
 """
 

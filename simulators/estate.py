@@ -134,6 +134,20 @@ class Estate:
         _log.info("trigger=%s device=%s did=%s", name, device, dict(did))
         return {"trigger": name, "device": device, "at": self.scenario.places.get(device), **did}
 
+    def line(self, name: str, act: str) -> Mapping[str, Any]:
+        """Do `act` (``unplug``, ``plug``, ``noise`` …) to the hardware called `name`.
+
+        Raises ConfigError when there is no such hardware, or it cannot do that.
+        """
+        hardware = self.hardware.get(name)
+        did = None if hardware is None else hardware.triggers().get(act)
+        if hardware is None or did is None:
+            raise ConfigError("simulators.trigger.nowhere", name=act, at=name, known=", ".join(self.hardware))
+        with self._lock:
+            told = did(hardware.devices[0], {})
+        _log.info("line=%s did=%s", name, act)
+        return told
+
     def _power(self, name: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:
             for device, act in self._powered(name):

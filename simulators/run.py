@@ -67,6 +67,11 @@ class EstateProcess:
                 return {"triggers": self._estate.triggers() + self._cable_triggers()}
             case "trigger":
                 return {"did": await self._trigger(request)}
+            case "network":
+                return {"did": self._network(request)}
+            case "line":
+                name, act = str(request.get("name")), str(request.get("do"))
+                return {"did": await asyncio.to_thread(self._estate.line, name, act)}
             case other:
                 raise ConfigError("simulators.control.unknown", cmd=other)
 
@@ -90,6 +95,26 @@ class EstateProcess:
             cable.plug()
         _log.info("trigger=%s gateway=%s", name, gateway)
         return {"trigger": name, "gateway": gateway}
+
+    def _network(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is wrong with a cable from now on, or no more: ``{"at", "do", "delay_s", "bytes_per_s"}``."""
+        cable = self._cables.get(str(request.get("at")))
+        if cable is None:
+            known = ", ".join(self._cables)
+            raise ConfigError("simulators.trigger.nowhere", name="network", at=request.get("at"), known=known)
+        match request.get("do"):
+            case "unplug":
+                cable.unplug()
+            case "plug":
+                cable.plug()
+            case "reset":
+                return {"connections": cable.reset()}
+            case "limit":
+                delay_s, bytes_per_s = float(request.get("delay_s", 0)), int(request.get("bytes_per_s", 0))
+                cable.limit(delay_s=delay_s, bytes_per_s=bytes_per_s)
+            case other:
+                raise ConfigError("simulators.control.unknown", cmd=other)
+        return {}
 
     def _cable_triggers(self) -> list[dict[str, Any]]:
         targets = [{"at": name, "device": name, "name": {"zh-CN": name, "en": name}} for name in self._cables]

@@ -37,7 +37,10 @@ class HardwareTable(BaseModel):
 
 
 class CableTable(_Table):
-    """``[[cable]]``: the network cable of a gateway, from the port it connects to, to the broker's port."""
+    """``[[cable]]``: the network cable of a gateway, from the port it connects to, to the broker's port.
+
+    The fault lab lays cables for other parts too; `gateway` is then the part's name.
+    """
 
     gateway: str
     listen: Annotated[int, Field(ge=1, le=65535)]

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +19,12 @@ USER: Final = "liandong"
 
 
 class EmbeddedPostgres:
-    """A cluster below the data directory. `dsn` is valid once the part is ready."""
+    """A cluster below the data directory. `dsn` is valid once the part is ready; `settings` are added to ours."""
 
-    def __init__(self, data: DataDirectory, port: int) -> None:
+    def __init__(self, data: DataDirectory, port: int, settings: Mapping[str, object] | None = None) -> None:
         self.binaries = _binaries()
         self.port = port
+        self._settings = settings or {}
         self._home = data.path / "postgres"
         self._cluster = self._home / "cluster"
         self._password = data.secret("postgres")
@@ -30,7 +32,11 @@ class EmbeddedPostgres:
     @property
     def dsn(self) -> str:
         """Where to connect, with the password: for files of mode 0600 only, never for a log."""
-        return f"postgresql://{USER}:{self._password.read_text()}@127.0.0.1:{self.port}/postgres"
+        return self.dsn_through(self.port)
+
+    def dsn_through(self, port: int) -> str:
+        """The same for a port that leads to the server's."""
+        return f"postgresql://{USER}:{self._password.read_text()}@127.0.0.1:{port}/postgres"
 
     def make(self) -> None:
         """Make the cluster if there is none. Half-made ones (power cut during the first start) are made again."""
@@ -67,6 +73,7 @@ class EmbeddedPostgres:
             "shared_buffers": "128MB",
             "wal_compression": "on",
             "log_line_prefix": "%m ",
+            **self._settings,
         }
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         return Part(

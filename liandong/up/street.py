@@ -35,17 +35,29 @@ class Choices:
 
 
 class Street:
-    """Writes every part's configuration below the data directory and says how each part is started."""
+    """Writes every part's configuration below the data directory and says how each part is started.
 
-    def __init__(self, data: DataDirectory, choices: Choices) -> None:
+    `cabled`: parts of the infrastructure that the cloud reaches through a cable of the simulation, as the gateways
+    reach the broker. `database`: settings of PostgreSQL beside ours.
+    """
+
+    def __init__(
+        self,
+        data: DataDirectory,
+        choices: Choices,
+        *,
+        cabled: tuple[str, ...] = (),
+        database: Mapping[str, object] | None = None,
+    ) -> None:
         self.data = data
         self.choices = choices
+        self._cabled = cabled
         self.files: ScenarioFiles = scenario_files(choices.scenario)
         self.gateways = tuple(self.files.gateways())
-        self.ports = _ports(data.path, (*_PORTS, *self.gateways))
+        self.ports = _ports(data.path, (*_PORTS, *self.gateways, *map(_cable_to, cabled)))
         self.sockets = data.sockets()
         self.control = self.sockets / "simulation.sock"
-        self.postgres = EmbeddedPostgres(data, self.ports["postgres"])
+        self.postgres = EmbeddedPostgres(data, self.ports["postgres"], database)
         self.logs = data.path / "logs"
 
     @property
@@ -59,7 +71,8 @@ class Street:
         for name in ("logs", "sim", "mqtt", "config"):
             (self.data.path / name).mkdir(exist_ok=True, mode=0o700)
         for name in ("hardware.toml", "cardholders.toml", *(f"{gateway}.toml" for gateway in self.gateways)):
-            replace_file(self.data.path / "config" / name, self.files.fill(name, self._values()))
+            more = self._cables() if name == "hardware.toml" else ""
+            replace_file(self.data.path / "config" / name, self.files.fill(name, self._values()) + more)
         replace_file(self.data.path / "config" / "cloud.toml", self._cloud_config())
 
     def infrastructure(self) -> tuple[Part, ...]:
@@ -141,13 +154,24 @@ class Street:
             "host_id": HOST_ID,
         }
 
+    def _port_of(self, part: str) -> int:
+        """Where the cloud connects to reach `part`."""
+        return self.ports[_cable_to(part) if part in self._cabled else part]
+
+    def _cables(self) -> str:
+        rows = ((_cable_to(part), self._port_of(part), self.ports[part]) for part in self._cabled)
+        return "".join(
+            f'\n[[cable]]\ngateway = "{name}"\nlisten = {listen}\ntarget = {target}\n' for name, listen, target in rows
+        )
+
     def _cloud_config(self) -> str:
-        replace_file(self.data.path / "keys" / "dsn", self.postgres.dsn)
+        dsn = self.postgres.dsn_through(self._port_of("postgres"))
+        replace_file(self.data.path / "keys" / "dsn", dsn)
         tables: dict[str, dict[str, object]] = {
             "database": {"dsn_file": str(self.data.path / "keys" / "dsn")},
             "broker": {
                 "host": "127.0.0.1",
-                "port": self.ports["broker"],
+                "port": self._port_of("broker"),
                 "username": "cloud",
                 "password_file": str(self.data.secret("mqtt-cloud")),
             },
@@ -159,6 +183,10 @@ class Street:
         for name, table in tables.items():
             lines += [f"\n[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
         return "\n".join(lines) + "\n"
+
+
+def _cable_to(part: str) -> str:
+    return f"cloud-{part}"
 
 
 def answers(url: str) -> bool:
