@@ -52,6 +52,8 @@ async function main() {
   const token = location.hash.slice(1);
   // A used token must not stay in the address or in the history.
   if (token) history.replaceState(null, "", "/in");
+  // A link opened while this page is open changes only what stands behind `#`.
+  addEventListener("hashchange", () => location.hash.length > 1 && location.reload());
   await loadLanguage(preferredLanguage()).catch(() => null);
   const root = document.getElementById("root");
   root.replaceChildren();
