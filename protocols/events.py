@@ -1,8 +1,8 @@
 """What a device can tell: a `Reading` (a metric has a value) or an `Event` (something happened).
 
 On the wire (Sparkplug B) a reading is a metric of its device. An event is a value of the String metric `Event` of its
-device (or of the node), JSON ``{"id": uuid, "kind": "access.granted", "data": {...}}``, with the metric's time. Kinds are
-rows of `protocols.catalog`. Times are milliseconds since 1970-01-01 UTC, taken at the gateway.
+device (or of the node), JSON ``{"id": uuid, "kind": "access.granted", "data": {...}}``, with the metric's time. Kinds
+are rows of `protocols.catalog`. Times are milliseconds since 1970-01-01 UTC, taken at the gateway.
 """
 
 from __future__ import annotations

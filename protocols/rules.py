@@ -94,7 +94,7 @@ class Rule(_Table):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleState:
-    """The state of one rule on one device. `since_ms`: when the phase began; `at_ms`: the newest fact that was judged."""
+    """The state of one rule on one device. `since_ms`: when the phase began; `at_ms`: the newest fact judged."""
 
     phase: Phase = "idle"
     since_ms: int = 0
@@ -104,7 +104,7 @@ class RuleState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`transition`: what changed, if anything; `due_ms`: when `elapse` must look again; `reason`: why, in plain values."""
+    """`transition`: what changed, if anything; `due_ms`: when `elapse` must look again; `reason`: why."""
 
     state: RuleState
     transition: Transition | None = None

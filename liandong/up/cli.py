@@ -86,7 +86,8 @@ def _run(street: Street, stop: threading.Event, say: Say, language: Language) ->
         tell("estate")
         street.import_estate()
         tell("services")
-        supervisor.start(street.cloud(), *street.agents())
+        # Stopped the other way round: the cloud first, or it would call every stop of a gateway an outage.
+        supervisor.start(*street.agents(), street.cloud())
         _announce(street, street.links(), say, language, time.monotonic() - began)
         supervisor.run(stop)
         return 0
