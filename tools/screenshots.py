@@ -1,6 +1,6 @@
 """Takes the documentation's screenshots from a running street: both pages in both languages, during a smoke alarm.
 
-    tools/screenshots.py [FOLDER]     default: docs/screenshots
+    tools/screenshots.py [FOLDER]     default: docs/images
 
 Starts its own `liandong up` on a free port and a temporary data directory, and stops it. Needs Chromium on the machine.
 """
@@ -16,14 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urljoin
+from typing import Any, Final
 
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("zh-CN", "en")
@@ -37,53 +36,25 @@ class ScreenshotError(Exception):
     """The street or its pages did not do what the pictures need."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Screen:
-    """One page as a person sees it.
-
-    `roles` may open it; `shows` matches the place of the alarm there, in any language; `opens_it`: a click shows more.
-    """
-
-    name: str
-    path: str
-    roles: frozenset[str]
-    size: ViewportSize
-    dark: bool
-    shows: re.Pattern[str]
-    opens_it: bool
-
-
-SCREENS = (
-    Screen(
-        name="console",
-        path="/console",
-        roles=frozenset({"operator", "administrator"}),
-        size={"width": 1600, "height": 900},
-        dark=True,
-        shows=re.compile("502"),
-        opens_it=True,
-    ),
-    Screen(
-        name="phone",
-        path="/phone",
-        roles=frozenset({"volunteer"}),
-        size={"width": 390, "height": 844},
-        dark=False,
-        # Before accepting, a volunteer sees the building only.
-        shows=re.compile(r"3\s*栋|[Bb]uilding 3"),
-        opens_it=False,
-    ),
-)
+PHONE: Final[dict[str, Any]] = {
+    "viewport": {"width": 390, "height": 844},
+    "device_scale_factor": 2,
+    "is_mobile": True,
+    "has_touch": True,
+    "color_scheme": "light",
+}
+CONSOLE_STEPS: Final = ("[data-alarm][data-severity=P4]", "j", "[data-incident] canvas")
+CONSOLE: Final[dict[str, Any]] = {"viewport": {"width": 1600, "height": 900}}
 
 
 def main() -> int:
     """Take all pictures; 0 when done, 1 with one sentence when not."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "screenshots"
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="liandong-shots-") as scratch, running_street(Path(scratch)) as links:
             take_all(links, Path(scratch), folder)
-    except ScreenshotError as error:
+    except (ScreenshotError, Error) as error:
         print(f"No screenshots: {error}", file=sys.stderr)
         return 1
     return 0
@@ -130,42 +101,48 @@ def sign_in_links(process: subprocess.Popen[bytes], said: Path) -> list[str]:
 
 
 def take_all(links: list[str], scratch: Path, folder: Path) -> None:
-    """Sign everybody in, make smoke, and photograph each screen in each language."""
+    """Sign in an operator and a volunteer, let things happen, and photograph both pages in each language."""
+    operator_link, volunteer_link = links[:2]
+    data = scratch / "data"
+    with chromium() as browser:
+        console, phone = sign_in(browser, operator_link, **CONSOLE), sign_in(browser, volunteer_link, **PHONE)
+        trigger(data, "smoke", PLACE)
+        offer = wait_for_offer(phone)
+        for language in LANGUAGES:
+            photograph(phone, "phone", language, folder, "[data-offer]")
+        for step in (f"offers/{offer}/accept", f"assignments/{offer}/on-the-way"):
+            call(phone, "POST", f"/api/v1/{step}", {"action_id": str(uuid.uuid4())})
+        for name in ("leak", "vending-jam"):
+            trigger(data, name)
+        for language in LANGUAGES:
+            photograph(
+                console, "console", language, folder, "[data-severity=P4][data-alarm]", "j", "[data-incident] canvas"
+            )
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's own browser, without a window."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        raise ScreenshotError("there is no Chromium on this machine: apt-get install chromium fonts-noto-cjk")
     with sync_playwright() as playwright:
-        chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-        if chromium is None:
-            raise ScreenshotError("there is no Chromium on this machine: apt-get install chromium fonts-noto-cjk")
         # Chromium's sandbox refuses to start as root; the pages are our own.
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=program, args=flags)
         try:
-            visitors = [sign_in(browser, link) for link in links]
-            trigger_smoke(scratch / "data")
-            pages = [(screen, pick(visitors, screen)) for screen in SCREENS]
-            wait_for_offer(next(page for screen, page in pages if screen.name == "phone"))
-            for screen, page in pages:
-                for language in LANGUAGES:
-                    photograph(screen, page, language, folder)
+            yield browser
         finally:
             browser.close()
 
 
-def sign_in(browser: Browser, link: str) -> tuple[Page, set[str]]:
-    """Open a one-time link in a browser profile of its own; the page and the roles of the person."""
-    page = browser.new_context(timezone_id="Asia/Shanghai").new_page()
+def sign_in(browser: Browser, link: str, **options: Any) -> Page:
+    """Open a one-time link in a browser profile of its own."""
+    page = browser.new_context(reduced_motion="reduce", **options).new_page()
     page.goto(link)
     page.wait_for_url(lambda url: "/in" not in url, timeout=STORY_TIMEOUT_S * 1000)
-    session = call(page, "GET", "/api/v1/session")
-    return page, {role["role"] for role in session["roles"]}
-
-
-def pick(visitors: list[tuple[Page, set[str]]], screen: Screen) -> Page:
-    """The page of the first person who may see the screen."""
-    for page, roles in visitors:
-        if roles & screen.roles:
-            return page
-    raise ScreenshotError(f"`liandong up` printed no sign-in link for {' or '.join(sorted(screen.roles))}")
+    page.wait_for_selector("[data-stream=live]")
+    return page
 
 
 def call(page: Page, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -182,36 +159,34 @@ def call(page: Page, method: str, path: str, body: Mapping[str, Any] | None = No
     )
 
 
-def trigger_smoke(data: Path) -> None:
-    """Let the simulated smoke detector find smoke."""
-    command = [sys.executable, "-m", "liandong", "sim", "trigger", "smoke", "--at", PLACE, "--data", str(data)]
+def trigger(data: Path, name: str, place: str | None = None) -> None:
+    """Make something happen in the simulated estate."""
+    command = [sys.executable, "-m", "liandong", "sim", "trigger", name, "--data", str(data)]
+    command += ["--at", place] if place else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=STORY_TIMEOUT_S, check=False)
     if done.returncode:
-        raise ScreenshotError(f"smoke could not be triggered: {done.stderr.strip()}")
+        raise ScreenshotError(f"{name} could not be triggered: {done.stderr.strip()}")
 
 
-def wait_for_offer(phone: Page) -> None:
-    """Wait until the volunteer has an open offer."""
-    deadline = time.monotonic() + STORY_TIMEOUT_S
-    while not call(phone, "GET", "/api/v1/me")["offers"]:
-        if time.monotonic() > deadline:
-            raise ScreenshotError(f"no offer reached the volunteer within {STORY_TIMEOUT_S:.0f} s")
-        time.sleep(0.2)
+def wait_for_offer(phone: Page) -> str:
+    """The open offer of the volunteer, as soon as it is on the page."""
+    card = phone.locator("[data-offer]").first
+    card.wait_for(timeout=STORY_TIMEOUT_S * 1000)
+    return card.get_attribute("data-offer") or ""
 
 
-def photograph(screen: Screen, page: Page, language: str, folder: Path) -> None:
-    """Show the screen in the language and save the picture."""
+def photograph(page: Page, name: str, language: str, folder: Path, *steps: str) -> None:
+    """Show the page in the language and save the picture. Steps: a selector to wait for, or a key to press."""
     call(page, "PUT", "/api/v1/session/language", {"language": language})
-    page.set_viewport_size(screen.size)
-    page.emulate_media(color_scheme="dark" if screen.dark else "light", reduced_motion="reduce")
-    page.goto(urljoin(page.url, screen.path))
-    place = page.get_by_text(screen.shows).first
-    place.wait_for(timeout=STORY_TIMEOUT_S * 1000)
-    if screen.opens_it:
-        place.click()
-    # The map and the charts draw after their data came.
+    page.reload()
+    for step in steps:
+        if len(step) == 1:
+            page.keyboard.press(step)
+        else:
+            page.locator(step).first.wait_for(timeout=STORY_TIMEOUT_S * 1000)
+    # The map comes to rest after its data came.
     page.wait_for_timeout(1500)
-    picture = folder / f"{screen.name}-{language}.png"
+    picture = folder / f"{name}-{language}.png"
     page.screenshot(path=picture)
     print(f"  {picture.relative_to(ROOT) if picture.is_relative_to(ROOT) else picture}")
 

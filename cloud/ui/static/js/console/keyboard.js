@@ -16,7 +16,8 @@ export function useKeyboard() {
 function press(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") return escape();
-  if (event.target.closest?.("input, textarea, select, .leaflet-container")) return;
+  if (event.target.closest?.("input, textarea, select")) return;
+  if (event.key.startsWith("Arrow") && event.target.closest?.(".leaflet-container")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key in STEPS) step(STEPS[key]);
   else if (key in KEYS) begin(KEYS[key]);
@@ -28,7 +29,9 @@ function press(event) {
 /** The nearest thing that is open closes. */
 function escape() {
   const { form, panel, focusPlace } = store.get();
-  if (form) store.set({ form: null });
+  const menu = document.querySelector("details.menu[open]");
+  if (menu) menu.open = false;
+  else if (form) store.set({ form: null });
   else if (panel) store.set({ panel: null });
   else if (focusPlace) store.set({ focusPlace: null });
   else select(null);

@@ -7,7 +7,7 @@ import { useStore } from "../core/store.js";
 import L from "../../vendor/leaflet.module.js";
 import { Building } from "./building.js";
 import { worstByPath } from "./derived.js";
-import { drawPlaces, paintPlaces, ringsOf } from "./mapplaces.js";
+import { createPlaces, ringsOf } from "./mapplaces.js";
 import { createPins } from "./mappins.js";
 import { select, store } from "./state.js";
 
@@ -26,7 +26,7 @@ export function MapView() {
     return () => view.current.map.remove();
   }, []);
   useEffect(() => view.current.setPlaces(places, grids), [places, grids, language]);
-  useEffect(() => paintPlaces(view.current.shapes, worstByPath(incidents)), [incidents, places, language]);
+  useEffect(() => view.current.outlines.paint(worstByPath(incidents)), [incidents, places, language]);
   useEffect(() => view.current.pins.update({ incidents, responders, selected, fresh, alarms }));
   useEffect(() => view.current.lookAt(incidents.find((one) => one.id === selected)), [selected]);
 
@@ -74,8 +74,7 @@ function createView(element) {
     keyboardPanDelta: 120,
   });
   L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);
-  const view = { map, shapes: new Map(), pins: null, setPlaces, goTo, lookAt };
-  view.pins = createPins(map, select);
+  const view = { map, places: [], outlines: createPlaces(map, choose), pins: createPins(map, select), setPlaces, goTo, lookAt };
   let fitted = false;
   new ResizeObserver(() => {
     map.invalidateSize({ pan: false });
@@ -92,11 +91,11 @@ function createView(element) {
       fitted = "street";
       fitStreet();
     }
-    drawPlaces(map, view.shapes, places, grids, choose);
+    view.outlines.draw(places, grids);
   }
 
   function fitStreet() {
-    const all = [...view.places].filter((place) => place.outline).map(boundsOf);
+    const all = view.places.filter((place) => place.outline).map(boundsOf);
     if (all.length) map.fitBounds(all.reduce((whole, one) => whole.extend(one), all[0]), { padding: [28, 44], animate: false });
     else map.setView([view.places[0]?.lat ?? 0, view.places[0]?.lon ?? 0], 16);
   }
@@ -116,7 +115,7 @@ function createView(element) {
   }
 
   function lookAt(incident) {
-    if (!incident || incident.lat === null || !view.places) return;
+    if (!incident || incident.lat === null) return;
     const at = L.latLng(incident.lat, incident.lon);
     if (map.getZoom() >= 17 && map.getBounds().pad(-0.15).contains(at)) return;
     const estate = view.places.find((place) => place.kind === "estate" && place.outline && incident.place?.path.startsWith(`${place.path}/`));

@@ -1,51 +1,95 @@
 // Outlines and names of places on the map; colours come from the style sheet, so that themes reach them.
+// Only what the zoom needs and the window shows is drawn: a city has thousands of grids and buildings.
 import L from "../../vendor/leaflet.module.js";
 import { named } from "../core/i18n.js";
 import { SEVERITIES } from "../core/severity.js";
 
-const ORDER = ["street", "community", "grid", "estate", "building"];
-const NAMED_ON_TOP = new Set(["street", "community", "grid", "estate"]);
+const KINDS = ["street", "community", "estate", "grid", "building"];
+const GROUND = new Set(["street", "grid"]);
+const DRAWN = {
+  far: new Set(["street", "community", "estate"]),
+  mid: new Set(["street", "community", "estate", "building"]),
+  near: new Set(KINDS),
+};
+const NAMED = {
+  far: new Set(["street", "community"]),
+  mid: new Set(["street", "community", "estate"]),
+  near: new Set(["estate", "grid", "building", "spot"]),
+};
+const FIRST_PANE_Z = 350;
 
-/** Draw everything anew; `shapes` becomes path → layer of outlines. */
-export function drawPlaces(map, shapes, places, grids, choose) {
-  for (const { layer, label } of shapes.values()) {
-    layer?.remove();
-    label?.remove();
-  }
-  shapes.clear();
-  const all = [...places, ...grids.map((grid) => ({ ...grid, kind: "grid", path: `grid/${grid.code}` }))];
-  const drawn = all.filter((place) => place.outline && ORDER.includes(place.kind));
-  drawn.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
-  for (const place of drawn) shapes.set(place.path, outline(map, place, choose));
-  for (const place of all.filter((one) => one.kind === "spot" && !one.outline && one.lat !== null)) {
-    const inside = drawn.some((one) => one.kind === "building" && place.path.startsWith(`${one.path}/`));
-    if (!inside) shapes.set(place.path, { place, layer: null, label: nameTag(map, place, [place.lat, place.lon]) });
-  }
-  const zoomed = () => (map.getContainer().dataset.zoom = level(map.getZoom()));
-  if (!map.getContainer().dataset.zoom) map.on("zoomend", zoomed);
-  zoomed();
-}
+/** `draw(places, grids)` takes places anew, `paint(worst)` gives each the worst that is open inside it. */
+export function createPlaces(map, choose) {
+  let shapes = [];
+  let worst = new Map();
+  KINDS.forEach((kind, n) => (map.createPane(kind).style.zIndex = FIRST_PANE_Z + n));
+  map.on("zoomend moveend", refresh);
 
-/** Give each outline the worst severity that is open inside it. */
-export function paintPlaces(shapes, worst) {
-  for (const [path, { place, layer, label }] of shapes) {
-    const severity = worst.get(path);
-    for (const element of [layer?.getElement(), label?.getElement()]) {
-      if (!element) continue;
-      element.classList.remove(...SEVERITIES);
-      if (severity && place.kind !== "street") element.classList.add(severity);
+  function draw(places, grids) {
+    for (const { layer, tag } of shapes) for (const one of [layer, tag]) one?.remove();
+    const all = [...places, ...grids.map((grid) => ({ ...grid, kind: "grid", path: `grid/${grid.code}` }))];
+    const outlined = all.filter((place) => place.outline && KINDS.includes(place.kind)).map((place) => outline(place, choose));
+    const buildings = places.filter((place) => place.kind === "building");
+    const isInside = (spot) => buildings.some((building) => spot.path.startsWith(`${building.path}/`));
+    const spots = places.filter((place) => place.kind === "spot" && place.lat !== null && !isInside(place)).map(spotShape);
+    shapes = [...outlined, ...spots];
+    refresh();
+  }
+
+  function paint(found) {
+    worst = found;
+    for (const shape of shapes) colour(shape);
+  }
+
+  /** What comes into the window is added, what left it is removed. */
+  function refresh() {
+    const level = levelOf(map.getZoom());
+    map.getContainer().dataset.zoom = level;
+    const window = map.getBounds().pad(0.4);
+    for (const shape of shapes) {
+      const isNear = window.intersects(shape.bounds);
+      toggle(shape.layer, isNear && DRAWN[level].has(shape.place.kind));
+      toggle(shape.tag, isNear && NAMED[level].has(shape.place.kind));
+      colour(shape);
     }
   }
+
+  function toggle(layer, wanted) {
+    if (layer && wanted !== map.hasLayer(layer)) (wanted ? layer.addTo(map) : layer.remove());
+  }
+
+  function colour({ place, layer, tag }) {
+    const severity = place.kind === "street" ? undefined : worst.get(place.path);
+    for (const one of [layer, tag]) {
+      const element = one && map.hasLayer(one) ? one.getElement() : null;
+      if (!element) continue;
+      element.classList.remove(...SEVERITIES);
+      if (severity) element.classList.add(severity);
+    }
+  }
+  return { draw, paint };
 }
 
-function outline(map, place, choose) {
+/** Rings of a GeoJSON polygon, or of its bare coordinates, as Leaflet wants them: latitude first. */
+export function ringsOf(outlined) {
+  const rings = outlined.coordinates ?? outlined;
+  return rings.map((ring) => ring.map(([lon, lat]) => [lat, lon]));
+}
+
+function outline(place, choose) {
   const rings = ringsOf(place.outline);
-  const isGround = place.kind === "street" || place.kind === "grid";
-  const layer = L.polygon(rings, { className: `place ${place.kind}`, interactive: !isGround, smoothFactor: 0.5 }).addTo(map);
+  const isGround = GROUND.has(place.kind);
+  const layer = L.polygon(rings, { className: `place ${place.kind}`, pane: place.kind, interactive: !isGround, smoothFactor: 0.5 });
   if (!isGround) layer.on("click", (event) => (L.DomEvent.stop(event), choose(place)));
-  const centre = layer.getBounds().getCenter();
-  const at = NAMED_ON_TOP.has(place.kind) ? [northAt(rings[0], centre.lng), centre.lng] : [layer.getBounds().getSouth(), centre.lng];
-  return { place, layer, label: nameTag(map, place, at) };
+  const bounds = L.latLngBounds(rings.flat());
+  const { lng } = bounds.getCenter();
+  const at = place.kind === "building" ? [bounds.getSouth(), lng] : [northAt(rings[0], lng), lng];
+  return { place, layer, bounds, tag: nameTag(place, at) };
+}
+
+function spotShape(place) {
+  const at = [place.lat, place.lon];
+  return { place, layer: null, bounds: L.latLngBounds([at, at]), tag: nameTag(place, at) };
 }
 
 /** The northernmost latitude of a ring at a longitude. */
@@ -57,17 +101,11 @@ function northAt(ring, lng) {
   return Math.max(...(crossings.length ? crossings : ring.map(([lat]) => lat)));
 }
 
-function nameTag(map, place, at) {
+function nameTag(place, at) {
   const text = document.createElement("span");
   text.textContent = named(place.name);
   const icon = L.divIcon({ className: `tag ${place.kind}`, html: text, iconSize: null });
-  return L.marker(at, { icon, interactive: false, keyboard: false, zIndexOffset: -1000 }).addTo(map);
+  return L.marker(at, { icon, interactive: false, keyboard: false, zIndexOffset: -1000 });
 }
 
-const level = (zoom) => (zoom < 15.5 ? "far" : zoom < 17.4 ? "mid" : "near");
-
-/** Rings of a GeoJSON polygon, or of its bare coordinates, as Leaflet wants them: latitude first. */
-export function ringsOf(outline) {
-  const rings = outline.coordinates ?? outline;
-  return rings.map((ring) => ring.map(([lon, lat]) => [lat, lon]));
-}
+const levelOf = (zoom) => (zoom < 15.5 ? "far" : zoom < 17.4 ? "mid" : "near");

@@ -38,7 +38,7 @@ function Body({ me }) {
   return html`<main>
     ${me.assignment && html`<${Task} assignment=${me.assignment} />`}
     <${Offers} offers=${me.offers} />
-    <${Messages} offers=${me.offers} />
+    ${!busy && !asked && html`<${Messages} offers=${me.offers} />`}
     ${!busy && !asked && html`<${Rest} onDuty=${me.responder.on_duty} />`}
     <${Duty} onDuty=${me.responder.on_duty} />
     <${Week} me=${me} />

@@ -8,7 +8,6 @@ import { now, shortTime, stopwatch, useNow } from "../core/time.js";
 import { dismiss, doOffer, store, tellSeen } from "./state.js";
 
 const KIND = new Set(["late", "withdrawn"]);
-const MESSAGES_SHOWN = 2;
 
 export function Offers({ offers }) {
   const pending = useStore(store, (state) => state.pending);
@@ -40,18 +39,17 @@ function Offer({ offer, waiting }) {
   </section>`;
 }
 
-/** To those who came second, or are no longer needed: kindly, and once. */
+/** To those who came second, or are no longer needed: kindly, and about the last request only. */
 export function Messages({ offers }) {
   const dismissed = useStore(store, (state) => state.dismissed);
-  const told = offers.filter((offer) => KIND.has(offer.state) && !dismissed.has(offer.id)).slice(0, MESSAGES_SHOWN);
-  return told.map(
-    (offer) => html`<section key=${offer.id} class="card kindly" data-offer-state=${offer.state} data-message=${offer.id} role="status">
+  const offer = offers.find((one) => KIND.has(one.state));
+  if (!offer || dismissed.has(offer.id)) return null;
+  return html`<section key=${offer.id} class="card kindly" data-offer-state=${offer.state} data-message=${offer.id} role="status">
       <${Icon} name="heart" size=${26} />
       <div><p>${offer.state === "late" ? t("ui.offer.second") : t("ui.offer.ended")}</p>
         <small>${word("cloud.rule", offer.kind)} · ${shortTime(offer.offered_at)}</small></div>
       <button class="big quiet" onClick=${() => dismiss(offer.id)}>${t("ui.offer.okay")}</button>
-    </section>`,
-  );
+    </section>`;
 }
 
 function appeal(offer) {
