@@ -23,6 +23,8 @@ COMMANDS: Final[dict[str, str]] = {
     "edge": "edge.cli",
     "sim": "simulators.cli",
     "decode": "liandong.decode",
+    "sparkplug": "liandong.sparkplug",
+    "lab": "liandong.lab.cli",
 }
 
 OURS: Final = frozenset({"liandong", "protocols", "edge", "cloud", "simulators"})
@@ -73,7 +75,7 @@ def _load(module: str, command: str):  # type: ignore[no-untyped-def]  # a modul
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in OURS:
             raise
-        extra = {"up": "cloud,edge,sim"}.get(command, command)
+        extra = {"up": "cloud,edge,sim", "lab": "cloud,edge,sim"}.get(command, command)
         raise ConfigError("liandong.extra-missing", command=command, module=error.name, extra=extra) from error
 
 

@@ -1,0 +1,164 @@
+"""Runs a plan against a site: strikes when there is something to hit, heals, and remembers what happened."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from liandong.lab.account import Interruption
+from liandong.lab.faults import KINDS, Fault, Where
+from liandong.lab.plan import Planned, Step
+from liandong.lab.site import Site
+from protocols.errors import LiandongError
+
+_log = logging.getLogger("liandong.lab")
+
+_AIM_S: Final = 1.5
+"""How long a fault waits for something to hit. Then it strikes anyway, and counts only if it hits in its duration."""
+_LOOK_S: Final = 0.02
+_CLOUDLY: Final = frozenset({Where.CLOUD, Where.POSTGRES, Where.CLOUD_POSTGRES})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struck:
+    """A fault that was made. `hit`: messages were unconfirmed or a transaction was open; ms since 1970 UTC."""
+
+    kind: str
+    target: str
+    start_ms: int
+    end_ms: int
+    hit: bool
+    unacknowledged: int = 0
+    transactions: int = 0
+
+
+class Conductor:
+    """Runs faults and activity. `run` is called once, by one thread; `struck` is complete when it has returned."""
+
+    def __init__(
+        self, site: Site, faults: Sequence[Planned], steps: Sequence[Step], say: Callable[[Struck], None]
+    ) -> None:
+        self._site = site
+        self._plan = faults
+        self._steps = steps
+        self._say = say
+        self._open: list[tuple[float, int, Fault, Struck]] = []
+        self.struck: list[Struck] = []
+        self.missed = 0
+
+    def run(self, seconds: float, stop: threading.Event) -> None:
+        """Everything of the plan within `seconds`; heals all at the end, also when `stop` is set or something fails."""
+        began = time.monotonic()
+        acting = threading.Thread(target=self._act, args=(began, stop), name="lab-activity", daemon=True)
+        acting.start()
+        try:
+            for planned in self._plan:
+                if self._wait(began + planned.at_s, stop):
+                    break
+                self._strike(planned, stop)
+            self._wait(began + seconds, stop)
+        finally:
+            self._heal(float("inf"))
+            acting.join(15)
+
+    def interruptions(self, line_gateways: dict[str, str]) -> list[Interruption]:
+        """What may have cost a gateway what was not on its disk yet."""
+        found: list[Interruption] = []
+        for one in self.struck:
+            gateways: Sequence[str] = ()
+            if one.kind in ("kill-edge", "stop-edge"):
+                gateways = (one.target,)
+            elif one.kind == "power-cut":
+                gateways = self._site.gateways
+            elif KINDS[one.kind].where is Where.LINE:
+                gateways = (line_gateways[one.target],)
+            killed = one.kind in ("kill-edge", "power-cut")
+            end_ms = one.start_ms if killed else one.end_ms
+            found += [Interruption(gateway=g, from_ms=one.start_ms, to_ms=end_ms, killed=killed) for g in gateways]
+        return found
+
+    def _act(self, began: float, stop: threading.Event) -> None:
+        for step in self._steps:
+            if stop.wait(max(0.0, began + step.at_s - time.monotonic())):
+                return
+            try:
+                self._site.trigger(step.trigger, step.at, step.params)
+            except LiandongError as error:
+                _log.info("trigger=%s not done: %s", step.trigger, error)
+
+    def _wait(self, until: float, stop: threading.Event) -> bool:
+        """Wait, and heal what is due meanwhile. True when the run is to end."""
+        while (now := time.monotonic()) < until:
+            self._heal(now)
+            due = self._open[0][0] if self._open else until
+            if stop.wait(max(0.0, min(until, due, now + 0.5) - now)):
+                return True
+        self._heal(time.monotonic())
+        return stop.is_set()
+
+    def _strike(self, planned: Planned, stop: threading.Event) -> None:
+        kind = KINDS[planned.kind]
+        fault = kind.make(self._site, planned)
+        waiting, transactions = self._aim(planned, stop)
+        start_ms = _now_ms()
+        try:
+            fault.start()
+        except LiandongError as error:
+            self.missed += 1
+            _log.info("fault=%s target=%s not possible: %s", planned.kind, planned.target, error)
+            return
+        struck = Struck(
+            kind=planned.kind,
+            target=planned.target,
+            start_ms=start_ms,
+            end_ms=_now_ms(),
+            hit=bool(waiting or transactions),
+            unacknowledged=waiting,
+            transactions=transactions,
+        )
+        if planned.seconds <= 0:
+            self._close(fault, struck)
+        else:
+            due = time.monotonic() + planned.seconds
+            heapq.heappush(self._open, (due, len(self.struck) + len(self._open), fault, struck))
+
+    def _aim(self, planned: Planned, stop: threading.Event) -> tuple[int, int]:
+        """Wait until there is something to hit: unconfirmed messages, open transactions."""
+        until = time.monotonic() + (_AIM_S if planned.seconds <= 0 else 0.0)
+        while True:
+            waiting, transactions = self._look(planned.kind, planned.target)
+            if waiting or transactions or time.monotonic() >= until or stop.wait(_LOOK_S):
+                return waiting, transactions
+            self._heal(time.monotonic())
+
+    def _look(self, kind: str, target: str) -> tuple[int, int]:
+        where = KINDS[kind].where
+        gateways = (target,) if where is Where.GATEWAY else self._site.gateways
+        waiting = self._site.unacknowledged(gateways)
+        return waiting, self._site.transactions() if not waiting and where in _CLOUDLY else 0
+
+    def _heal(self, now: float) -> None:
+        while self._open and self._open[0][0] <= now:
+            _, _, fault, struck = heapq.heappop(self._open)
+            waiting, transactions = self._look(struck.kind, struck.target)
+            most = max(waiting, struck.unacknowledged)
+            hit = struck.hit or bool(waiting or transactions)
+            self._close(fault, replace(struck, hit=hit, unacknowledged=most))
+
+    def _close(self, fault: Fault, struck: Struck) -> None:
+        try:
+            fault.stop()
+        except LiandongError as error:
+            _log.warning("fault=%s target=%s not healed: %s", struck.kind, struck.target, error)
+        closed = replace(struck, end_ms=_now_ms())
+        self.struck.append(closed)
+        self._say(closed)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

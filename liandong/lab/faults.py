@@ -1,0 +1,238 @@
+"""Faults: each begins, may last, and ends. What a fault is made of is done by `liandong.lab.site.Site`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Protocol
+
+from liandong.lab.site import Site
+
+
+class Where(StrEnum):
+    """What a kind of fault breaks: any gateway, any serial line, or the one part of that name."""
+
+    GATEWAY = "gateway"
+    LINE = "line"
+    CLOUD = "cloud"
+    BROKER = "broker"
+    POSTGRES = "postgres"
+    CLOUD_BROKER = "cloud-broker"
+    CLOUD_POSTGRES = "cloud-postgres"
+    SITE = "site"
+    MESSAGES = "messages"
+
+
+class Shape(Protocol):
+    """What `Planned` says of a fault."""
+
+    @property
+    def target(self) -> str:
+        """What it breaks."""
+
+    @property
+    def delay_s(self) -> float:
+        """For a slow cable."""
+
+    @property
+    def bytes_per_s(self) -> int:
+        """For a narrow cable."""
+
+
+class Fault(Protocol):
+    """`start` may raise UnavailableError when there is nothing to break; `stop` always heals what `start` broke."""
+
+    def start(self) -> None:
+        """Break it."""
+
+    def stop(self) -> None:
+        """Heal it; the supervisor starts what was killed."""
+
+
+@dataclass(slots=True)
+class Kill:
+    """Kill -9 of parts and of the processes that they started, all at once."""
+
+    site: Site
+    parts: Sequence[str]
+
+    def start(self) -> None:
+        """Kill."""
+        self.site.kill(self.parts)
+
+    def stop(self) -> None:
+        """Nothing: the supervisor is there for that."""
+
+
+@dataclass(slots=True)
+class Freeze:
+    """SIGSTOP of a part and the processes that it started: it holds its locks and connections and says nothing."""
+
+    site: Site
+    part: str
+    _pids: list[int] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Stop the processes."""
+        self._pids = self.site.freeze(self.part)
+
+    def stop(self) -> None:
+        """Let them go on."""
+        self.site.thaw(self._pids)
+
+
+@dataclass(slots=True)
+class Reset:
+    """Both ends of every connection of a cable get a TCP reset."""
+
+    site: Site
+    cable: str
+
+    def start(self) -> None:
+        """Reset."""
+        self.site.network(self.cable, "reset")
+
+    def stop(self) -> None:
+        """Nothing: connections are made anew."""
+
+
+@dataclass(slots=True)
+class Blackhole:
+    """Nothing passes a cable, and nobody is told."""
+
+    site: Site
+    cable: str
+
+    def start(self) -> None:
+        """Pull it."""
+        self.site.network(self.cable, "unplug")
+
+    def stop(self) -> None:
+        """What waited passes."""
+        self.site.network(self.cable, "plug")
+
+
+@dataclass(slots=True)
+class Limit:
+    """A cable that is slow (seconds each way) or narrow (bytes per second)."""
+
+    site: Site
+    cable: str
+    delay_s: float
+    bytes_per_s: int
+
+    def start(self) -> None:
+        """From now on."""
+        self.site.network(self.cable, "limit", delay_s=self.delay_s, bytes_per_s=self.bytes_per_s)
+
+    def stop(self) -> None:
+        """No more."""
+        self.site.network(self.cable, "limit")
+
+
+@dataclass(slots=True)
+class Unplug:
+    """The adapter of a serial line is pulled out."""
+
+    site: Site
+    line: str
+
+    def start(self) -> None:
+        """Pull."""
+        self.site.line(self.line, "unplug")
+
+    def stop(self) -> None:
+        """Put it back."""
+        self.site.line(self.line, "plug")
+
+
+@dataclass(slots=True)
+class Noise:
+    """Some replies on a line are damaged."""
+
+    site: Site
+    line: str
+
+    def start(self) -> None:
+        """Damage the next few."""
+        self.site.line(self.line, "noise")
+
+    def stop(self) -> None:
+        """Nothing: they are counted."""
+
+
+@dataclass(slots=True)
+class PowerCut:
+    """The mains of the site: all gateways die in the same moment, and meters and machines are dark for a while."""
+
+    site: Site
+
+    def start(self) -> None:
+        """Dark."""
+        self.site.kill(self.site.gateways)
+        self.site.trigger("power-cut")
+
+    def stop(self) -> None:
+        """Light."""
+        self.site.trigger("power-restore")
+
+
+@dataclass(slots=True)
+class Repeat:
+    """Messages of the gateways come twice, the second time late and in another order."""
+
+    site: Site
+
+    def start(self) -> None:
+        """Begin to listen and to repeat."""
+        self.site.repeater.start()
+
+    def stop(self) -> None:
+        """No more; what is held back still comes."""
+        self.site.repeater.stop()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of fault: what it breaks, and how one is made. `polling`: drivers lose replies that are on their way."""
+
+    where: Where
+    make: Callable[[Site, Shape], Fault]
+
+
+def _kill(where: Where) -> Kind:
+    return Kind(where=where, make=lambda site, shape: Kill(site, (shape.target,)))
+
+
+def _freeze(where: Where) -> Kind:
+    return Kind(where=where, make=lambda site, shape: Freeze(site, shape.target))
+
+
+def _cable(name: str, where: Where) -> Mapping[str, Kind]:
+    return {
+        f"{name}-reset": Kind(where=where, make=lambda site, shape: Reset(site, shape.target)),
+        f"{name}-blackhole": Kind(where=where, make=lambda site, shape: Blackhole(site, shape.target)),
+        f"{name}-slow": Kind(where=where, make=lambda site, shape: Limit(site, shape.target, shape.delay_s, 0)),
+        f"{name}-narrow": Kind(where=where, make=lambda site, shape: Limit(site, shape.target, 0.0, shape.bytes_per_s)),
+    }
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "kill-edge": _kill(Where.GATEWAY),
+    "kill-cloud": _kill(Where.CLOUD),
+    "kill-broker": _kill(Where.BROKER),
+    "kill-postgres": _kill(Where.POSTGRES),
+    "stop-edge": _freeze(Where.GATEWAY),
+    "stop-cloud": _freeze(Where.CLOUD),
+    "stop-broker": _freeze(Where.BROKER),
+    "stop-postgres": _freeze(Where.POSTGRES),
+    **_cable("link", Where.GATEWAY),
+    **_cable("cloud-link", Where.CLOUD_BROKER),
+    **_cable("database", Where.CLOUD_POSTGRES),
+    "line-unplug": Kind(where=Where.LINE, make=lambda site, shape: Unplug(site, shape.target)),
+    "line-noise": Kind(where=Where.LINE, make=lambda site, shape: Noise(site, shape.target)),
+    "power-cut": Kind(where=Where.SITE, make=lambda site, shape: PowerCut(site)),
+    "messages-repeat": Kind(where=Where.MESSAGES, make=lambda site, shape: Repeat(site)),
+}
+"""Every kind of fault by its name in scenarios and reports."""
