@@ -65,6 +65,11 @@ class Monitor:
         """How many nodes were heard."""
         return len(self._nodes)
 
+    @property
+    def spoken(self) -> frozenset[str]:
+        """The hosts that said STATE while we listened."""
+        return frozenset(self._spoken)
+
     def heard(self, topic: str, data: bytes, *, qos: int | None, retain: bool, at_ms: int) -> list[Violation]:
         """A message as a subscriber got it. `qos` None where the broker does not keep it; `retain`: it was stored."""
         self.messages += 1

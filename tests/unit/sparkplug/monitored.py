@@ -9,7 +9,7 @@ from protocols.sparkplug import sparkplug_b_pb2 as pb
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.monitor import Monitor, Violation
 from protocols.sparkplug.payload import QUALITY, RawMetric, RawPayload
-from protocols.sparkplug.state import HostState, encode_state
+from protocols.sparkplug.state import HostState, decode_state, encode_state
 
 NOW = 1_700_000_000_000
 
@@ -64,6 +64,19 @@ def play(steps: Script, monitor: Monitor | None = None) -> list[Violation]:
     for step in steps:
         found += listening.heard(step.topic, step.payload, qos=step.qos, retain=step.retain, at_ms=step.at_ms)
     return found
+
+
+def shifted_to(steps: Script, now_ms: int) -> Script:
+    """The same at another time."""
+    for step in steps:
+        if step.data is not None:
+            state = decode_state(step.data)
+            step.data = encode_state(HostState(online=state.online, timestamp_ms=state.timestamp_ms - NOW + now_ms))
+            continue
+        step.raw.timestamp += now_ms - NOW
+        for metric in step.raw.metrics:
+            metric.timestamp += now_ms - NOW
+    return steps
 
 
 def on(name: str, change: Callable[[Step], object]) -> Callable[[Script], None]:
