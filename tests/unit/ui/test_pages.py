@@ -15,6 +15,7 @@ UI = Path(__file__).parents[3] / "cloud" / "ui"
 STATIC = UI / "static"
 SCRIPTS = sorted((STATIC / "js").rglob("*.js"))
 IMPORT = re.compile(r"(?:^import [^;]*from|\bimport\()\s*\"([^\"]+)\"", re.MULTILINE)
+STATIC_IMPORT = re.compile(r"^(?:import|export) [^;]*?from\s*\"([^\"]+)\"", re.MULTILINE)
 CHOICE = re.compile(r"[\"'`]((?:ui|cloud)\.[\w-]+(?:\.[\w-]+)*)(\.?)(\$\{)?[\"'`]?")
 WORD = re.compile(r"\bword\(\s*\"([\w.-]+)\"")
 MOST_LINES = 250
@@ -40,6 +41,17 @@ def used() -> tuple[set[str], set[str]]:
             (beginnings if goes_on else codes).add(code + (dot if goes_on else ""))
         beginnings |= {f"{prefix}." for prefix in WORD.findall(script.read_text("utf-8"))}
     return codes - {beginning.rstrip(".") for beginning in beginnings}, beginnings
+
+
+def imported(script: Path) -> set[Path]:
+    """A module and everything that it imports, except what it imports only when it is needed."""
+    wanted, seen = [script], set()
+    while wanted:
+        here = wanted.pop()
+        seen.add(here)
+        found = {(here.parent / target).resolve() for target in STATIC_IMPORT.findall(here.read_text("utf-8"))}
+        wanted += sorted(found - seen)
+    return seen
 
 
 def fields(text: str) -> set[str]:
@@ -85,12 +97,15 @@ def test_modules_are_small_and_import_files_beside(script: Path) -> None:
 
 def test_the_service_worker_keeps_everything_that_the_phone_loads() -> None:
     worker = (STATIC / "sw.js").read_text("utf-8")
-    wanted, seen = [STATIC / "js" / "phone" / "main.js"], set()
-    while wanted:
-        script = wanted.pop()
-        seen.add(script)
-        for target in IMPORT.findall(script.read_text("utf-8")):
-            found = (script.parent / target).resolve()
-            wanted += [found] if found not in seen else []
+    seen = imported(STATIC / "js" / "phone" / "main.js")
     missing = [script.name for script in seen if f'"{script.stem}"' not in worker and f'{script.name}"' not in worker]
     assert missing == []
+
+
+@pytest.mark.parametrize("name", ["console", "phone", "in"])
+def test_pages_ask_for_all_their_modules_at_once(name: str) -> None:
+    text = (STATIC / f"{name}.html").read_text("utf-8")
+    entry = re.findall(r'<script type="module" src="/static/([^"]+)">', text)
+    asked = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', text)
+    needed = sorted(path.relative_to(STATIC).as_posix() for path in imported(STATIC / entry[0]))
+    assert asked == [path for path in needed if path != entry[0]]

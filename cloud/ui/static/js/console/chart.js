@@ -32,7 +32,7 @@ export function drawChart(element, { points, unit, metric, from, to, raised, lim
       ],
       hooks: { draw: [(one) => marks(one, { limit, raised, limitColour: colour("--P2"), raisedColour: colour("--P1") })] },
     },
-    [whole.map(([ms]) => ms / 1000), whole.map(([, value]) => Number(value))],
+    [whole.map(([ms]) => ms / 1000), whole.map(([, value]) => (isState ? Math.ceil(value) : value))],
     element,
   );
   const watch = new ResizeObserver(() => chart.setSize({ width: Math.max(200, element.clientWidth), height: HEIGHT }));

@@ -70,7 +70,7 @@ function Areas({ places, incidents, onGo }) {
 
 function createView(element) {
   const map = L.map(element, {
-    zoomControl: false, attributionControl: false, zoomSnap: 0.25, zoomDelta: 0.5, minZoom: 11, maxZoom: 21, wheelPxPerZoomLevel: 100,
+    zoomControl: false, attributionControl: false, zoomSnap: 0.25, zoomDelta: 0.5, minZoom: 9, maxZoom: 21, wheelPxPerZoomLevel: 100,
     keyboardPanDelta: 120,
   });
   L.control.scale({ imperial: false, position: "bottomright" }).addTo(map);

@@ -12,11 +12,13 @@ export function createPins(map, choose) {
   const shown = new Map();
   const lines = L.layerGroup().addTo(map);
   let state = null;
+  let freshIncidents = new Set();
   map.on("zoomend", () => state && draw());
 
   function update(wanted) {
     if (!map._loaded) return;
     state = wanted;
+    freshIncidents = new Set(state.alarms.filter((one) => state.fresh.has(one.id)).map((one) => one.incident_id));
     draw();
   }
 
@@ -48,7 +50,7 @@ export function createPins(map, choose) {
     const lead = group.find((one) => one.severity === severity);
     const chosen = group.some((one) => one.id === state.selected);
     const acknowledged = group.every((one) => one.acknowledged);
-    const isFresh = state.alarms.some((one) => state.fresh.has(one.id) && group.some(({ id }) => id === one.incident_id));
+    const isFresh = group.some((one) => freshIncidents.has(one.id));
     const key = `i${group.map((one) => one.id).join(",")}-${severity}-${acknowledged}-${chosen}-${isFresh}-${document.documentElement.lang}`;
     const classes = ["pin", severity, acknowledged ? "outline" : "filled", chosen && "chosen", isFresh && "fresh"];
     return { key, at, z: chosen ? 900 : 500 - Number(severity[1]) * 10, title: pinTitle(group), onClick: () => pressed(group, lead), element: () => pinElement(classes, severity, group) };

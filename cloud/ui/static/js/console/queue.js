@@ -7,6 +7,8 @@ import { clockTime, now, stopwatch, useNow } from "../core/time.js";
 import { counts, isLate, queueRows } from "./derived.js";
 import { select, store } from "./state.js";
 
+/** Nobody reads further down; the filter and the map reach the rest. */
+const ROWS_SHOWN = 150;
 const TABS = ["people", "device", "closed"];
 
 export function Queue() {
@@ -34,7 +36,8 @@ function Open({ state }) {
     return html`<div class="empty"><b>${t(`ui.queue.empty-${state.queue}`)}</b><span>${t(`ui.queue.empty-${state.queue}-hint`)}</span></div>`;
   }
   return html`<ul class="rows" role="listbox" aria-label=${t("ui.queue.title")} tabindex="-1">
-    ${rows.map((row) => html`<${Row} key=${row.alarm.id} row=${row} state=${state} />`)}
+    ${rows.slice(0, ROWS_SHOWN).map((row) => html`<${Row} key=${row.alarm.id} row=${row} state=${state} />`)}
+    ${rows.length > ROWS_SHOWN && html`<li class="dim rest">${t("ui.map.more", { n: rows.length - ROWS_SHOWN })}</li>`}
   </ul>`;
 }
 

@@ -9,6 +9,9 @@ import { unitName, valueText } from "./values.js";
 
 const HOUR_MS = 3600000;
 const AFTER_MS = 600000;
+const POINTS = 360;
+/** A mean over a long step would show a state half way between yes and no. */
+const STATE_POINTS = 4000;
 
 export function Why({ alarm }) {
   const { reason, device } = alarm;
@@ -48,12 +51,13 @@ function HourBefore({ alarm, limit }) {
     let gone = false;
     (async () => {
       const [from, to] = [raised - HOUR_MS, Math.min(now(), raised + AFTER_MS)];
-      const query = new URLSearchParams({ metric: alarm.reason.metric, from: new Date(from).toISOString(), to: new Date(to).toISOString(), points: "360" });
+      const isState = typeof alarm.reason.value === "boolean";
+      const points = isState ? STATE_POINTS : POINTS;
+      const query = new URLSearchParams({ metric: alarm.reason.metric, from: new Date(from).toISOString(), to: new Date(to).toISOString(), points });
       const [{ drawChart }, history] = await Promise.all([import("./chart.js"), get(`/devices/${alarm.device.id}/history?${query}`)]);
       if (gone) return;
       setTold(history.points.length ? "" : t("ui.why.no-history"));
       if (history.points.length) {
-        const isState = typeof alarm.reason.value === "boolean";
         chart = drawChart(box.current, { ...history, unit: unitName(history.unit), metric: alarm.reason.metric, from, to, raised, limit, isState });
       }
     })().catch(() => gone || setTold(t("ui.why.no-history")));
