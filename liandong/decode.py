@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from liandong.language import speaker
+from protocols.capture import by_line
 from protocols.errors import ConfigError, ProtocolError
 from protocols.messages import Language
 
@@ -35,7 +37,54 @@ def _sparkplug(data: bytes) -> dict[str, Any]:
     return decode_sparkplug(data)
 
 
-DECODERS: Final[Mapping[str, Decoder]] = {"evadts": _evadts, "sparkplug": _sparkplug}
+def _dex(data: bytes) -> dict[str, Any]:
+    from protocols.evadts.dex.explain import decode_dex
+
+    return decode_dex(data)
+
+
+def _osdp(data: bytes) -> dict[str, Any]:
+    from protocols.osdp import decode_osdp
+
+    return decode_osdp(data)
+
+
+def _modbus(data: bytes) -> dict[str, Any]:
+    from protocols.modbus.explain import decode_modbus
+
+    return decode_modbus(data)
+
+
+def _dlt645(data: bytes) -> dict[str, Any]:
+    from protocols.dlt645 import decode_dlt645
+
+    return decode_dlt645(data)
+
+
+def _cjt188(data: bytes) -> dict[str, Any]:
+    from protocols.cjt188 import decode_cjt188
+
+    return decode_cjt188(data)
+
+
+def _gb26875(data: bytes) -> dict[str, Any]:
+    from protocols.gb26875 import decode_gb26875
+
+    return decode_gb26875(data)
+
+
+DECODERS: Final[Mapping[str, Decoder]] = {
+    "evadts": _evadts,
+    "dex": _dex,
+    "osdp": _osdp,
+    "modbus": _modbus,
+    "dlt645": _dlt645,
+    "cjt188": _cjt188,
+    "gb26875": _gb26875,
+    "sparkplug": _sparkplug,
+}
+# Hexadecimal text of these may hold one frame a line; the others run on over the lines.
+FRAME_A_LINE: Final = frozenset({"osdp", "modbus", "dlt645", "cjt188", "gb26875"})
 
 
 def register(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -51,19 +100,55 @@ def register(parser: argparse.ArgumentParser, language: Language) -> None:
 
 def _decode(arguments: argparse.Namespace, language: Language) -> int:
     data = _read(arguments.file)
-    if arguments.hex:
-        data = _from_hex(data)
-    try:
-        document = DECODERS[arguments.kind](data)
-    except ProtocolError as error:
-        what = speaker(language)(error.code, **error.params)
-        finding = {"level": "error", "at": error.params.get("at", 0), "what": what}
-        document = {"kind": arguments.kind, "ok": False, "findings": [finding], "frames": []}
+    document = _hexadecimal(arguments.kind, data) if arguments.hex else _bytes(arguments.kind, data)
+    _speak(document, language)
     print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
-    if document.get("records") or document.get("frames"):
+    if _recognised(document):
         return 0
     why = next((str(finding["what"]) for finding in document["findings"]), "-")
     raise ProtocolError("liandong.decode.nothing", size=len(data), kind=arguments.kind, why=why)
+
+
+def _speak(document: dict[str, Any], language: Language) -> None:
+    """Write the sentences of findings that name their catalogue in the person's language."""
+    for finding in document["findings"]:
+        if str(finding.get("code", "")).startswith("protocols."):
+            finding["what"] = speaker(language)(finding["code"], **{"at": finding["at"], **finding["params"]})
+
+
+def _recognised(document: dict[str, Any]) -> bool:
+    return bool(document.get("records") or document.get("frames"))
+
+
+def _bytes(kind: str, data: bytes) -> dict[str, Any]:
+    """What binary `data` say; text with a frame a line is read as what it is, even without --hex."""
+    document = DECODERS[kind](data)
+    if kind in FRAME_A_LINE and not _recognised(document):
+        try:
+            as_text = _hexadecimal(kind, data)
+        except ConfigError:
+            return document
+        if _recognised(as_text):
+            return as_text
+    return document
+
+
+def _hexadecimal(kind: str, data: bytes) -> dict[str, Any]:
+    """What hexadecimal text says: one frame a line, each perhaps with ``| a note``, or one run of bytes."""
+    lines = list(_hex_lines(data))
+    if kind in FRAME_A_LINE and len(lines) > 1:
+        documents = [(line.number, _noted(DECODERS[kind](line.data), line.note)) for line in lines]
+        if any(line.note for line in lines) or all(document["frames"] for _, document in documents):
+            return by_line(kind, documents)
+    document = DECODERS[kind](b"".join(line.data for line in lines))
+    return _noted(document, lines[0].note) if len(lines) == 1 else document
+
+
+def _noted(document: dict[str, Any], note: str) -> dict[str, Any]:
+    if note:
+        for frame in document.get("frames", ()):
+            frame["note"] = note
+    return document
 
 
 def _read(name: str) -> bytes:
@@ -80,8 +165,21 @@ def _read(name: str) -> bytes:
     return data
 
 
-def _from_hex(data: bytes) -> bytes:
-    try:
-        return bytes.fromhex(data.decode("ascii").replace(":", " "))
-    except ValueError as error:
-        raise ConfigError("liandong.decode.not-hex", why=error) from error
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HexLine:
+    number: int
+    data: bytes
+    note: str
+
+
+def _hex_lines(data: bytes) -> Iterator[_HexLine]:
+    """The lines that hold bytes; ``| …`` begins a note, ``#`` a line of comment. Raises ConfigError for others."""
+    for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), start=1):
+        digits, _, note = line.partition("|")
+        if not digits.strip() or digits.lstrip().startswith("#"):
+            continue
+        try:
+            body = bytes.fromhex(digits.replace(":", " ").replace("0x", " ").replace(",", " "))
+        except ValueError as error:
+            raise ConfigError("liandong.decode.not-hex", line=number, why=error) from error
+        yield _HexLine(number=number, data=body, note=note.strip())

@@ -1,0 +1,152 @@
+"""What captured DL/T 645 bytes say, as plain JSON for a person: `decode_dlt645`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from protocols.capture import Report, recognised
+from protocols.dlt645.frame import PREAMBLE, Edition, Frame, measure, parse
+from protocols.dlt645.items import Form, Item, item, part, read_form
+
+_FUNCTIONS: Final = {
+    0x01: "read-data",
+    0x02: "read-more",
+    0x03: "read-again-or-authenticate",
+    0x04: "write-data",
+    0x08: "broadcast-time",
+    0x0A: "write-address",
+    0x0C: "change-speed",
+    0x0F: "change-password",
+    0x10: "clear-demand",
+    0x11: "read-data",
+    0x12: "read-more",
+    0x13: "read-address",
+    0x14: "write-data",
+    0x15: "write-address",
+    0x16: "freeze",
+    0x17: "change-speed",
+    0x18: "change-password",
+    0x19: "clear-demand",
+    0x1A: "clear-meter",
+    0x1B: "clear-events",
+    0x1C: "relay-control",
+    0x1D: "multi-function-output",
+}
+_WITH_IDENTIFIER: Final = frozenset({0x01, 0x02, 0x04, 0x11, 0x12, 0x14})
+_READS: Final = frozenset({0x01, 0x02, 0x11, 0x12})
+_REASONS_2007: Final = (
+    "other",
+    "no-such-data",
+    "password-or-authorisation",
+    "speed-not-changed",
+    "too-many-year-zones",
+    "too-many-day-slots",
+    "too-many-tariffs",
+)
+_REASONS_1997: Final = (
+    "illegal-data",
+    "no-such-data",
+    "password",
+    "reserved",
+    "too-many-year-zones",
+    "too-many-day-slots",
+    "too-many-tariffs",
+)
+
+
+def decode_dlt645(data: bytes) -> dict[str, Any]:
+    """The frames in `data` with values in kWh, V, A, kW, … beside the raw ones. See `protocols.capture`."""
+    report = Report("dlt645")
+    for piece in recognised(report, data, measure, bytes([PREAMBLE])):
+        errors = report.errors
+        frame = parse(piece.data)
+        report.check_sum(piece.at + len(piece.data) - 2, frame.said or 0, frame.computed)
+        told = _frame(report, piece.at, frame)
+        place = {"at": piece.at, "raw": piece.data.hex().upper(), "ok": report.errors == errors}
+        report.frames.append(place | told)
+    return report.document(len(data))
+
+
+def _frame(report: Report, at: int, frame: Frame) -> dict[str, Any]:
+    name = _FUNCTIONS.get(frame.function)
+    if name is None:
+        report.add("warning", at + 8, "function", function=f"{frame.function:02X}")
+    told: dict[str, Any] = {
+        "edition": frame.edition,
+        "address": frame.address,
+        "broadcast": set(frame.address) in ({"A"}, {"9"}),
+        "direction": "reply" if frame.reply else "request",
+        "control": f"{frame.control:02X}",
+        "function": name,
+        "more": frame.more,
+        "data": frame.data.hex().upper(),
+    }
+    if frame.refused:
+        return told | {"refused": _reasons(frame)}
+    if frame.function == 0x13 and frame.reply and len(frame.data) == 6:
+        digits = frame.data[::-1].hex().upper()
+        return told | {"values": [{"name": "address", "raw": frame.data.hex().upper(), "value": digits, "unit": None}]}
+    if frame.function == 0x08 and len(frame.data) == 6:
+        return told | {"values": [_clock(frame.data)]}
+    if frame.function in _WITH_IDENTIFIER and frame.edition and frame.data:
+        return told | _identified(report, at, frame, frame.edition)
+    return told
+
+
+def _reasons(frame: Frame) -> list[str]:
+    rows = _REASONS_1997 if frame.edition == "1997" else _REASONS_2007
+    bits = frame.data[0] if frame.data else 0
+    return [reason for place, reason in enumerate(rows) if bits >> place & 1]
+
+
+def _clock(data: bytes) -> dict[str, Any]:
+    year, month, day, hour, minute, second = data[::-1].hex(" ").split()
+    value = f"20{year}-{month}-{day}T{hour}:{minute}:{second}"
+    return {"name": "clock", "raw": data.hex().upper(), "value": value, "unit": None}
+
+
+def _identified(report: Report, at: int, frame: Frame, edition: Edition) -> dict[str, Any]:
+    size = 2 if edition == "1997" else 4
+    if len(frame.data) < size:
+        report.add("error", at + 9, "no-identifier", size=len(frame.data), wanted=size)
+        return {}
+    identifier = int.from_bytes(frame.data[:size], "little")
+    known = item(identifier, edition)
+    told: dict[str, Any] = {"identifier": f"{identifier:0{2 * size}X}", "item": known.name if known else None}
+    payload = frame.data[size:]
+    if not (frame.reply and frame.function in _READS):
+        return told
+    if frame.function in (0x02, 0x12) and payload:
+        told["sequence"] = payload[-1]
+        payload = payload[:-1]
+    if known is None:
+        report.add("info", at + 10, "not-described", identifier=told["identifier"])
+        return told
+    return told | {"values": _values(report, at + 10 + size, known, payload)}
+
+
+def _values(report: Report, at: int, known: Item, payload: bytes) -> list[dict[str, Any]]:
+    group = sum(form.size for form in known.forms)
+    count = len(payload) // group if known.parts else 1
+    if len(payload) != max(count, 1) * group:
+        report.add("warning", at, "length", item=known.name, size=len(payload), wanted=group)
+    facts = {key: value for key, value in known.facts.items() if key != "first"}
+    values = []
+    for number in range(count):
+        about = {known.parts: part(known.parts, known.facts["first"] + number)} if known.parts else {}
+        place = number * group
+        for form in known.forms:
+            raw = payload[place : place + form.size]
+            if len(raw) == form.size:
+                values.append(_value(report, at + place, known.name, form, raw) | facts | about)
+            place += form.size
+    return values
+
+
+def _value(report: Report, at: int, name: str, form: Form, raw: bytes) -> dict[str, Any]:
+    value, readable = read_form(form, raw)
+    if not readable:
+        report.add("warning", at, "not-decimal", item=name, raw=raw.hex().upper())
+    if form.shape == "minute":
+        name = f"{name}-at"
+    return {"name": name, "raw": raw.hex().upper(), "value": value, "unit": form.unit}
