@@ -23,7 +23,14 @@ def application(services: Services) -> FastAPI:
         yield
         services.hub.close()
 
-    app = FastAPI(title="Liandong", version=services.version, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="Liandong",
+        version=services.version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
     app.state.services = services
     errors.install(app)
     for part in (session, console, phone, devices, simulation, stream, system, pages):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, Services, SignedIn, address, now
+from cloud.api.text import Text
 from cloud.identity.people import Who
 from cloud.loop import desk
 from cloud.loop.work import working
@@ -28,7 +29,7 @@ class Note(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    note: Annotated[str | None, Field(max_length=2000)] = None
+    note: Annotated[Text | None, Field(max_length=2000)] = None
 
 
 @router.get("/overview")

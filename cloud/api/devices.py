@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from psycopg.rows import DictRow
 
 from cloud.api.services import Given, SignedIn, now
+from cloud.api.text import Text
 from cloud.identity.people import Who
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
@@ -43,16 +44,13 @@ def history(
     device_id: int,
     who: SignedIn,
     given: Given,
-    metric: str,
+    metric: Annotated[Text, Query(max_length=1000)],
     since: Annotated[datetime | None, Query(alias="from")] = None,
     until: Annotated[datetime | None, Query(alias="to")] = None,
     points: Annotated[int, Query(ge=1, le=5000)] = 500,
 ) -> Json:
     """Means of a metric over equal steps, at most `points` of them; the hour before `to` when `from` is not given."""
-    end = _utc(until) if until else now()
-    begin = _utc(since) if since else end - timedelta(hours=1)
-    if not begin < end or end - begin > LONGEST:
-        raise RefusedError("cloud.history.span", days=LONGEST.days)
+    begin, end = _span(since, until)
     with given.database.transaction() as tx:
         _require(tx, who, device_id)
         series = tx.one(load("devices")["series"], {"device": device_id, "metric": metric})
@@ -93,6 +91,17 @@ def _value(row: DictRow) -> Json:
     if row["datatype"] == BOOLEAN and isinstance(value, float):
         value = value != 0
     return {"value": value, "at": stamp(row["ts"]), "unit": row["unit"], "quality": _QUALITY.get(row["quality"], "bad")}
+
+
+def _span(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+    try:
+        end = _utc(until) if until else now()
+        begin = _utc(since) if since else end - timedelta(hours=1)
+    except OverflowError:  # the first or last hours of the calendar, in another time zone
+        raise RefusedError("cloud.history.span", days=LONGEST.days) from None
+    if not begin < end or end - begin > LONGEST:
+        raise RefusedError("cloud.history.span", days=LONGEST.days)
+    return begin, end
 
 
 def _utc(at: datetime) -> datetime:

@@ -31,6 +31,7 @@ _STATUS: Final = {
     "cloud.request.not-json": 415,
     "cloud.request.no-such-page": 404,
     "cloud.simulation.none": 404,
+    "cloud.history.span": 422,
     "cloud.note.empty": 422,
     "cloud.password.short": 422,
     "cloud.password.long": 422,

@@ -74,8 +74,11 @@ def _refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None
 
 def _same_origin(headers: Headers) -> bool:
     """Browsers send `Origin` with every request that changes something; another site's differs from our `Host`."""
-    origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    try:
+        origin = urlsplit(headers.get("origin", ""))
+    except ValueError:  # no URL at all, like `http://[`
+        return False
+    return bool(origin.netloc) and origin.netloc.lower() == headers.get("host", "").lower()
 
 
 def _limited(receive: Receive) -> Receive:

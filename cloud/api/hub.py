@@ -136,6 +136,11 @@ def sse(kind: str, data: Any, number: int | None = None) -> bytes:
     return f"{head}event: {kind}\ndata: {body}\n\n".encode()
 
 
-def replay(tx: Transaction, after: int) -> list[Live]:
-    """The next events after an id."""
-    return [live(row) for row in tx.fetch(load("live")["after"], {"after": after, "limit": BATCH})]
+def replay(tx: Transaction, client: Client, after: int) -> list[Live]:
+    """The next events after an id that may concern `client`.
+
+    Of what is the person's alone only the newest state is told: an address that a phone may no longer show does not
+    come back with an old event.
+    """
+    which = {"after": after, "limit": BATCH, "person": client.person, "console": bool(client.scope.paths)}
+    return [live(row) for row in tx.fetch(load("live")["replay"], which)]

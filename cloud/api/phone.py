@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, SignedIn, address, now
+from cloud.api.text import Text
 from cloud.domain.task import AssignmentState
 from cloud.identity.people import Who
 from cloud.loop import offers
@@ -37,7 +38,7 @@ class Tap(_Body):
     """An action that may arrive twice: the same id gets the same answer."""
 
     action_id: UUID
-    note: Annotated[str | None, Field(max_length=2000)] = None
+    note: Annotated[Text | None, Field(max_length=2000)] = None
 
 
 class Duty(_Body):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import COOKIE, Given, Services, SignedIn, address, now
+from cloud.api.text import Text
 from cloud.identity import sessions
 from cloud.identity.people import Who
 from cloud.storage.queries import load
@@ -26,20 +27,20 @@ class _Body(BaseModel):
 class LinkToken(_Body):
     """The token of a one-time sign-in link."""
 
-    token: Annotated[str, Field(min_length=8, max_length=200)]
+    token: Annotated[Text, Field(min_length=8, max_length=200)]
 
 
 class Password(_Body):
     """A name and its password."""
 
-    login: Annotated[str, Field(min_length=1, max_length=63)]
-    password: Annotated[str, Field(min_length=1, max_length=1000)]
+    login: Annotated[Text, Field(min_length=1, max_length=63)]
+    password: Annotated[Text, Field(min_length=1, max_length=1000)]
 
 
 class NewPassword(_Body):
     """The password from now on."""
 
-    password: Annotated[str, Field(max_length=1000)]
+    password: Annotated[Text, Field(max_length=1000)]
 
 
 class NewLanguage(_Body):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, Services, SignedIn, address, now
+from cloud.api.text import Text
 from protocols.errors import RefusedError, UnavailableError
 
 router = APIRouter(prefix="/api/v1/simulation", tags=["simulation"])
@@ -25,8 +26,8 @@ class Trigger(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    at: Annotated[str | None, Field(max_length=300)] = None
+    name: Annotated[Text, Field(min_length=1, max_length=64)]
+    at: Annotated[Text | None, Field(max_length=300)] = None
 
 
 @router.get("")

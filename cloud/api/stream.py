@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -22,6 +23,7 @@ COMMENT_S: Final = 10.0
 CHECKS: Final = 6
 """After this many quiet or busy spells of `COMMENT_S` the session is looked at again."""
 RETRY_MS: Final = 1000
+_NUMBER: Final = re.compile("[0-9]{1,18}")
 
 
 @router.get("/stream")
@@ -32,7 +34,7 @@ async def stream(
     client = Client(person=who.id, scope=who.console)
     if not given.hub.room:
         raise UnavailableError("cloud.stream.full")
-    known = int(last_event_id) if last_event_id and last_event_id.isdigit() else after
+    known = int(last_event_id) if last_event_id and _NUMBER.fullmatch(last_event_id) else after
     events = _events(given, client, request.cookies.get(COOKIE, ""), known)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
@@ -49,7 +51,7 @@ async def _events(given: Services, client: Client, token: str, known: int | None
             yield sse("reset", {}, newest)
         last = newest if known is None else known
         while last < newest:
-            batch = await anyio.to_thread.run_sync(_replay, given, last)
+            batch = await anyio.to_thread.run_sync(_replay, given, client, last)
             if not batch:
                 break
             for event in batch:
@@ -88,9 +90,9 @@ def _bounds(given: Services) -> tuple[int, int]:
     return row["newest"], row["oldest"] or row["newest"] + 1
 
 
-def _replay(given: Services, after: int) -> list[Live]:
+def _replay(given: Services, client: Client, after: int) -> list[Live]:
     with given.database.transaction() as tx:
-        return replay(tx, after)
+        return replay(tx, client, after)
 
 
 def _still(given: Services, client: Client, token: str) -> bool:

@@ -127,8 +127,10 @@ def end(work: Work, case: Case, step: loop.Step, outcome: str) -> None:
     for name in ("clear_all", "acknowledge"):
         work.touched.alarms |= {row["id"] for row in work.tx.fetch(load("alarms")[name], which)}
     move(work, case, step, outcome)
+    # The address goes from the phones of those who came, the building from the phones of all who were asked.
     for row in work.tx.fetch(load("views")["assignments_of"], {"incident": case.id}):
-        work.touched.assignments.add(row["offer_id"])  # the address goes from the phone
+        work.touched.assignments.add(row["offer_id"])
+    work.touched.offers |= {row["id"] for row in work.tx.fetch(load("views")["offers_of"], {"incident": case.id})}
 
 
 def close_if_over(work: Work, case: Case) -> None:

@@ -27,7 +27,8 @@ Json = dict[str, Any]
 def once(work: Work, action_id: UUID, act: Callable[[], Json]) -> Json:
     """The answer of `act`, which happens once per `action_id`: a repeated tap gets the first answer again.
 
-    A repetition that arrives while the first is still under way waits for it.
+    A repetition that arrives while the first is still under way waits for it. The assignment in an answer is shown as
+    it stands at the repetition: its address is not kept with the answer.
     """
     sql = load("people")
     claimed = work.tx.execute(sql["begin_action"], {"id": action_id, "person": work.person, "now": work.now})
@@ -35,11 +36,10 @@ def once(work: Work, action_id: UUID, act: Callable[[], Json]) -> Json:
         row = work.tx.one(sql["action"], {"id": action_id})
         if row is None or row["person_id"] != work.person:
             raise RefusedError("cloud.action-id.foreign")
-        known: Json = row["answer"]
-        return known
+        return _whole(work, row["answer"])
     answer = act()
     work.tx.execute(sql["end_action"], {"id": action_id, "answer": to_json(answer)})
-    return answer
+    return _whole(work, answer)
 
 
 def seen(work: Work, offer_id: UUID) -> None:
@@ -51,7 +51,7 @@ def seen(work: Work, offer_id: UUID) -> None:
 
 
 def accept(work: Work, offer_id: UUID) -> Json:
-    """Claim the task: `{"result": "assigned" | "taken" | "over", …}`; being second is no error.
+    """Claim the task: `{"result": "assigned" | "taken" | "over"}`, with the id of the assignment; second is no error.
 
     Raises RefusedError (`cloud.offer.busy`) when the person has another task under way.
     """
@@ -71,7 +71,7 @@ def accept(work: Work, offer_id: UUID) -> Json:
         cases.settle(work, case)
     if result != "assigned":
         return {"result": result}
-    return {"result": result} | _assignment(work, offer_id)
+    return {"result": result, "assignment": offer_id}
 
 
 def decline_offer(work: Work, offer_id: UUID) -> Json:
@@ -96,7 +96,7 @@ def step(work: Work, offer_id: UUID, to: AssignmentState, note: str | None) -> J
         elif state != row["state"] and state in ("on-the-way", "on-scene"):
             cases.move(work, case, "handle")
         cases.settle(work, case)
-    return _assignment(work, offer_id)
+    return {"assignment": offer_id}
 
 
 def release_silent(work: Work, offer_id: UUID) -> None:
@@ -164,6 +164,9 @@ def _row(work: Work, offer_id: UUID) -> DictRow:
     return row
 
 
-def _assignment(work: Work, offer_id: UUID) -> Json:
-    found = views.assignments(work.tx, work.places, [offer_id])
-    return {"assignment": found[0][1] if found else None}
+def _whole(work: Work, answer: Json) -> Json:
+    """An answer with its assignment, of which only the id is kept."""
+    if "assignment" not in answer:
+        return answer
+    found = views.assignments(work.tx, work.places, [UUID(str(answer["assignment"]))])
+    return answer | {"assignment": found[0][1] if found else None}

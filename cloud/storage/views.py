@@ -150,7 +150,7 @@ def _timeline_row(row: DictRow) -> Json:
 
 
 def offers(tx: Transaction, places: Places, ids: Collection[UUID]) -> list[tuple[UUID, Json]]:
-    """These offers with whom they went to: before accepting nobody learns more than class, distance and building."""
+    """These offers with whom they went to: class, distance and building, and once the incident is closed no place."""
     if not ids:
         return []
     rows = tx.fetch(load("views")["offers"], {"ids": list(ids)})
@@ -168,7 +168,7 @@ def _offer(row: DictRow, line: Sequence[Place]) -> Json:
         "response": row["response"],
         "distance_m": rounded,
         "why": why | {"distance_m": rounded},
-        "place": {"full_name": full_name(line)} if line else None,
+        "place": {"full_name": full_name(line)} if line and row["closed_at"] is None else None,
         "state": row["state"],
     } | _stamps(row, ("offered_at", "expires_at"))
 

@@ -61,7 +61,7 @@ WHERE timeline.incident_id = %(incident)s ORDER BY timeline.id LIMIT %(limit)s;
 
 -- offers: offers as the person who is asked sees them
 SELECT offer.id, offer.person_id, offer.state, offer.distance_m, offer.why, offer.offered_at, offer.expires_at, offer.answered_at,
-       incident.kind, incident.severity, incident.response, incident.place_id
+       incident.kind, incident.severity, incident.response, incident.place_id, incident.closed_at
 FROM offer JOIN task ON task.id = offer.task_id JOIN incident ON incident.id = task.incident_id
 WHERE offer.id = ANY (%(ids)s::uuid[]) ORDER BY offer.offered_at DESC;
 

@@ -58,6 +58,7 @@ class Street:
     places: Places = field(default_factory=Places)
     hub: Hub = field(default_factory=Hub)
     port: int = 0
+    services: Services | None = None
 
     def __post_init__(self) -> None:
         with self.database.transaction() as tx:
@@ -121,7 +122,7 @@ class Street:
     @contextmanager
     def serving(self, simulation: Path | None = None, *, workers: bool = True) -> Iterator[Street]:
         """The web part on a free port, with the listener and (with `workers`) the due worker."""
-        services = Services(
+        self.services = services = Services(
             database=self.database,
             places=self.places,
             hub=self.hub,
