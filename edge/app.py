@@ -30,7 +30,7 @@ from edge.status import Report, report
 from edge.uplink.uplink import Uplink
 from edge.uplink.view import AgentView
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE, DeviceType
-from protocols.errors import ConfigError, DeviceError, LiandongError, StorageError
+from protocols.errors import ConfigError, LiandongError, RefusedError, StorageError
 from protocols.events import Event, Value
 
 AGENT: Final = "@agent"
@@ -221,7 +221,7 @@ class EdgeAgent:
     def _act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         runner = self._by_device.get(device)
         if runner is None:
-            raise DeviceError("edge.driver.not-its-device", device=device)
+            raise RefusedError("edge.local.device", device=device, known=", ".join(self._by_device))
         runner.act(device, output, value, timeout_s)
 
     def _settle(self, task: Any, error: LiandongError | None) -> None:

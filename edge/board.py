@@ -31,7 +31,7 @@ class DriverCondition:
     family: str
     running: bool = False
     restarts: int = 0
-    error: str | None = None
+    error: LiandongError | None = None
 
 
 class Board:
@@ -74,7 +74,7 @@ class Board:
             )
             return before.online
 
-    def driver(self, name: str, *, running: bool, error: str | None = None) -> None:
+    def driver(self, name: str, *, running: bool, error: LiandongError | None = None) -> None:
         """A driver started or ended."""
         with self._lock:
             before = self._drivers[name]

@@ -6,21 +6,27 @@ Parts carry a code and its values; `describe` adds the sentence in the reader's 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from edge.board import Board, DeviceCondition
 from edge.outbox.store import Outbox
 from edge.uplink.uplink import UplinkCondition
+from protocols.catalog import DEVICE_TYPES
+from protocols.errors import LiandongError
+from protocols.events import Value
 from protocols.messages import Language, sentence
 
 Report = dict[str, Any]
+
+_SIGNS: Final = {"Cel": "°C", "1": "", "{minor}": "", "m3": "m³", "m3/h": "m³/h", "kW.h": "kWh"}
+"""UCUM codes that people write otherwise."""
 
 
 def report(*, uplink: UplinkCondition, broker: str, outbox: Outbox, board: Board, acknowledged: bool) -> Report:
     """``{"ok", "parts": [{"name", "ok", "code", "data"}]}`` for uplink, outbox, drivers and devices."""
     parts = [_uplink(uplink, broker, acknowledged=acknowledged), _outbox(outbox)]
     for name, driver in board.drivers().items():
-        data = {"family": driver.family, "restarts": driver.restarts, "error": driver.error or ""}
+        data = {"family": driver.family, "restarts": driver.restarts, **_cause(driver.error)}
         code = "running" if driver.running else "down"
         parts.append(_part(f"driver/{name}", f"edge.status.driver-{code}", data, ok=driver.running))
     parts += [_device(name, condition, board) for name, condition in board.devices().items()]
@@ -29,8 +35,30 @@ def report(*, uplink: UplinkCondition, broker: str, outbox: Outbox, board: Board
 
 def describe(found: Report, language: Language) -> Report:
     """`found` with `detail`, a sentence, in every part."""
-    parts = [{**part, "detail": sentence(part["code"], part["data"], language)} for part in found["parts"]]
-    return {**found, "parts": parts}
+    return {**found, "parts": [{**part, "detail": _detail(part, language)} for part in found["parts"]]}
+
+
+def _detail(part: Mapping[str, Any], language: Language) -> str:
+    cause = part["data"].get("cause")
+    more = {"error": sentence(cause["code"], cause["params"], language)} if cause else {}
+    return sentence(part["code"], {**part["data"], **more}, language)
+
+
+def _cause(error: LiandongError | None) -> Report:
+    """`error` as its English sentence, and as code and parameters for a reader of another language."""
+    if error is None:
+        return {"error": "", "cause": None}
+    params = {key: str(value) for key, value in error.params.items()}
+    return {"error": str(error), "cause": {"code": error.code, "params": params}}
+
+
+def _shown(value: Value | None, unit: str) -> str:
+    """A value for a person: three digits behind the point at most, and its unit (a UCUM code)."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    number = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    sign = _SIGNS.get(unit, unit)
+    return f"{number} {sign}" if sign else number
 
 
 def _part(name: str, code: str, data: Mapping[str, Any], *, ok: bool) -> Report:
@@ -46,7 +74,7 @@ def _uplink(uplink: UplinkCondition, broker: str, *, acknowledged: bool) -> Repo
         "in_flight": uplink.in_flight,
         "sent": uplink.sent,
         "again": uplink.again,
-        "error": uplink.error or "",
+        **_cause(uplink.error),
     }
     unanswered = uplink.stage == "born" and acknowledged and not uplink.answered
     code = "unanswered" if unanswered else uplink.stage
@@ -70,6 +98,7 @@ def _device(name: str, condition: DeviceCondition, board: Board) -> Report:
         metric: {"value": reading.value, "at_ms": reading.at_ms, "quality": reading.quality}
         for metric, reading in board.latest(name).items()
     }
+    units = {metric.name: metric.unit for metric in DEVICE_TYPES[condition.type].metrics}
     data = {
         "driver": condition.driver,
         "type": condition.type,
@@ -77,9 +106,10 @@ def _device(name: str, condition: DeviceCondition, board: Board) -> Report:
         "since_ms": condition.since_ms,
         "heard_ms": condition.heard_ms,
         "round_trip_ms": None if condition.round_trip_s is None else round(condition.round_trip_s * 1000, 1),
-        "error": "" if condition.error is None else str(condition.error),
+        **_cause(condition.error),
         "values": values,
-        "last": ", ".join(f"{metric}={value['value']}" for metric, value in values.items()) or "-",
+        "last": ", ".join(f"{name} {_shown(value['value'], units.get(name, ''))}" for name, value in values.items())
+        or "-",
     }
     code = {True: "online", False: "offline", None: "unknown"}[condition.online]
     if code == "online" and condition.round_trip_s is None:

@@ -153,5 +153,5 @@ class DriverRunner:
         finally:
             self._running = False
             stopping = self._stop.is_set()
-            self._board().driver(self.name, running=False, error=None if stopping else str(error))
+            self._board().driver(self.name, running=False, error=None if stopping else error)
         return error

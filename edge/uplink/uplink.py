@@ -21,7 +21,7 @@ from edge.uplink.sending import History, Sending
 from edge.uplink.signals import Connected, DeviceChanged, Disconnected, Message, Signal, Signals, Subscribed, Written
 from edge.uplink.view import AgentView
 from protocols.delivery import Lane, MessageId, NumberSet
-from protocols.errors import ProtocolError, StorageError, UnavailableError
+from protocols.errors import LiandongError, ProtocolError, StorageError, UnavailableError
 from protocols.sparkplug.actions import Disconnect, Malformed, Now, Publish, Subscribe
 from protocols.sparkplug.edge_node import Acknowledged, Action, Born, Command, EdgeNode, Stage
 
@@ -44,7 +44,7 @@ class UplinkCondition:
     in_flight: int = 0
     sent: int = 0
     again: int = 0
-    error: str | None = None
+    error: LiandongError | None = None
 
 
 class Uplink:
@@ -104,10 +104,10 @@ class Uplink:
             try:
                 self._connect_once()
             except UnavailableError as error:
-                self._stage("away", error=str(error))
+                self._stage("away", error=error)
             except Exception as error:  # noqa: BLE001 - the agent keeps collecting, and the uplink tries again
                 self._log.error("uplink-crashed", trace=True)
-                self._stage("away", error=repr(error))
+                self._stage("away", error=UnavailableError("edge.uplink.crashed", why=repr(error)))
             finally:
                 self._leave()
             ceiling = min(MOST_PAUSE_S, self._settings.reconnect_s * 2.0**self._attempts)
@@ -164,7 +164,7 @@ class Uplink:
         if isinstance(signal, Message):
             return self._do(self._node.received(signal.topic, signal.payload, now))
         if isinstance(signal, Disconnected):
-            self._stage("away", error=signal.why)
+            self._stage("away", error=self._lost_connection(signal.why))
             return False
         if isinstance(signal, Connected | Subscribed):
             if signal.refused is not None:
@@ -193,7 +193,7 @@ class Uplink:
             elif isinstance(action, Subscribe):
                 self._link.subscribe(action)
             elif isinstance(action, Disconnect):
-                self._stage("away", error=None if action.reason == "stopped" else action.reason)
+                self._stage("away", error=None if action.reason == "stopped" else self._lost_connection(action.reason))
                 return False
             elif isinstance(action, Acknowledged):
                 self._sending.hear(action.ack, time.monotonic())
@@ -282,9 +282,13 @@ class Uplink:
         self._outbox.drop(block.id)
         self._lost(block, error)
 
-    def _stage(self, stage: str, *, error: str | None = None) -> None:
+    def _lost_connection(self, why: str) -> UnavailableError:
+        code = "edge.uplink.host-away" if why == "host-offline" else "edge.uplink.lost"
+        return UnavailableError(code, host=self._settings.host, why=why)
+
+    def _stage(self, stage: str, *, error: LiandongError | None = None) -> None:
         before = self._condition
-        if before.stage != stage or (error is not None and error != before.error):
+        if before.stage != stage or (error is not None and str(error) != str(before.error)):
             broker = f"{self._settings.host}:{self._settings.port}"
             (self._log.info if error is None else self._log.warning)(stage, broker=broker, error=error)
             since = before.since_ms if before.stage == stage else self._now_ms()

@@ -13,6 +13,7 @@ from edge.drivers.zigbee2mqtt.memory import Memory, digest
 from edge.drivers.zigbee2mqtt.presence import BRIDGE, Presence
 from edge.drivers.zigbee2mqtt.session import Incoming, Session
 from edge.log import Log
+from protocols.catalog import DEVICE_TYPES
 from protocols.errors import DeviceError, ProtocolError, RefusedError, StorageError, UnavailableError
 from protocols.events import Observation, Value
 from protocols.zigbee import (
@@ -89,8 +90,10 @@ class ZigbeeDriver:
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         """``sound`` true or false on a siren; sent again until its state topic confirms it."""
         target = self._by_id.get(device)
-        if target is None or target.type != "siren" or output != "sound":
-            raise RefusedError("edge.driver.zigbee2mqtt.no-output", device=device, output=output)
+        outputs = () if target is None else DEVICE_TYPES[target.type].outputs
+        if target is None or output not in outputs:
+            allowed = ", ".join(outputs) or "-"
+            raise RefusedError("edge.driver.zigbee2mqtt.no-output", device=device, output=output, allowed=allowed)
         if not isinstance(value, bool):
             raise RefusedError("edge.driver.zigbee2mqtt.needs-switch", device=device, output=output, value=value)
         deadline = time.monotonic() + timeout_s
