@@ -7,8 +7,10 @@ import asyncio
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from protocols.errors import ConfigError
 from protocols.messages import Language, sentence
@@ -31,7 +33,7 @@ def register(parser: argparse.ArgumentParser, language: Language) -> None:
     trigger.add_argument("name", help=say("trigger-name"))
     trigger.add_argument("--at", metavar="PLACE", help=say("trigger-at"))
     _add_where(trigger, say("data"))
-    trigger.set_defaults(run=_trigger)
+    trigger.set_defaults(run=partial(_trigger, language=language))
 
     triggers = commands.add_parser("triggers", help=say("triggers"), description=say("triggers"))
     _add_where(triggers, say("data"))
@@ -61,14 +63,29 @@ def _control(data: Path) -> Path:
         raise ConfigError("simulators.control.not-running", path=data) from error
 
 
-def _trigger(arguments: argparse.Namespace) -> int:
+def _trigger(arguments: argparse.Namespace, language: Language) -> int:
     request = {"cmd": "trigger", "name": arguments.name, "at": arguments.at}
     did = ask(_control(arguments.data), request)["did"]
     if arguments.json:
         print(json.dumps(did, ensure_ascii=False))
     else:
-        print("  ".join(f"{key}={value}" for key, value in did.items()))
+        print(_told(did, sentence(f"simulators.trigger.about.{arguments.name}", {}, language)))
     return 0
+
+
+def _told(did: Mapping[str, Any], about: str) -> str:
+    """What happened, where, and what the hardware adds, on one line."""
+    where = [str(did[key]) for key in ("device", "gateway", "at") if did.get(key)]
+    added = [
+        f"{key} {_plain(value)}" for key, value in did.items() if key not in ("trigger", "device", "gateway", "at")
+    ]
+    return f"{about}: {', '.join([*where, *added])}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _list(arguments: argparse.Namespace, language: Language) -> int:

@@ -4,7 +4,7 @@
 ``{"ok": true, "did": {...}}``; ``{"cmd": "ping"}`` → ``{"ok": true, "devices": n}``. For the fault lab:
 ``{"cmd": "network", "at": cable, "do": "unplug" | "plug" | "reset" | "limit", "delay_s", "bytes_per_s"}`` and
 ``{"cmd": "line", "name": hardware, "do": "unplug" | "plug" | …}`` → ``{"ok": true, "did": {...}}``.
-A refusal is ``{"ok": false, "error": {"code", "params"}}``.
+A refusal is ``{"ok": false, "error": {"code", "params", "now"}}``; `now` is true for what may be possible later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from protocols.errors import ConfigError, LiandongError, UnavailableError
+from protocols.errors import ConfigError, LiandongError, RefusedError, UnavailableError
 
 LIMIT: Final = 65536
 _IDLE_S: Final = 30.0
@@ -68,7 +68,10 @@ class ControlServer:
 
 
 def ask(path: Path, request: Mapping[str, Any], timeout_s: float = 5.0) -> dict[str, Any]:
-    """Ask the estate that listens at `path`. Raises UnavailableError when it does not answer, or its refusal."""
+    """Ask the estate that listens at `path`.
+
+    Raises UnavailableError when it does not answer, RefusedError for what is not possible now, ConfigError otherwise.
+    """
     try:
         with socket.socket(socket.AF_UNIX) as line:
             line.settimeout(timeout_s)
@@ -77,13 +80,14 @@ def ask(path: Path, request: Mapping[str, Any], timeout_s: float = 5.0) -> dict[
             with line.makefile("rb") as answers:
                 answer = json.loads(answers.readline(LIMIT * 4))
     except (OSError, ValueError) as error:
-        raise UnavailableError("simulators.control.silent", path=path, why=error) from error
+        raise UnavailableError("simulators.control.silent", path=path) from error
     if not answer.get("ok"):
         refusal = answer.get("error", {})
-        raise ConfigError(refusal.get("code", "simulators.control.unreadable"), **refusal.get("params", {}))
+        kind = RefusedError if refusal.get("now") else ConfigError
+        raise kind(refusal.get("code", "simulators.control.unreadable"), **refusal.get("params", {}))
     return dict(answer)
 
 
 def _refusal(error: LiandongError) -> Mapping[str, Any]:
     params = {key: str(value) for key, value in error.params.items()}
-    return {"ok": False, "error": {"code": error.code, "params": params}}
+    return {"ok": False, "error": {"code": error.code, "params": params, "now": isinstance(error, RefusedError)}}

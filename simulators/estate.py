@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from protocols.errors import ConfigError
+from protocols.errors import ConfigError, RefusedError
 from simulators.hardware import make_hardware
 from simulators.hardware.port import Hardware
 from simulators.ledger import LedgerFile
@@ -44,6 +44,7 @@ TRIGGER_TYPES: Final[Mapping[str, str]] = {
     "unit-back": "power-meter",
 }
 ESTATE_TRIGGERS: Final = ("power-cut", "power-restore")
+CABLE_TRIGGERS: Final = ("gateway-unplug", "gateway-plug")
 _SAVE_EVERY_S: Final = 5.0
 
 
@@ -115,13 +116,14 @@ class Estate:
     def trigger(self, name: str, at: str | None, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make `name` happen, at the place `at` (``peach-garden/3/502``: steps may be left out) or at the first device.
 
-        Raises ConfigError when nothing of that name, or no such device there, exists.
+        Raises ConfigError when nothing of that name, or no such device there, exists, RefusedError for what cannot
+        happen now.
         """
         if name in ESTATE_TRIGGERS:
             return self._power(name, params)
         kind = TRIGGER_TYPES.get(name)
         if kind is None:
-            known = ", ".join(row["name"] for row in self.triggers())
+            known = ", ".join([*(row["name"] for row in self.triggers()), *CABLE_TRIGGERS])
             raise ConfigError("simulators.trigger.unknown", name=name, known=known)
         can = list(self._who_can(name, kind))
         chosen = [(device, act) for device, act in can if at is None or self._stands_at(device, at)]
@@ -131,6 +133,8 @@ class Estate:
         device, act = chosen[0]
         with self._lock:
             did = act(device, params)
+        if "refused" in did:
+            raise _refused(name, device, str(did["refused"]))
         _log.info("trigger=%s device=%s did=%s", name, device, dict(did))
         return {"trigger": name, "device": device, "at": self.scenario.places.get(device), **did}
 
@@ -183,6 +187,11 @@ class Estate:
 
     def _target(self, device: str) -> dict[str, Any]:
         return {"device": device, "at": self.scenario.places.get(device), "name": self.scenario.names.get(device, {})}
+
+
+def _refused(name: str, device: str, why: str) -> RefusedError:
+    code = why if why in ("door-not-locked", "reader-offline") else "refused"
+    return RefusedError(f"simulators.trigger.{code}", name=name, device=device, why=why)
 
 
 def _is_spot_below(path: list[str], wanted: list[str]) -> bool:

@@ -13,12 +13,11 @@ from typing import Any, Final
 from protocols.errors import ConfigError, UnavailableError
 from simulators.cable import Cable
 from simulators.control import ControlServer
-from simulators.estate import Estate
+from simulators.estate import CABLE_TRIGGERS, Estate
 from simulators.scenario import Scenario
 
 _log = logging.getLogger("simulators.run")
 _STEP_S: Final = 1.0
-CABLE_TRIGGERS: Final = ("gateway-unplug", "gateway-plug")
 
 
 class EstateProcess:
