@@ -5,6 +5,7 @@ The files are templates: ``${name}`` stands for what the one who starts the scen
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -78,9 +79,14 @@ class ScenarioFiles:
         """The text of `file` with its ``${…}`` filled in. Raises ConfigError for one that has no value."""
         text = (self.folder / file).read_text("utf-8")
         try:
-            return Template(text).substitute({key: str(value) for key, value in values.items()})
+            return Template(text).substitute({key: _in_quotes(value) for key, value in values.items()})
         except (KeyError, ValueError) as error:
             raise ConfigError("simulators.scenario.template", file=file, why=error) from error
+
+
+def _in_quotes(value: object) -> str:
+    """`value` as it may stand between the quotes of a TOML text, whatever a directory is called."""
+    return json.dumps(str(value), ensure_ascii=False)[1:-1]
 
 
 def scenario_files(name: str) -> ScenarioFiles:

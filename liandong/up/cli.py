@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import logging
+import shlex
 import signal
 import sys
 import threading
@@ -36,10 +37,9 @@ def register(parser: argparse.ArgumentParser, language: Language) -> None:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 1 <= port <= 65535:
-        raise ValueError(text)
-    return port
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise ConfigError("liandong.up.port", port=text)
+    return int(text)
 
 
 def _up(arguments: argparse.Namespace, language: Language) -> int:
@@ -80,16 +80,15 @@ def _run(street: Street, stop: threading.Event, say: Say, language: Language) ->
     try:
         tell("database")
         street.postgres.make()
-        supervisor.start(*street.infrastructure(), street.estate())
-        if stop.is_set():
+        if not supervisor.start(*street.infrastructure(), street.estate(), stop=stop):
             return 0
         tell("estate")
         street.import_estate()
         tell("services")
         # Stopped the other way round: the cloud first, or it would call every stop of a gateway an outage.
-        supervisor.start(*street.agents(), street.cloud())
-        _announce(street, street.links(), say, language, time.monotonic() - began)
-        supervisor.run(stop)
+        if supervisor.start(*street.agents(), street.cloud(), stop=stop):
+            _announce(street, street.links(), say, language, time.monotonic() - began)
+            supervisor.run(stop)
         return 0
     finally:
         print(f"\n  {say('liandong.up.stopping')} …", file=sys.stderr, flush=True)
@@ -119,11 +118,22 @@ def _announce(street: Street, links: list[dict[str, Any]], say: Say, language: L
         f"  {say('liandong.up.data', data=street.data.path)}",
         "",
         say("liandong.up.try"),
-        f"  liandong sim trigger smoke --at peach-garden/3/502 --data {street.data.path}",
+        f"  {_command()} sim trigger smoke --at peach-garden/3/502{_data_option(street.data.path)}",
         "",
         say("liandong.up.stop-hint"),
     ]
     print("\n".join(lines), flush=True)
+
+
+def _command() -> str:
+    """How this program was called: it need not be on the PATH."""
+    called = Path(sys.argv[0])
+    return f"{shlex.quote(sys.executable)} -m liandong" if called.suffix == ".py" else shlex.quote(str(called))
+
+
+def _data_option(path: Path) -> str:
+    """What a command needs to find the street, which by default lies in ./data."""
+    return "" if path == Path("data").resolve() else f" --data {shlex.quote(str(path))}"
 
 
 def _parts(street: Street, say: Say) -> str:

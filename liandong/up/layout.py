@@ -22,6 +22,7 @@ from typing import IO, Any, Final
 from protocols.errors import ConfigError, StorageError
 
 LAYOUT_VERSION: Final = 1
+_BEFORE_A_STREET: Final = frozenset({"lock", "liandong.json.new", "lost+found"})
 _SOCKET_PATH_LIMIT: Final = 100  # sun_path is 108 bytes on Linux; a name must fit behind the directory
 
 
@@ -35,10 +36,12 @@ class DataDirectory:
     def open(self) -> None:
         """Make the directory if it is not there, take it, and check whose version it is.
 
-        Raises StorageError when another process holds it, it belongs to a newer version, or it cannot be written.
+        Raises StorageError when another process holds it, it holds something else or what a newer version wrote, or
+        it cannot be written.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._check_ours()
             self._lock = (self.path / "lock").open("a+")
         except OSError as error:
             raise StorageError("liandong.up.data-unwritable", path=self.path, why=error.strerror) from error
@@ -79,6 +82,12 @@ class DataDirectory:
     def write_run(self, facts: Mapping[str, Any]) -> None:
         """Tell other commands where everything is. Holds no secrets."""
         replace_file(self.path / "run.json", json.dumps(facts, indent=2, ensure_ascii=False))
+
+    def _check_ours(self) -> None:
+        """A street is laid only into an empty directory (or a fresh file system), never among somebody's files."""
+        names = {entry.name for entry in self.path.iterdir()}
+        if "liandong.json" not in names and names - _BEFORE_A_STREET:
+            raise StorageError("liandong.up.data-foreign", path=self.path)
 
     def _check_version(self) -> None:
         path = self.path / "liandong.json"

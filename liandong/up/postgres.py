@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -117,4 +118,5 @@ def _binaries() -> Path:
 def _give_away(path: Path) -> None:
     """Let the database's user own `path` when we are root."""
     if os.geteuid() == 0:
-        shutil.chown(path, "nobody", "nogroup")
+        nobody = pwd.getpwnam("nobody")
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)

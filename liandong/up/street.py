@@ -9,14 +9,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from edge.local import ask
 from liandong.up.broker import embedded_broker, listening
 from liandong.up.layout import DataDirectory, free_port, read_run, replace_file
 from liandong.up.postgres import EmbeddedPostgres
 from liandong.up.supervisor import Part
-from protocols.errors import UnavailableError
+from protocols.errors import LiandongError, UnavailableError
 from simulators.scenario import ScenarioFiles, scenario_files
 
 HOST_ID: Final = "liandong"
@@ -109,7 +111,8 @@ class Street:
         """The gateways; each connects through a cable of the simulation."""
         for gateway in self.gateways:
             command = _liandong("edge", "run", "--config", str(self.data.path / "config" / f"{gateway}.toml"))
-            yield Part(name=gateway, command=command, ready=lambda: True)
+            home = self.data.path / gateway
+            yield Part(name=gateway, command=command, ready=partial(agent_answers, home))
 
     def import_estate(self) -> None:
         """Migrate the database and import the scenario's places, people and devices.
@@ -181,12 +184,24 @@ class Street:
         }
         lines = [f'host_id = "{HOST_ID}"']
         for name, table in tables.items():
-            lines += [f"\n[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+            lines += [
+                f"\n[{name}]",
+                *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()),
+            ]
         return "\n".join(lines) + "\n"
 
 
 def _cable_to(part: str) -> str:
     return f"cloud-{part}"
+
+
+def agent_answers(home: Path) -> bool:
+    """Whether the agent that works in the directory `home` answers at its socket."""
+    try:
+        ask(home, {"ask": "status"})
+    except LiandongError:
+        return False
+    return True
 
 
 def answers(url: str) -> bool:

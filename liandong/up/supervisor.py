@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import os
+import pwd
 import random
 import signal
 import subprocess
@@ -52,7 +53,6 @@ class _Child:
         self.process: subprocess.Popen[bytes] | None = None
         self.started_at = 0.0
         self.again_at = 0.0
-        self.restarts = 0
         self._pause_s = _FIRST_PAUSE_S
 
     def start(self) -> None:
@@ -75,7 +75,6 @@ class _Child:
         """Notice an end; start again when its pause is over."""
         if self.process is None:
             if now >= self.again_at:
-                self.restarts += 1
                 self.start()
             return
         code = self.process.poll()
@@ -108,18 +107,19 @@ class Supervisor:
         self._children: list[_Child] = []
         self._pids: dict[str, int] = {}
 
-    def start(self, *parts: Part) -> None:
-        """Start parts side by side and wait until each is ready.
+    def start(self, *parts: Part, stop: threading.Event | None = None) -> bool:
+        """Start parts side by side and wait until each is ready; False when `stop` was set meanwhile.
 
         Raises UnavailableError when one ends or is not ready in time; its log is named.
         """
+        stop = stop or threading.Event()
         fresh = [_Child(part, self._logs) for part in parts]
         for child in fresh:
             self._children.append(child)
             child.start()
-        for child in fresh:
-            _await_ready(child)
+        ready = all(_await_ready(child, stop) for child in fresh)
         self._tell()
+        return ready
 
     def run(self, stop: threading.Event) -> None:
         """Watch until `stop` is set."""
@@ -156,9 +156,10 @@ def unprivileged() -> list[str]:
     if os.geteuid() != 0:
         return []
     keep = "-all,+dac_read_search"
+    nobody = pwd.getpwnam("nobody")  # its group has another name on every distribution
     return [
-        "--reuid=nobody",
-        "--regid=nogroup",
+        f"--reuid={nobody.pw_uid}",
+        f"--regid={nobody.pw_gid}",
         "--clear-groups",
         f"--inh-caps={keep}",
         f"--ambient-caps={keep}",
@@ -168,7 +169,7 @@ def unprivileged() -> list[str]:
     ]
 
 
-def _await_ready(child: _Child) -> None:
+def _await_ready(child: _Child, stop: threading.Event) -> bool:
     deadline = time.monotonic() + child.part.ready_within_s
     while not child.part.ready():
         if child.process is None or child.process.poll() is not None:
@@ -179,7 +180,9 @@ def _await_ready(child: _Child) -> None:
             raise UnavailableError(
                 "liandong.up.part-slow", part=child.part.name, log=child.log, seconds=child.part.ready_within_s
             )
-        time.sleep(0.05)
+        if stop.wait(0.05):
+            return False
+    return True
 
 
 def _last_line(log: Path) -> str:
@@ -198,7 +201,7 @@ def _file_output(process: subprocess.Popen[bytes], path: Path) -> None:
     try:
         for line in process.stdout:
             text = line.decode("utf-8", "replace").rstrip("\n")
-            handler.emit(logging.makeLogRecord({"msg": text.replace("%", "%%"), "levelno": logging.INFO}))
+            handler.emit(logging.makeLogRecord({"msg": text, "levelno": logging.INFO}))
     finally:
         process.stdout.close()
         handler.close()

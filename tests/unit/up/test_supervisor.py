@@ -1,0 +1,49 @@
+"""The supervisor on real processes: their words in a log, a start that is broken off, a part that ends at its start."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from liandong.up.supervisor import Part, Supervisor
+from protocols.errors import UnavailableError
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    supervisor = Supervisor(tmp_path, lambda pids: None)
+    yield supervisor
+    supervisor.stop()
+
+
+def part(program: str, *, ready: bool = True) -> Part:
+    return Part(name="part", command=[sys.executable, "-c", program], ready=lambda: ready, ready_within_s=PATIENCE_S)
+
+
+def test_what_a_part_says_stands_in_its_log_as_it_said_it(supervisor: Supervisor, tmp_path: Path) -> None:
+    said = "100% of 联动, %s and {braces}"
+    assert supervisor.start(part(f"import time; print({said!r}, flush=True); time.sleep(60)"))
+    log, deadline = tmp_path / "part.log", time.monotonic() + PATIENCE_S
+    while not (log.exists() and log.read_text("utf-8")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert log.read_text("utf-8") == f"{said}\n"
+
+
+def test_ctrl_c_while_it_starts_does_not_wait_for_a_part_that_is_not_ready(supervisor: Supervisor) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert not supervisor.start(part("import time; time.sleep(60)", ready=False), stop=stop)
+
+
+def test_a_part_that_ends_at_its_start_is_named_with_its_last_words(supervisor: Supervisor, tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError) as failed:
+        supervisor.start(part("print('no such file'); raise SystemExit(1)", ready=False))
+    assert failed.value.code == "liandong.up.part-ended"
+    assert failed.value.params == {"part": "part", "log": tmp_path / "part.log", "last": "no such file"}
