@@ -6,12 +6,14 @@ Exit codes: 0 done, 1 failed, 2 used wrongly. An error is one sentence on standa
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Final
 
 from liandong.language import explain, speaker, terminal_language
+from liandong.parser import Parser
 from protocols.errors import ConfigError, LiandongError
 from protocols.messages import Language
 
@@ -30,16 +32,10 @@ COMMANDS: Final[dict[str, str]] = {
 OURS: Final = frozenset({"liandong", "protocols", "edge", "cloud", "simulators"})
 
 
-class _Parser(argparse.ArgumentParser):
-    """argparse, but a wrong call ends in the same one sentence as every other error."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise ConfigError("liandong.usage", what=message, command=self.prog)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     language = terminal_language()
+    _speak_whatever_the_terminal_can()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         parsed = _parser(words, language).parse_args(words)
@@ -57,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser(words: Sequence[str], language: Language) -> argparse.ArgumentParser:
     """The parser with only the called command filled in: an edge install never imports the cloud."""
     say = speaker(language)
-    parser = _Parser(prog="liandong", description=say("liandong.cli.about"), epilog=say("liandong.cli.epilog"))
-    parser.add_argument("--version", action="version", version=_version())
+    parser = Parser(prog="liandong", description=say("liandong.cli.about"), epilog=say("liandong.cli.epilog"))
+    parser.add_argument("--version", action="version", version=_version(), help=say("liandong.parser.version"))
     commands = parser.add_subparsers(metavar=say("liandong.cli.command"), required=True, dest="command")
     called = next((word for word in words if not word.startswith("-")), None)
     for name, module in COMMANDS.items():
@@ -77,6 +73,13 @@ def _load(module: str, command: str):  # type: ignore[no-untyped-def]  # a modul
             raise
         extra = {"up": "cloud,edge,sim", "lab": "cloud,edge,sim"}.get(command, command)
         raise ConfigError("liandong.extra-missing", command=command, module=error.name, extra=extra) from error
+
+
+def _speak_whatever_the_terminal_can() -> None:
+    """A terminal without Chinese gets question marks instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _version() -> str:

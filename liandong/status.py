@@ -37,6 +37,8 @@ def _status(arguments: argparse.Namespace, language: Language) -> int:
     if not facts:
         raise UnavailableError("liandong.status.not-running", path=arguments.data)
     parts = list(_parts(facts, say, language))
+    if not any(part["ok"] for part in parts):
+        raise UnavailableError("liandong.status.not-running", path=arguments.data)
     well = all(part["ok"] for part in parts)
     if arguments.json:
         print(json.dumps({"ok": well, "parts": parts}, ensure_ascii=False, indent=2))
