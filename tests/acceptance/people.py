@@ -50,11 +50,13 @@ class Operator(_Person):
         return self.post(f"/incidents/{number}/{action}", **body)
 
     def closes_everything(self) -> None:
-        """Leave a quiet street: what is open is closed, as an operator may."""
+        """Leave a quiet street: what is open is closed, as an operator may; 409 says that it has closed by itself."""
         for incident in self.get("/incidents?open=true"):
             for action in ("close", "false-alarm"):
                 if action in self.incident(incident["id"])["actions"]:
-                    self.does(incident["id"], action, note="end of the test")
+                    path = f"/api/v1/incidents/{incident['id']}/{action}"
+                    answer = self.client.post(path, json={"note": "end of the test"})
+                    assert answer.status_code in (200, 409), answer.text
                     break
 
 
