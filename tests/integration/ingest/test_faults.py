@@ -179,6 +179,7 @@ def states(broker: Broker) -> Iterator[list[HostState]]:
 
 
 def test_state_has_one_holder_and_a_successor(database: Database, broker: Broker, states: list[HostState]) -> None:
+    """tck-id-operational-behavior-host-application-host-id, by a lease."""
     address = BrokerAddress(port=broker.port)
     first = StateHolder(database, address, HOST, lease_s=1.5)
     second = StateHolder(database, address, HOST, lease_s=1.5)

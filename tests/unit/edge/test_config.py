@@ -90,6 +90,7 @@ def test_a_good_one_is_read_and_its_paths_begin_at_the_file(tmp_path: Path) -> N
         ("[uplink]", "[uplink]\nusername = 'a'\npassword_file = 'no'", "file-missing", {"key": "uplink.password_file"}),
         ("[uplink]", "timezone = 'Mars'\n[uplink]", "timezone", {"key": "gateway.timezone", "value": "'Mars'"}),
         ('"idle"', '"idel"', "not-allowed", {"key": "driver[0].family", "hint": "idle"}),
+        # tck-id-topic-structure-namespace-unique-device-id
         ('id = "siren-1"', 'id = "smoke-1"', "twice", {"key": "driver[0].device[1].id"}),
         ('type = "siren"', 'type = "sirene"', "not-allowed", {"key": "driver[0].device[1].type"}),
         ('device = "siren-1"', 'device = "siren-2"', "not-allowed", {"key": "rule[0].actions[0].device"}),

@@ -71,6 +71,11 @@ def test_a_reading_becomes_what_the_catalogue_says(
 
 
 def test_what_says_nothing_new_is_not_stored(normaliser: Normaliser) -> None:
+    """Report by exception; tck-id-principles-rbe-recommended is a recommendation that measurements do not follow.
+
+    tck-id-operational-behavior-data-publish-nbirth-change, tck-id-operational-behavior-data-publish-dbirth-change
+    """
+
     def worth(device: str, metric: str, *told: tuple[Value, int]) -> list[bool]:
         return [normaliser.worth_storing(reading(v, device=device, metric=metric, at_ms=t)) for v, t in told]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
@@ -16,6 +15,7 @@ from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.edge_node import Acknowledged, Action, Born, Command, EdgeNode, Stage
 from protocols.sparkplug.payload import Metric, Payload, decode, encode
 from protocols.sparkplug.state import HostState, encode_state
+from tests.unit.sparkplug.agent import View
 
 EPOCH, OLD = UUID(int=7), UUID(int=6)
 STATE = "spBv1.0/STATE/cloud"
@@ -28,37 +28,6 @@ def at(seconds: float) -> Now:
 
 def state(online: bool, timestamp_ms: int) -> bytes:
     return encode_state(HostState(online=online, timestamp_ms=timestamp_ms))
-
-
-@dataclass
-class View:
-    """An agent with a meter and a door."""
-
-    node: list[Metric] = field(default_factory=lambda: [Metric(name="CPU", datatype=DataType.DOUBLE, value=0.5)])
-    devices: dict[str, list[Metric]] = field(
-        default_factory=lambda: {
-            "meter": [Metric(name="Energy", datatype=DataType.INT32, value=-5, timestamp_ms=1)],
-            "door": [Metric(name="Open", datatype=DataType.BOOLEAN, value=False, timestamp_ms=1)],
-        }
-    )
-    live: list[str] = field(default_factory=lambda: ["meter", "door"])
-    aliases: dict[tuple[str | None, str], int] = field(default_factory=dict)
-    held: OutboxState | None = None
-
-    def node_metrics(self) -> Sequence[Metric]:
-        return self.node
-
-    def live_devices(self) -> Sequence[str]:
-        return self.live
-
-    def device_metrics(self, device: str) -> Sequence[Metric]:
-        return self.devices.get(device, [])
-
-    def alias(self, device: str | None, name: str) -> int:
-        return self.aliases.setdefault((device, name), len(self.aliases) + 2)
-
-    def outbox(self) -> OutboxState | None:
-        return self.held
 
 
 def acknowledging() -> View:
@@ -105,7 +74,12 @@ def test_will() -> None:
     """NDEATH with bdSeq and no seq, QoS 1, not retained."""
     node = EdgeNode(group="estate", node="gw1", view=View(), primary_host=None)
     will = node.connect(255, at(0))
-    # tck-id-message-flow-edge-node-birth-publish-will-message-topic, -qos, -will-retained
+    # tck-id-message-flow-edge-node-birth-publish-will-message
+    # tck-id-message-flow-edge-node-birth-publish-will-message-topic
+    # tck-id-message-flow-edge-node-birth-publish-will-message-qos
+    # tck-id-message-flow-edge-node-birth-publish-will-message-will-retained
+    # tck-id-payloads-ndeath-will-message, tck-id-payloads-ndeath-will-message-qos
+    # tck-id-payloads-ndeath-will-message-retain
     assert (will.topic, will.qos, will.retain) == ("spBv1.0/estate/NDEATH/gw1", 1, False)
     payload = decode(will.payload)
     assert payload.seq is None  # tck-id-payloads-ndeath-seq
@@ -115,6 +89,7 @@ def test_will() -> None:
 
 
 def test_without_primary_host_it_births_after_the_subscription() -> None:
+    """tck-id-message-flow-edge-node-birth-publish-connect."""
     node = EdgeNode(group="estate", node="gw1", view=View(), primary_host=None)
     node.connect(0, at(0))
     # tck-id-message-flow-edge-node-ncmd-subscribe, tck-id-message-flow-device-dcmd-subscribe
@@ -123,7 +98,14 @@ def test_without_primary_host_it_births_after_the_subscription() -> None:
 
 
 def test_waits_for_its_primary_host() -> None:
-    """tck-id-message-flow-edge-node-birth-publish-phid-wait, -phid-wait-id, -phid-wait-online."""
+    """Until its own one says online.
+
+    tck-id-message-flow-edge-node-birth-publish-phid-wait
+    tck-id-message-flow-edge-node-birth-publish-phid-wait-id
+    tck-id-message-flow-edge-node-birth-publish-phid-wait-online
+    tck-id-operational-behavior-edge-node-birth-sequence-wait
+    tck-id-operational-behavior-primary-application-state-with-multiple-servers-state-subs
+    """
     node = EdgeNode(group="estate", node="gw1", view=View(), primary_host="cloud")
     node.connect(0, at(0))
     assert STATE in node.connected()[0].filters  # type: ignore[union-attr]
@@ -169,7 +151,9 @@ def test_nbirth() -> None:
     # tck-id-topics-nbirth-bdseq-matching, tck-id-message-flow-edge-node-birth-publish-nbirth-payload-bdSeq
     assert (metrics["bdSeq"].value, metrics["bdSeq"].datatype) == (41, DataType.INT64)
     rebirth = metrics["Node Control/Rebirth"]
-    # tck-id-operational-behavior-data-commands-rebirth-datatype, -value, -name-aliases
+    # tck-id-operational-behavior-data-commands-rebirth-datatype
+    # tck-id-operational-behavior-data-commands-rebirth-value
+    # tck-id-operational-behavior-data-commands-rebirth-name-aliases
     assert (rebirth.value, rebirth.datatype, rebirth.alias) == (False, DataType.BOOLEAN, None)
     # tck-id-payloads-alias-birth-requirement
     assert all(metric.alias is not None for name, metric in metrics.items() if name != "Node Control/Rebirth")
@@ -253,7 +237,12 @@ def test_no_data_without_a_birth() -> None:
 
 
 def test_rebirth() -> None:
-    """tck-id-operational-behavior-data-commands-rebirth-action-1, -2, -3."""
+    """The whole birth sequence at once, with the same bdSeq; data follow it.
+
+    tck-id-operational-behavior-data-commands-rebirth-action-1
+    tck-id-operational-behavior-data-commands-rebirth-action-2
+    tck-id-operational-behavior-data-commands-rebirth-action-3
+    """
     node = born(bdseq=200)
     node.data("meter", [ENERGY], at(1))
     ask = Metric(name="Node Control/Rebirth", datatype=DataType.BOOLEAN, value=True)
@@ -265,7 +254,7 @@ def test_rebirth() -> None:
 
 
 def test_new_metric_is_born_before_its_first_value() -> None:
-    """tck-id-operational-behavior-data-publish-dbirth, -nbirth."""
+    """tck-id-operational-behavior-data-publish-dbirth, tck-id-operational-behavior-data-publish-nbirth."""
     node = born()
     volts = Metric(name="Volts", datatype=DataType.FLOAT, value=230.0, timestamp_ms=1)
     actions = node.data("meter", [volts], at(1))
@@ -315,7 +304,14 @@ def test_device_that_returns_in_the_middle_of_its_backlog() -> None:
 
 
 def test_primary_host_goes_offline() -> None:
-    """tck-id-message-flow-edge-node-birth-publish-phid-offline, tck-id-payloads-ndeath-will-message-publisher."""
+    """NDEATH, then the end of the connection; the next one follows.
+
+    tck-id-message-flow-edge-node-birth-publish-phid-offline
+    tck-id-payloads-ndeath-will-message-publisher
+    tck-id-operational-behavior-edge-node-termination-host-offline
+    tck-id-operational-behavior-edge-node-termination-host-offline-reconnect
+    tck-id-operational-behavior-primary-application-state-with-multiple-servers-walk
+    """
     node = born(bdseq=9)
     death, leave = node.received(STATE, state(False, 1000), at(5))
     assert isinstance(death, Publish)
@@ -333,7 +329,12 @@ def test_old_offline_is_no_reason_to_leave() -> None:
 
 
 def test_graceful_stop() -> None:
-    """tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath."""
+    """NDEATH, then DISCONNECT.
+
+    tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath
+    tck-id-operational-behavior-edge-node-intentional-disconnect-packet
+    tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt311
+    """
     node = born(bdseq=12)
     death, leave = node.stop(at(5))
     assert isinstance(death, Publish)

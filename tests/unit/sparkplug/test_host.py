@@ -113,6 +113,16 @@ def test_births_give_names_and_types() -> None:
     assert wire.host.metric(("estate", "gw2"), None, 2) is None
 
 
+def test_the_same_device_id_at_two_nodes() -> None:
+    """tck-id-topic-structure-namespace-duplicate-device-id-across-edge-node."""
+    host = Host()
+    for node in ("gw1", "gw2"):
+        host.received(f"spBv1.0/estate/NBIRTH/{node}", nbirth(), at(0))
+        host.received(f"spBv1.0/estate/DBIRTH/{node}/meter", dbirth(1), at(0))
+    assert told(host.received("spBv1.0/estate/DDEATH/gw1/meter", ddeath(2), at(1))) == ["DeviceDied"]
+    assert told(host.received("spBv1.0/estate/DDATA/gw2/meter", data(2), at(1))) == ["data 2"]
+
+
 def test_in_order_means_at_once() -> None:
     wire = Wire().born()
     assert [wire.send("DDATA", data(seq)) for seq in (2, 3)] == [["data 2"], ["data 3"]]
@@ -210,12 +220,17 @@ def test_rebirth_request() -> None:
     # tck-id-payloads-ncmd-seq, tck-id-payloads-ncmd-timestamp
     assert (payload.seq, payload.timestamp_ms) == (None, at(0).utc_ms)
     (metric,) = payload.metrics
-    # tck-id-operational-behavior-data-commands-ncmd-rebirth-name, -value
+    # tck-id-operational-behavior-data-commands-ncmd-rebirth-name
+    # tck-id-operational-behavior-data-commands-ncmd-rebirth-value
     assert (metric.name, metric.alias, metric.value) == ("Node Control/Rebirth", None, True)
 
 
 def test_device_command() -> None:
-    """tck-id-topics-dcmd-topic, tck-id-payloads-dcmd-seq, tck-id-payloads-alias-data-cmd-requirement."""
+    """By alias, with a time.
+
+    tck-id-topics-dcmd-topic, tck-id-payloads-dcmd-seq, tck-id-payloads-alias-data-cmd-requirement,
+    tck-id-payloads-name-cmd-requirement.
+    """
     metric = Metric(name="Open", alias=9, datatype=DataType.BOOLEAN, value=True, timestamp_ms=4)
     publish = command(GW, "door", (metric,), at(0))
     assert (publish.topic, publish.qos, publish.retain) == ("spBv1.0/estate/DCMD/gw1/door", 0, False)
@@ -240,7 +255,13 @@ def test_unknown_alias() -> None:
 
 
 def test_node_death() -> None:
-    """tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline and its three sisters."""
+    """The node and everything of it, by our clock.
+
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-offline
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-node-tags-stale
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-devices-offline
+    tck-id-operational-behavior-edge-node-termination-host-action-ndeath-devices-tags-stale
+    """
     wire = Wire().born(bdseq=4)
     assert wire.send("NDEATH", ndeath(3), 7) == []  # the will of the connection before
     assert wire.send("NDEATH", ndeath(None), 7) == []
@@ -268,7 +289,11 @@ def test_rebirth_starts_anew_and_hands_on_what_was_held() -> None:
 
 
 def test_device_death() -> None:
-    """tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-offline, by its own time."""
+    """The device and everything of it, by the time in the message.
+
+    tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-offline
+    tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-tags-stale
+    """
     wire = Wire().born()
     assert wire.raw("DDEATH", ddeath(2)) == [DeviceDied(node=GW, device="meter", utc_ms=55)]
     assert wire.send("DDATA", data(3)) == ["Unexplained", "ask rebirth"]

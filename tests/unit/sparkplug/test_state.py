@@ -73,14 +73,24 @@ def online_at(ms: int) -> StateHolder:
 def test_session() -> None:
     """Will with the birth's timestamp, own STATE subscribed before the birth, and the time of the stop at the end."""
     holder = StateHolder("liandong")
-    # tck-id-payloads-state-will-message-qos, -retain, -payload
+    # tck-id-payloads-state-will-message, tck-id-payloads-state-will-message-qos
+    # tck-id-payloads-state-will-message-retain, tck-id-payloads-state-will-message-payload
+    # tck-id-host-topic-phid-death-payload-timestamp-connect
     assert holder.connect(1000) == said(False, 1000)
-    # tck-id-host-topic-phid-birth-sub-required
+    # tck-id-host-topic-phid-birth-sub-required, tck-id-payloads-state-subscribe, tck-id-host-topic-phid-birth-message
+    # tck-id-message-flow-phid-sparkplug-subscription
     assert holder.connected() == [Subscribe(filters=(TOPIC,), qos=1)]
-    # tck-id-host-topic-phid-birth-payload-timestamp, tck-id-host-topic-phid-birth-qos, -retain
+    # tck-id-host-topic-phid-birth-payload-timestamp, tck-id-host-topic-phid-birth-qos
+    # tck-id-host-topic-phid-birth-retain
+    # tck-id-host-topic-phid-birth-required, tck-id-operational-behavior-host-application-connect-birth
+    # tck-id-message-flow-phid-sparkplug-state-publish, tck-id-conformance-primary-host
+    # tck-id-intro-sparkplug-host-state, tck-id-components-ph-state
+    # tck-id-operational-behavior-primary-application-state-with-multiple-servers-state
     assert holder.subscribed() == [said(True, 1000)]
     assert holder.online
-    # tck-id-host-topic-phid-death-payload-disconnect-clean
+    # tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean
+    # tck-id-operational-behavior-host-application-termination
+    # tck-id-operational-behavior-host-application-disconnect-intentional
     assert holder.stop(5000) == [said(False, 5000), Disconnect(reason="stopped", reconnect=False)]
     assert holder.received(state(False, 5000), retained=False) == []
 

@@ -32,6 +32,7 @@ from protocols.sparkplug.topics import (
     ],
 )
 def test_parse_and_build(text: str, topic: Topic) -> None:
+    """tck-id-intro-group-id-string, tck-id-intro-edge-node-id-string, tck-id-intro-device-id-string."""
     assert parse(text) == topic
     assert node_topic(topic.group, topic.type, topic.node, topic.device) == text
 
@@ -54,6 +55,7 @@ def test_state_topic() -> None:
         "spBv1.0/g/XDATA/n",
         "spBv1.0/g/STATE/n",
         "spBv1.0//NDATA/n",
+        "spBv1.0/+/NDATA/n",  # tck-id-topic-structure-namespace-valid-group-id
         "spBv1.0/g/NDATA/+",  # tck-id-topic-structure-namespace-valid-edge-node-id
         "spBv1.0/g/DDATA/n/a#",  # tck-id-topic-structure-namespace-valid-device-id
         "spBv1.0/STATE/a/b",
@@ -67,6 +69,11 @@ def test_no_topic(text: str) -> None:
 
 @pytest.mark.parametrize("part", ["", "a/b", "a+", "#"])
 def test_build_refuses_what_no_topic_can_carry(part: str) -> None:
+    """tck-id-intro-group-id-chars, tck-id-intro-edge-node-id-chars, tck-id-intro-device-id-chars."""
+    with pytest.raises(ProtocolError):
+        node_topic(part, MessageType.NDATA, "n")
+    with pytest.raises(ProtocolError):
+        node_topic("g", MessageType.DDATA, "n", part)
     with pytest.raises(ProtocolError):
         node_topic("g", MessageType.NDATA, part)
     with pytest.raises(ProtocolError):
