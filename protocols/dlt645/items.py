@@ -6,6 +6,7 @@ first, with a fixed number of decimals. A number whose bytes are all FF is absen
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -73,9 +74,9 @@ def _written(shape: Shape, text: str) -> str:
 
 def write_number(form: Form, value: float) -> bytes:
     """The bytes of `value` in `form` (a number), low byte first. Raises ProtocolError when it does not fit."""
-    number = round(abs(value) * 10**form.decimals)
-    top = 10 ** (2 * form.size) // (10 if form.signed else 1) - 1
-    if form.shape != "number" or number > top or (value < 0 and not form.signed):
+    number = round(abs(value) * 10**form.decimals) if math.isfinite(value) else -1
+    top = (8 if form.signed else 10) * 10 ** (2 * form.size - 1) - 1  # a signed number gives its highest bit away
+    if number < 0 or form.shape != "number" or number > top or (value < 0 and not form.signed):
         raise ProtocolError("protocols.dlt645.value", value=value, size=form.size, decimals=form.decimals)
     data = bytearray.fromhex(f"{number:0{2 * form.size}d}")
     if value < 0:

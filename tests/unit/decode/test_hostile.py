@@ -1,0 +1,166 @@
+"""No bytes make an explainer raise, hang, or answer with more than they hold; what is sent is read back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liandong.decode import DECODERS
+from protocols import cjt188, dlt645, gb26875, osdp
+from protocols.evadts.dex import Identity, data_blocks
+from protocols.modbus import seal
+
+CASES = Path(__file__).parents[2] / "cases"
+KINDS = ("cjt188", "dex", "dlt645", "gb26875", "modbus", "osdp")
+
+
+def published(kind: str) -> list[bytes]:
+    text = (CASES / kind / "seen-in-the-field.txt").read_text("utf-8")
+    return [bytes.fromhex(line.partition("|")[0]) for line in text.splitlines()]
+
+
+SEEDS: dict[str, list[bytes]] = {
+    "cjt188": published("cjt188"),
+    "dlt645": published("dlt645"),
+    "gb26875": published("gb26875"),
+    "dex": [
+        b"\x05\x10\x30",
+        Identity(id="LIA0000001").request("R"),
+        *data_blocks(b"DXS*LIA0000001*VA*V0/6*1\r\n" * 12),
+    ],
+    "modbus": [
+        seal(bytes([1, 3, 0, 0, 0, 2])),
+        seal(bytes([1, 3, 4, 0x43, 0x66, 0x80, 0])),
+        bytes(5) + b"\6\1\4\0\0\0\1",
+    ],
+    "osdp": [(CASES / "osdp" / "sia_1-poll-cycle.osdpcap").read_bytes(), bytes.fromhex("FF530008000460EBAA")],
+}
+
+small = st.integers(0, 255)
+built: dict[str, st.SearchStrategy[bytes]] = {
+    "dlt645": st.builds(
+        lambda control, data: dlt645.encode(dlt645.Frame(address="000000000161", control=control, data=data)),
+        small,
+        st.binary(max_size=60),
+    ),
+    "cjt188": st.builds(
+        lambda meter, control, data: cjt188.encode(
+            cjt188.Frame(meter=meter, address="00000000000001", control=control, data=data)
+        ),
+        small,
+        st.sampled_from([0x01, 0x81, 0x84, 0xC1, 0x04, 0x77]),
+        st.one_of(st.binary(max_size=60), st.binary(max_size=50).map(lambda b: b"\x1f\x90" + b)),
+    ),
+    "gb26875": st.builds(
+        lambda command, time, kind, count, data: gb26875.encode(
+            gb26875.Frame(sequence=1, command=command, time=time, data=bytes([kind, count]) + data)
+        ),
+        small,
+        st.binary(min_size=6, max_size=6),
+        st.one_of(st.sampled_from(sorted(gb26875.OBJECTS)), small),
+        small,
+        st.binary(max_size=150),
+    ),
+    "osdp": st.builds(
+        lambda reply, code, data, crc, block: osdp.encode(
+            osdp.Packet(address=1, reply=reply, sequence=1, code=code, data=data, crc=crc, security=block)
+        ),
+        st.booleans(),
+        st.one_of(st.sampled_from(sorted({*osdp.COMMANDS, *osdp.REPLIES})), small),
+        st.binary(max_size=40),
+        st.booleans(),
+        st.none() | st.binary(min_size=1, max_size=3),
+    ),
+    "modbus": st.one_of(
+        st.builds(lambda function, data: seal(bytes([1, function]) + data), small, st.binary(max_size=20)),
+        st.builds(lambda pdu: b"\0\1\0\0\0" + bytes([len(pdu) + 1, 9]) + pdu, st.binary(min_size=2, max_size=20)),
+    ),
+    "dex": st.lists(st.sampled_from([b"\x10", b"\x01", b"\x02", b"\x03", b"\x17", b"\x16", b"\x05", b"ID1*A\r\n"])).map(
+        b"".join
+    ),
+}
+
+
+@st.composite
+def hostile(draw: st.DrawFn, kind: str) -> bytes:
+    pieces = draw(st.lists(st.one_of(st.sampled_from(SEEDS[kind]), built[kind], st.binary(max_size=40)), max_size=4))
+    data = bytearray(b"".join(pieces))
+    for place, value in draw(st.lists(st.tuples(st.integers(0, 400), small), max_size=3)):
+        if place < len(data):
+            data[place] = value
+    return bytes(data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data)
+
+
+def sound(kind: str, document: dict[str, Any], size: int) -> None:
+    json.dumps(document, ensure_ascii=False, allow_nan=False)
+    assert document["kind"] == kind
+    assert document["ok"] is all(finding["level"] != "error" for finding in document["findings"])
+    assert sum(len(frame["raw"]) // 2 for frame in document["frames"]) <= size
+    for finding in document["findings"]:
+        assert not finding["what"].startswith("protocols."), finding
+        assert "{" not in finding["what"], finding
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_comes(kind: str) -> None:
+    @given(hostile(kind))
+    def run(data: bytes) -> None:
+        sound(kind, DECODERS[kind](data), len(data))
+
+    run()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        b"\x68",
+        b"\xfe",
+        b"@@",
+        b"@",
+        b"\x53",
+        b"\xff\x53\x00\xa0\x05\x00\x60",
+        b"\x10\x02",
+        b"\x16",
+        b"\x01\x03\xfa\x01",
+        b"\x00",
+    ],
+)
+def test_a_quarter_of_a_megabyte_of_the_same(kind: str, pattern: bytes) -> None:
+    data = pattern * (250_000 // len(pattern))
+    document = DECODERS[kind](data)
+    sound(kind, document, len(data))
+    assert len(document["findings"]) <= 500
+
+
+@pytest.mark.parametrize("module", [dlt645, cjt188, gb26875], ids=lambda module: str(module.__name__))
+def test_a_line_read_in_pieces_gives_the_same_frames(module: Any) -> None:
+    kind = module.__name__.rpartition(".")[2]
+
+    @given(st.lists(st.one_of(built[kind], st.binary(max_size=5)), max_size=4).map(b"".join), st.integers(1, 7))
+    def run(data: bytes, step: int) -> None:
+        at_once, piecewise = [], []
+        rest = data
+        while True:
+            used, frame = module.take(rest)
+            rest = rest[used:]
+            if frame is None:
+                break
+            at_once.append(frame)
+        rest = b""
+        for place in range(0, len(data), step):
+            rest += data[place : place + step]
+            while True:
+                used, frame = module.take(rest)
+                rest = rest[used:]
+                if frame is None:
+                    break
+                piecewise.append(frame)
+        assert piecewise == at_once
+
+    run()
