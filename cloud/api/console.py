@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
@@ -38,12 +39,9 @@ def overview(who: SignedIn, given: Given) -> Json:
     scope = who.require_console()
     with given.database.transaction() as tx:
         row = tx.one(load("views")["overview"], scope.params())
-        people = views.responder_rows(tx, scope.params(), now())
     assert row is not None
-    on_duty = sum(person["status"] != "off-duty" for _, person in people)
     return dict(row) | {
         "open": dict.fromkeys(("P1", "P2", "P3", "P4"), 0) | (row["open"] or {}),
-        "responders": {"on_duty": on_duty, "total": len(people)},
         "mode": "regular",
     }
 
@@ -98,7 +96,7 @@ def incident(incident_id: int, who: SignedIn, request: Request, given: Given) ->
     """Everything about one incident."""
     with working(given.database, given.places, now(), who.id) as work:
         place_id = _case_place(work.tx, who, incident_id)
-        _audit(work.tx, who, request, "incident.view", incident_id, place_id)
+        _audit_view(work.tx, work.now, who, request, "incident.view", str(incident_id), place_id)
         return desk.detail(work, incident_id)
 
 
@@ -121,7 +119,7 @@ def responders(who: SignedIn, request: Request, given: Given) -> list[Json]:
     """People who can be asked, with their positions while on duty. The view is logged."""
     scope, moment = who.require_console(), now()
     with given.database.transaction() as tx:
-        _audit(tx, who, request, "responders.view", None, None)
+        _audit_view(tx, moment, who, request, "responders.view")
         return [row for _, row in views.responder_rows(tx, scope.params(), moment)]
 
 
@@ -150,6 +148,17 @@ def _require(tx: Transaction, who: Who, row: Json | None, unknown: RefusedError)
     return place_id
 
 
-def _audit(tx: Transaction, who: Who, request: Request, action: str, subject: int | None, place: int | None) -> None:
-    told = None if subject is None else str(subject)
-    audit.record(tx, now(), action, person=who.id, subject=told, place=place, address=address(request))
+def _audit(tx: Transaction, who: Who, request: Request, action: str, subject: int, place: int | None) -> None:
+    audit.record(tx, now(), action, person=who.id, subject=str(subject), place=place, address=address(request))
+
+
+def _audit_view(
+    tx: Transaction,
+    moment: datetime,
+    who: Who,
+    request: Request,
+    action: str,
+    subject: str | None = None,
+    place: int | None = None,
+) -> None:
+    audit.view(tx, moment, action, person=who.id, subject=subject, place=place, address=address(request))

@@ -33,6 +33,7 @@ _STATUS: Final = {
     "cloud.simulation.none": 404,
     "cloud.history.span": 422,
     "cloud.note.empty": 422,
+    "cloud.command.output": 422,
     "cloud.password.short": 422,
     "cloud.password.long": 422,
 }

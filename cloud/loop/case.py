@@ -120,11 +120,15 @@ def call_off(work: Work, case: Case) -> bool:
 
 
 def end(work: Work, case: Case, step: loop.Step, outcome: str) -> None:
-    """Close or void: nobody is sought any more, every alarm of the case is cleared and counts as seen."""
+    """Close or void: nobody is sought any more, and every alarm of the case counts as seen.
+
+    What only a person clears (an SOS call) is cleared. A condition that still holds stays an active alarm until it is
+    gone: a detector that goes on telling of smoke is not out of sight because somebody closed its incident.
+    """
     call_off(work, case)
     reason = to_json({"incident": outcome})
     which = {"incident": case.id, "now": work.now, "reason": reason, "alarm": None, "person": work.person}
-    for name in ("clear_all", "acknowledge"):
+    for name in ("clear_ended", "acknowledge"):
         work.touched.alarms |= {row["id"] for row in work.tx.fetch(load("alarms")[name], which)}
     move(work, case, step, outcome)
     # The address goes from the phones of those who came, the building from the phones of all who were asked.

@@ -57,8 +57,14 @@ SELECT id, incident_id FROM alarm WHERE rule_code = %(rule)s AND device_id = %(d
 -- clear: the condition of an alarm is gone
 UPDATE alarm SET cleared_at = %(at)s, cleared_reason = %(reason)s WHERE id = %(id)s AND cleared_at IS NULL RETURNING id;
 
--- clear_all: a person, or the end of the incident, clears what is still active
-UPDATE alarm SET cleared_at = %(now)s, cleared_reason = %(reason)s WHERE incident_id = %(incident)s AND cleared_at IS NULL RETURNING id;
+-- clear_ended: with its incident ends what nothing else would clear; a condition that still holds stays active until it is gone
+UPDATE alarm SET cleared_at = %(now)s, cleared_reason = %(reason)s
+WHERE incident_id = %(incident)s AND cleared_at IS NULL AND NOT EXISTS (
+    SELECT FROM rule_state JOIN rule ON rule.code = rule_state.rule_code
+    WHERE rule_state.rule_code = alarm.rule_code AND rule_state.device_id = alarm.device_id AND rule.enabled
+      AND rule_state.phase IN ('firing', 'clearing')
+      AND (rule.body #>> '{when,type}' <> 'event' OR rule.body #>> '{when,clear_kind}' IS NOT NULL))
+RETURNING id;
 
 -- acknowledge: somebody has seen these alarms
 UPDATE alarm SET acknowledged_at = %(now)s, acknowledged_by = %(person)s

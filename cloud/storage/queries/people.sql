@@ -47,6 +47,12 @@ UPDATE person SET language = %(language)s WHERE id = %(person)s;
 INSERT INTO audit (at, person_id, action, subject, place_id, detail, address)
 VALUES (%(now)s, %(person)s, %(action)s, %(subject)s, %(place)s, %(detail)s, %(address)s);
 
+-- audit_view: who looked at what; again within the time that `since` begins is the same look
+INSERT INTO audit (at, person_id, action, subject, place_id, detail, address)
+SELECT %(now)s, %(person)s, %(action)s, %(subject)s, %(place)s, %(detail)s, %(address)s
+WHERE NOT EXISTS (SELECT FROM audit WHERE person_id = %(person)s AND at > %(since)s AND action = %(action)s
+                  AND subject IS NOT DISTINCT FROM %(subject)s AND address IS NOT DISTINCT FROM %(address)s);
+
 -- responder: whether a person can be asked
 SELECT on_duty, lat, lon, located_at FROM responder WHERE person_id = %(person)s;
 

@@ -118,4 +118,11 @@ SELECT
      LEFT JOIN place ON place.id = device.place_id
      WHERE device.code <> '' AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[])
                                   OR (%(unplaced)s AND device.place_id IS NULL))) AS devices,
+    (SELECT jsonb_build_object('on_duty', count(*) FILTER (WHERE responder.on_duty OR under_way), 'total', count(*))
+     FROM responder JOIN person ON person.id = responder.person_id,
+          LATERAL (SELECT EXISTS (SELECT FROM assignment WHERE assignment.person_id = responder.person_id AND assignment.ended_at IS NULL)) AS doing (under_way)
+     WHERE person.disabled_at IS NULL AND EXISTS (
+         SELECT FROM role_grant JOIN place ON place.id = role_grant.place_id
+         WHERE role_grant.person_id = responder.person_id AND role_grant.role IN ('volunteer', 'grid-worker')
+           AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR place.path = ANY (%(above)s::text[])))) AS responders,
     (SELECT id FROM stream_head) AS newest;

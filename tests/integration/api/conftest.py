@@ -27,12 +27,14 @@ from cloud.handlers import handlers
 from cloud.identity import sessions
 from cloud.listener import Listener
 from cloud.loop.alarms import IngestJudge, load_rules
+from cloud.loop.commands import Courier
 from cloud.metrics import Metrics
 from cloud.registry.estate import import_estate
 from cloud.storage.database import Database
 from cloud.storage.migrate import migrate
 from cloud.storage.places import Places
 from protocols.events import Event, Observation, Reading
+from protocols.sparkplug.actions import Publish
 
 ESTATE = Path(__file__).parents[3] / "simulators" / "scenarios" / "peach-garden" / "estate.toml"
 
@@ -60,10 +62,19 @@ class Street:
     port: int = 0
     services: Services | None = None
 
+    sent: list[Publish] = field(default_factory=list)
+    broker: bool = True
+
     def __post_init__(self) -> None:
         with self.database.transaction() as tx:
             self.judge = IngestJudge(load_rules(tx, builtin_rules()), policy.builtin(), self.places)
-        self.due = DueWorker(self.database, self.places, handlers(self.judge.judge, {}))
+        self.due = DueWorker(self.database, self.places, handlers(self.judge.judge, {}, Courier("cloud", self._send)))
+
+    def _send(self, message: Publish) -> bool:
+        """The broker connection: what is sent is kept, unless the broker is away."""
+        if self.broker:
+            self.sent.append(message)
+        return self.broker
 
     def observe(self, device: str, observed: dict[str, Any] | str, at_ms: int | None = None) -> None:
         """A device measured `{metric: value}`, or told an event."""

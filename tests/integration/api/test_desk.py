@@ -53,8 +53,7 @@ def test_a_false_alarm_voids_the_incident_and_sends_everybody_home(served: Stree
         phone.post(f"/api/v1/offers/{offer['id']}/accept", json=action())
         detail = _do(console, 1, "false-alarm", "toast")
         assert (detail["state"], detail["outcome"], detail["actions"]) == ("void", "false-alarm", ["note"])
-        assert [alarm["active"] for alarm in detail["alarms"]] == [False]
-        assert console.get("/api/v1/alarms").json() == []
+        assert [(alarm["active"], alarm["acknowledged"]) for alarm in detail["alarms"]] == [(True, True)]
         mine = phone.get("/api/v1/me").json()
         assert (mine["assignment"]["state"], mine["assignment"]["place"]) == ("released", None)
         late = console.post("/api/v1/incidents/1/dispatch")
@@ -62,12 +61,38 @@ def test_a_false_alarm_voids_the_incident_and_sends_everybody_home(served: Stree
         assert (
             _do(console, 1, "notes", "checked on the camera")["timeline"][-1]["data"]["note"] == "checked on the camera"
         )
-        # It smokes on: the same condition raises nothing new before it was gone.
+        # It smokes on: nothing new is raised before it was gone, and until then it stays in sight.
         served.observe("smoke-502", {"smoke": True})
-        assert console.get("/api/v1/alarms").json() == []
+        assert [(a["active"], a["acknowledged"]) for a in console.get("/api/v1/alarms").json()] == [(True, True)]
         served.observe("smoke-502", {"smoke": False})
+        assert console.get("/api/v1/alarms").json() == []
+        assert console.get("/api/v1/incidents/1").json()["timeline"][-1]["kind"] == "alarm-cleared"
         served.observe("smoke-502", {"smoke": True})
-        assert len(console.get("/api/v1/alarms").json()) == 1
+        (again,) = console.get("/api/v1/alarms").json()
+        assert (again["acknowledged"], again["incident_id"]) == (False, 2)
+
+
+def test_what_only_a_person_clears_ends_with_its_incident(served: Street) -> None:
+    served.observe("sos-301", "sos")
+    with served.signed_in("chenjing") as console:
+        detail = _do(console, 1, "close", "she is well")
+        assert [(alarm["active"], alarm["acknowledged"]) for alarm in detail["alarms"]] == [(False, True)]
+        served.observe("sos-301", "sos")
+        (again,) = console.get("/api/v1/alarms").json()
+        assert (again["acknowledged"], again["incident_id"]) == (False, 2)
+
+
+def test_one_look_is_one_row_of_the_audit_log(served: Street) -> None:
+    served.observe("smoke-502", {"smoke": True})
+    with served.signed_in("chenjing") as console:
+        for _ in range(3):
+            assert console.get("/api/v1/incidents/1").status_code == 200
+            assert console.get("/api/v1/responders").status_code == 200
+    looks = served.rows("SELECT action, subject, place_id IS NOT NULL AS placed FROM audit WHERE action LIKE '%%.view'")
+    assert sorted((row["action"], row["subject"], row["placed"]) for row in looks) == [
+        ("incident.view", "1", True),
+        ("responders.view", None, False),
+    ]
 
 
 def test_call_off_and_dispatch_again(served: Street) -> None:
