@@ -19,8 +19,10 @@ from liandong.language import Say, speaker
 from liandong.up.layout import DataDirectory, demand_free
 from liandong.up.street import Choices, Street
 from liandong.up.supervisor import Supervisor
-from protocols.errors import ConfigError
+from protocols.errors import ConfigError, StorageError
 from protocols.messages import Language
+
+_log = logging.getLogger("liandong.up")
 
 
 def register(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -62,6 +64,11 @@ def _up(arguments: argparse.Namespace, language: Language) -> int:
             speed=arguments.speed,
         )
         return _run(Street(data, choices), stop, speaker(language), language)
+    except BrokenPipeError:
+        raise  # who read what we say is gone; no fault of the directory
+    except OSError as error:
+        where, why = error.filename or data.path, error.strerror or str(error)
+        raise StorageError("liandong.up.data-unwritable", path=where, why=why) from error
     finally:
         data.close()
 
@@ -73,7 +80,10 @@ def _run(street: Street, stop: threading.Event, say: Say, language: Language) ->
         print(f"  {say('liandong.up.step-' + step)} …", file=sys.stderr, flush=True)
 
     def remember(pids: Mapping[str, int]) -> None:
-        street.data.write_run({**street.facts(), "pids": pids})
+        try:
+            street.data.write_run({**street.facts(), "pids": pids})
+        except OSError as error:  # a full disk must not end what runs
+            _log.warning("run.json not written error=%s", error)
 
     street.prepare()
     supervisor = Supervisor(street.logs, remember)

@@ -219,11 +219,13 @@ def _liandong(*words: str) -> list[str]:
 
 def _once(*words: str) -> str:
     """Run a command of ours to its end and give what it printed."""
-    done = subprocess.run(_liandong(*words), capture_output=True, text=True, timeout=120, check=False, cwd="/")
+    command, within_s = " ".join(words[:2]), 120
+    try:
+        done = subprocess.run(_liandong(*words), capture_output=True, text=True, timeout=within_s, check=False, cwd="/")
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError("liandong.up.command-slow", command=command, seconds=within_s) from error
     if done.returncode != 0:
-        raise UnavailableError(
-            "liandong.up.command-failed", command=" ".join(words[:2]), why=done.stderr.strip()[-500:]
-        )
+        raise UnavailableError("liandong.up.command-failed", command=command, why=done.stderr.strip()[-500:])
     return done.stdout
 
 

@@ -75,7 +75,7 @@ class _Child:
         """Notice an end; start again when its pause is over."""
         if self.process is None:
             if now >= self.again_at:
-                self.start()
+                self._start_again(now)
             return
         code = self.process.poll()
         if code is None:
@@ -84,6 +84,13 @@ class _Child:
         pause = self._pause_s * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, no secret
         _log.warning("part=%s ended code=%s restart_in_s=%.1f log=%s", self.part.name, code, pause, self.log)
         self.process, self.again_at = None, now + pause
+
+    def _start_again(self, now: float) -> None:
+        try:
+            self.start()
+        except OSError as error:  # no memory or no process left for it: later, perhaps
+            self.again_at = now + _LONGEST_PAUSE_S
+            _log.warning("part=%s not started error=%s", self.part.name, error)
 
     def stop(self) -> None:
         if self.process is None or self.process.poll() is not None:
@@ -194,9 +201,16 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else ""
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """Drops the lines that a full disk does not take: a part whose words nobody reads would stand still."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Nothing."""
+
+
 def _file_output(process: subprocess.Popen[bytes], path: Path) -> None:
     """Copy a child's output into its log until it ends; two files of 5 MB at most."""
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler = _LogFile(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
     assert process.stdout is not None
     try:
         for line in process.stdout:

@@ -36,6 +36,17 @@ def test_what_a_part_says_stands_in_its_log_as_it_said_it(supervisor: Supervisor
     assert log.read_text("utf-8") == f"{said}\n"
 
 
+def test_a_log_that_cannot_be_written_does_not_hold_up_a_part(supervisor: Supervisor, tmp_path: Path) -> None:
+    (tmp_path / "part.log").mkdir()
+    done = tmp_path / "done"
+    program = f"import pathlib, time; print('x' * 1_000_000, flush=True); pathlib.Path({str(done)!r}).touch()"
+    supervisor.start(part(f"{program}; time.sleep(60)"))
+    deadline = time.monotonic() + PATIENCE_S
+    while not done.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert done.exists()
+
+
 def test_ctrl_c_while_it_starts_does_not_wait_for_a_part_that_is_not_ready(supervisor: Supervisor) -> None:
     stop = threading.Event()
     stop.set()
