@@ -1,0 +1,74 @@
+"""The fault lab: a short run finds nothing, and the same run finds what is broken on purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KEYS = {
+    *("scenario", "seed", "faults", "observed", "stored", "lost", "duplicated", "altered", "misordered", "thinned"),
+    *("before_outbox", "ram_bound", "commit_latency_ms"),
+}
+MOST_MEMORY_LOST = 60  # of each kill: seven meters, asked twice a second, in at most two seconds, and as much again
+
+
+def run_lab(*options: str) -> tuple[int, dict[str, Any], str]:
+    """Exit code, report and progress of ``liandong lab run``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "liandong", "lab", "run", *options, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+        env={**os.environ, "LIANDONG_LANG": "en"},
+    )
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+@pytest.mark.timeout(450)
+def test_a_short_lab_loses_nothing_doubles_nothing_changes_nothing(tmp_path: Path, report: list[str]) -> None:
+    page = tmp_path / "lab.html"
+    code, found, said = run_lab("short", "--seed", "1", "--html", str(page))
+    assert found.keys() >= KEYS, said
+    assert (found["lost"], found["duplicated"], found["altered"]) == (0, 0, 0), (found["examples"], said)
+    assert (code, found["ok"], found["drained"]) == (0, True, True), said
+    assert found["faults"] >= 8, found["kinds"]
+    assert found["observed"] > 200
+    kills = sum(found["kinds"].get(kind, {"injected": 0})["injected"] for kind in ("kill-edge", "power-cut"))
+    assert found["ram_bound"] <= kills * MOST_MEMORY_LOST
+    text = page.read_text("utf-8")
+    assert "<svg" in text
+    assert "http" not in text, "the page needs nothing from elsewhere"
+    report.append(
+        f"fault lab, short: {found['faults']} of {found['injected']} faults hit, {found['observed']} observations,"
+        f" {found['lost']} lost, {found['duplicated']} doubled, {found['altered']} altered,"
+        f" {found['ram_bound']} in memory when killed, commit p50 {found['commit_latency_ms']['p50']} ms"
+    )
+
+
+@pytest.mark.timeout(450)
+def test_without_acknowledgements_the_lab_finds_losses(report: list[str]) -> None:
+    code, found, said = run_lab("short", "--seed", "1", "--sabotage", "no-acknowledgement")
+    assert found.get("lost", 0) > 0, said
+    assert code == 1
+    report.append(f"fault lab without acknowledgements: {found['lost']} of {found['observed']} lost")
+
+
+@pytest.mark.timeout(450)
+def test_with_received_sets_outside_the_transaction_the_lab_finds_doubles(report: list[str]) -> None:
+    code, found, said = run_lab("database", "--seed", "1", "--sabotage", "received-apart")
+    assert found.get("duplicated", 0) > 0, said
+    assert code == 1
+    report.append(f"fault lab with received sets stored apart: {found['duplicated']} doubled")
+
+
+def test_an_unknown_scenario_is_one_sentence() -> None:
+    code, found, said = run_lab("nothing")
+    assert (code, found) == (2, {})
+    assert said.startswith("liandong: There is no lab scenario nothing. There are: ")

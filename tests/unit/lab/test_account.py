@@ -1,0 +1,90 @@
+"""The comparison of ledger and database, held against cases that can be counted by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from liandong.lab.account import Account, Interruption, compare
+from liandong.lab.stored import Content, Key, Row
+from simulators.ledger import Observation
+
+GATEWAY = {"meter-1": "gw-1", "water-1": "gw-2", "door-1": "gw-2", "smoke-1": "gw-2", "vending-1": "gw-1"}
+LATER = 10_000_000
+
+
+def shown(device: str, metric: str, counter: int, value: object, at_ms: int) -> Observation:
+    return Observation(device=device, metric=metric, counter=counter, value=value, at_ms=at_ms)
+
+
+def row(*key: object, at_ms: int = 0, committed_ms: float | None = None) -> Row:
+    return Row(key=key, at_ms=at_ms, committed_ms=committed_ms)
+
+
+def account(ledger: Sequence[Observation], rows: Sequence[Row], *broken: Interruption) -> Account:
+    content = Content(rows=rows, gateway_of=GATEWAY, poison=0, thinned=0)
+    return compare(ledger, content, LATER, broken)
+
+
+def test_what_is_stored_once_in_order_is_well_and_timed() -> None:
+    ledger = [shown("meter-1", "energy-total", n, 100.0 + n, 1000 * n) for n in (1, 2, 3)]
+    rows = [row("meter-1", "energy-total", 100.0 + n, at_ms=1000 * n, committed_ms=1000 * n + 40) for n in (1, 2, 3)]
+    found = account(ledger, rows)
+    assert (found.observed, found.stored) == (3, 3)
+    assert [found.lost, found.duplicated, found.altered, found.misordered, found.unconfirmed] == [[], [], [], [], []]
+    assert found.latency == [(1000, 40), (2000, 40), (3000, 40)]
+
+
+def test_lost_doubled_altered_and_late_are_told_apart() -> None:
+    ledger = [shown("meter-1", "energy-total", n, float(n), 1000 * n) for n in (1, 2, 3, 4)]
+    keys: list[Key] = [("meter-1", "energy-total", value) for value in (1.0, 3.0, 2.0, 3.0, 9.0)]
+    found = account(ledger, [row(*key) for key in keys])
+    assert [one.key[2] for one in found.lost] == [4.0]
+    assert [key[2] for key in found.duplicated] == [3.0]
+    assert [key[2] for key in found.altered] == [9.0]
+    assert [key[2] for key in found.misordered] == [2.0]
+
+
+def test_a_kill_excuses_telemetry_of_the_last_seconds_of_its_gateway_only() -> None:
+    kill = Interruption(gateway="gw-1", from_ms=10_000, to_ms=10_000, killed=True)
+    ledger = [
+        shown("meter-1", "energy-total", 1, 1.0, 7_900),
+        shown("meter-1", "energy-total", 2, 2.0, 9_500),
+        shown("meter-1", "energy-total", 3, 3.0, 10_600),
+        shown("water-1", "volume", 1, 1.0, 9_900),
+    ]
+    found = account(ledger, [], kill)
+    assert [one.counter for one in found.ram_bound] == [2]
+    assert [(one.key[0], one.counter) for one in found.lost] == [("meter-1", 1), ("water-1", 1), ("meter-1", 3)]
+
+
+def test_a_card_that_cannot_wait_is_told_apart_from_a_sale_that_can() -> None:
+    kill = [Interruption(gateway=g, from_ms=5_000, to_ms=5_000, killed=True) for g in ("gw-1", "gw-2")]
+    ledger = [
+        shown("door-1", "card", 1, "H10301:1:1", 4_900),
+        shown("vending-1", "vending.sale/11", 7, 200, 4_900),
+    ]
+    found = account(ledger, [], *kill)
+    assert [one.key[1] for one in found.before_outbox] == ["card"]
+    assert [one.key for one in found.lost] == [("vending-1", "vending.sale", "11", 7, 200)]
+
+
+def test_states_are_compared_by_their_changes_each_with_its_own_time() -> None:
+    ledger = [shown("smoke-1", "smoke", n, value, 1000 * n) for n, value in enumerate((False, False, True, False), 1)]
+    rows = [row("smoke-1", "smoke", value, at, at_ms=at) for value, at in ((False, 1000), (False, 2000), (True, 3000))]
+    found = account(ledger, rows)
+    assert found.observed == 3
+    assert [one.key for one in found.lost] == [("smoke-1", "smoke", False, 4000)]
+    assert not found.altered
+
+
+def test_a_meter_that_carries_its_own_time_keeps_it() -> None:
+    ledger = [shown("water-1", "volume", 1, 5.0, 1000)]
+    assert not account(ledger, [row("water-1", "volume", 5.0, at_ms=1000)]).altered
+    assert account(ledger, [row("water-1", "volume", 5.0, at_ms=1001)]).altered
+
+
+def test_what_a_killed_gateway_read_without_asking_again_is_no_alteration() -> None:
+    kill = Interruption(gateway="gw-1", from_ms=5_000, to_ms=5_000, killed=True)
+    unasked = row("meter-1", "energy-total", 4.0, at_ms=4_800)
+    assert account([], [unasked], kill).unconfirmed == [unasked.key]
+    assert account([], [unasked]).altered == [unasked.key]
