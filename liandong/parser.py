@@ -37,6 +37,17 @@ class Parser(argparse.ArgumentParser):
         self._optionals.title = say("liandong.parser.options")
         self.add_argument("-h", "--help", action="help", help=say("liandong.parser.help"))
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read the words with flags first: `decode KIND --hex FILE` leaves argparse before 3.12.7 without its FILE."""
+        if (
+            args is not None
+            and "--" not in args
+            and any(action.nargs == "?" for action in self._get_positional_actions())
+        ):
+            flags = {name for action in self._actions if action.nargs == 0 for name in action.option_strings}
+            args = sorted(args, key=lambda word: word not in flags)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> None:  # type: ignore[override]
         """Raise ConfigError with the sentence for what argparse found."""
         for pattern, code in _FAULTS:

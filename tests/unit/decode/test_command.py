@@ -65,6 +65,12 @@ def test_a_file_with_a_frame_a_line(decode: Command, kind: str, name: str, count
     assert not done.document["ok"]
 
 
+def test_flags_stand_anywhere(decode: Command) -> None:
+    path = str(CASES / "dlt645" / "seen-in-the-field.txt")
+    for words in (["--hex", "--json", "dlt645", path], ["dlt645", "--hex", path, "--json"], ["dlt645", path, "--hex"]):
+        assert len(decode(*words).document["frames"]) == 6
+
+
 def test_an_osdpcap_file(decode: Command) -> None:
     done = decode("osdp", str(CASES / "osdp" / "sia_1-poll-cycle.osdpcap"))
     assert (done.code, done.document["ok"], len(done.document["frames"])) == (0, True, 16)
