@@ -59,6 +59,7 @@ class DriverContext(Protocol):
 
         With `durable` (or with `state`) it returns only once they are on the disk: then the source may be acknowledged.
         Blocks at most `timeout_s` when the agent is behind; raises UnavailableError then, and nothing was taken.
+        With `durable` or `state` it raises StorageError, too, when the disk refuses: nothing was taken then, either.
         """
 
     def status(

@@ -19,7 +19,7 @@ from edge.drivers.osdp.panel import OFF, ON, ON_TIMED, Local, Panel, Told, nobod
 from edge.drivers.osdp.reader import Reader
 from edge.drivers.port import DriverContext
 from protocols.access.door import Fact, Release, Restore, Step, Unlock
-from protocols.errors import DeviceError, LiandongError, RefusedError, UnavailableError
+from protocols.errors import DeviceError, LiandongError, RefusedError, StorageError, UnavailableError
 from protocols.events import Observation, Value
 
 _TICK_S: Final = 0.025  # the library must be called every 20 to 50 ms
@@ -276,7 +276,7 @@ class OsdpDriver:
     # What the agent is told.
 
     def _tell(self, ctx: DriverContext, observations: list[Observation]) -> None:
-        """Hand on, with the doors' state. When the agent is behind, this waits here, and the doors go on."""
+        """Hand on, with the doors' state. What the agent does not take now (behind, disk full) waits; the doors go on."""
         self._untold += observations
         if not self._untold or (not observations and time.monotonic() < self._emit_at):
             return
@@ -284,7 +284,7 @@ class OsdpDriver:
         state = {"doors": {reader.config.id: reader.state.to_json() for reader in self._readers}}
         try:
             ctx.emit(self._untold, state=state, durable=True, timeout_s=_EMIT_S)
-        except UnavailableError:
+        except (UnavailableError, StorageError):
             self._emit_at = time.monotonic() + _RETRY_EMIT_S
             return
         self._untold = []

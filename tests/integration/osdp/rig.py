@@ -13,7 +13,7 @@ from typing import Any
 from edge.drivers.osdp.config import OsdpConfig
 from edge.drivers.osdp.driver import OsdpDriver
 from protocols.access.wiegand import Card, parse_card
-from protocols.errors import LiandongError, UnavailableError
+from protocols.errors import LiandongError
 from protocols.events import Event, Observation, Reading
 from simulators.hardware.doors import Door
 from simulators.hardware.line import PtyLine
@@ -54,7 +54,7 @@ class Agent:
         self.stored: str = "{}"
         self.emitted: list[Observation] = []
         self.statuses: list[tuple[bool, str | None]] = []
-        self.behind = False
+        self.refusal: LiandongError | None = None
 
     def now_ms(self) -> int:
         return round(time.time() * 1000)
@@ -71,8 +71,8 @@ class Agent:
         durable: bool = False,
         timeout_s: float = 10.0,
     ) -> None:
-        if self.behind:
-            raise UnavailableError("edge.outbox.behind")
+        if self.refusal is not None:
+            raise self.refusal
         if state is not None:
             self.stored = json.dumps(state)
         self.emitted += observations

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from protocols.errors import DeviceError, RefusedError
+from protocols.errors import DeviceError, LiandongError, RefusedError, StorageError, UnavailableError
 from tests.integration.osdp.rig import DEVICE, KEY, LATE, STRANGER, Rig, config, eventually
 
 
@@ -147,11 +147,18 @@ def test_a_door_forced_while_the_agent_is_down_is_told_afterwards(rig: Rig) -> N
     eventually(lambda: rig.ledger.lines == [("access.forced", 1, True)], "forced in the ledger")
 
 
-def test_an_agent_that_is_behind_does_not_keep_the_door_shut(rig: Rig) -> None:
-    rig.agent.behind = True
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        UnavailableError("edge.pipeline.behind", seconds=0.5),
+        StorageError("edge.storage.unusable", file="outbox.db", why="database or disk is full"),
+    ],
+)
+def test_an_agent_that_takes_nothing_does_not_keep_the_door_shut(rig: Rig, refusal: LiandongError) -> None:
+    rig.agent.refusal = refusal
     rig.trigger("card")
     eventually(lambda: rig.door.reader.strike, "strike open")
-    rig.agent.behind = False
+    rig.agent.refusal = None
     rig.told("access.granted")
 
 
