@@ -6,6 +6,7 @@ import logging
 import random
 import socket
 import time
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final
 
@@ -25,6 +26,7 @@ from cloud.ingest.worker import IngestWorker
 from cloud.jobs import Jobs, standard_jobs
 from cloud.listener import Listener
 from cloud.loop.alarms import IngestJudge, load_rules
+from cloud.loop.commands import Courier
 from cloud.metrics import Metrics
 from cloud.storage.database import Database
 from cloud.storage.migrate import migrate
@@ -69,8 +71,6 @@ class Cloud:
         with self.database.transaction() as tx:
             rules = load_rules(tx, builtin_rules())
         judge = IngestJudge(rules, policy.builtin(), self._places)
-        due = DueWorker(self.database, self._places, handlers(judge.judge, {}))
-        listener = Listener(self.database.dsn, {"stream": self._hub.heard, "due": lambda _: due.wake()})
         broker = self._broker()
         state = StateHolder(self.database, broker, self._config.host_id)
         ingest = IngestWorker(
@@ -82,11 +82,19 @@ class Cloud:
             metrics=self.metrics,
             on_restored=state.bounce,
         )
+        courier = Courier(self._config.host_id, ingest.send)
+        due = DueWorker(self.database, self._places, handlers(judge.judge, {}, courier))
+        listener = Listener(self.database.dsn, {"stream": self._hub.heard, "due": lambda _: due.wake()})
         jobs = Jobs(self.database, standard_jobs())
         self._parts = [listener, due, ingest, state, jobs]
         for part in self._parts:
             part.start()
-        self._server = _Server(self._web(), self._hub)
+
+        def working() -> dict[str, bool]:
+            alive = {"listener": listener.alive, "timers": due.alive, "ingest": ingest.alive, "state": state.alive}
+            return alive | {"broker": ingest.connected}
+
+        self._server = _Server(self._web(working), self._hub)
 
     def serve(self) -> None:
         """Answer requests until a signal or `stop`."""
@@ -112,7 +120,7 @@ class Cloud:
         table = self._config.broker
         return Broker(host=table.host, port=table.port, username=table.username, password=table.password())
 
-    def _web(self) -> uvicorn.Config:
+    def _web(self, working: Callable[[], Mapping[str, bool]]) -> uvicorn.Config:
         services = Services(
             database=self.database,
             places=self._places,
@@ -122,6 +130,7 @@ class Cloud:
             metrics=self.metrics,
             secure=self._config.http.secure,
             simulation=self._config.simulation.socket if self._config.simulation else None,
+            working=working,
         )
         return uvicorn.Config(
             application(services),

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from cloud.alerting.judge import Judge
 from cloud.due import Handler
-from cloud.loop import alarms, offers, waves
+from cloud.loop import alarms, commands, offers, waves
+from cloud.loop.commands import Courier
 from cloud.loop.work import Work
 from cloud.notify import outbox
 from cloud.notify.channels import Channel
 
 
-def handlers(judge: Judge, channels: Mapping[str, Channel]) -> Mapping[str, Handler]:
+def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) -> Mapping[str, Handler]:
     """Handlers by the kind of timer."""
 
     def no_movement(work: Work, ref: str) -> None:
@@ -33,6 +34,9 @@ def handlers(judge: Judge, channels: Mapping[str, Channel]) -> Mapping[str, Hand
         "rule.elapse": elapse,
         "alarm.release": _once(lambda work, ref: alarms.release_devices(work, judge, ref)),
         "notify.send": send,
+        "command.ask": courier.ask,
+        "command.confirm": courier.confirm,
+        "command.expire": commands.expire,
     }
 
 

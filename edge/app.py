@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from edge.actions import Actions
 from edge.board import Board, DeviceCondition, DriverCondition
+from edge.commands import Commands
 from edge.config import EdgeConfig
 from edge.drivers.runner import DriverRunner
 from edge.health import Health
@@ -115,6 +116,14 @@ class EdgeAgent:
             types=rows,
             acknowledged=uplink.delivery == "acknowledged",
         )
+        self._commands = Commands(
+            host=uplink.primary_host,
+            types=self._types,
+            away=lambda device: self._board.devices()[device].online is False,
+            act=self._act,
+            tell=lambda event: self._pipeline.tell(event),
+            now_ms=now_ms,
+        )
         self._uplink = Uplink(
             gateway=gateway,
             settings=uplink,
@@ -123,6 +132,7 @@ class EdgeAgent:
             board=self._board,
             view=view,
             lost=self._tell_unreadable,
+            commanded=self._commands.hear,
             now_ms=now_ms,
         )
         self._stack.callback(self._uplink.close)
@@ -152,6 +162,7 @@ class EdgeAgent:
         self._pipeline.tell_from_inside(Event(device="", kind="agent.started", at_ms=now_ms(), data=started))
         self._stack.callback(self._pipeline.close)
         self._stack.callback(actions.close)
+        self._stack.callback(self._commands.close)
         self._pipeline.start()
 
     def _start_sources(self) -> None:

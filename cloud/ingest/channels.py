@@ -19,7 +19,7 @@ from protocols.sparkplug.datatype import FIELDS, SIGNED, UNSIGNED, DataType
 from protocols.sparkplug.host import BirthMetric, NodeKey
 from protocols.sparkplug.payload import UNIT, RawPayload
 
-_SERVICE: Final = ("Node Control/", "Device Control/", "Outbox/", "Node Info/", "Device Info/")
+_SERVICE: Final = ("Node Control/", "Device Control/", "Outbox/", "Output/", "Node Info/", "Device Info/")
 _LONGEST_NAME: Final = 512
 _NUMBERS: Final = frozenset((*SIGNED, *UNSIGNED, DataType.FLOAT, DataType.DOUBLE))
 _TEXTS: Final = frozenset((DataType.STRING, DataType.TEXT, DataType.UUID))

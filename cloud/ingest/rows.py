@@ -14,14 +14,15 @@ from cloud.ingest.channels import Channel, Channels, Kind, Station
 from cloud.ingest.decode import Columns, Text, quality_word
 from cloud.ingest.ids import Ids
 from cloud.ingest.port import Fact, Watched
-from cloud.registry import births
+from cloud.registry import births, commands
 from cloud.storage import readings
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from cloud.storage.readings import Readings, TextReading
+from protocols.command import ANSWERS
 from protocols.events import Event, Observation, Reading, Value
 
-_ABOUT_DEVICE: Final = frozenset({"device.offline", "device.online"})
+_ABOUT_DEVICE: Final = frozenset({"device.offline", "device.online", *ANSWERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ class Rows:
             "data": [json.dumps(item.event.data, ensure_ascii=False) for item in self.events],
         }
         tx.execute(load("observations")["append_events"], params)
+        told = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in ANSWERS]
+        commands.take_answers(tx, told, received_ms)
 
 
 def _of_whom(event: Event, station: Station, channels: Channels) -> Station:

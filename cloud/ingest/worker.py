@@ -38,6 +38,7 @@ from protocols.sparkplug.topics import NAMESPACE
 
 _LOG: Final = logging.getLogger("liandong.cloud.ingest")
 REFUSED: Final = "cloud.ingest.refused"
+UNJUDGED: Final = "cloud.ingest.unjudged"
 _TICK_S: Final = 0.05
 _ROOM_S: Final = 1.0
 _STOP_S: Final = 10.0
@@ -109,6 +110,10 @@ class IngestWorker:
     def storing(self) -> bool:
         """Whether the last group reached the database."""
         return not self._away
+
+    def send(self, message: Publish) -> bool:
+        """Publish on this worker's connection; False when there is none. From any thread; never waits."""
+        return self._link.publish(message)
 
     def start(self) -> None:
         """Begin. A broker or a database that is away is waited for."""
@@ -203,11 +208,12 @@ class IngestWorker:
         del self._unexplained[key]
         return True
 
-    def _commit(self, group: Group, columns: list[Columns]) -> None:
+    def _commit(self, group: Group, columns: list[Columns], *, judged: bool = True) -> None:
         if not group:
             return
+        judge = self._judge if judged else _not_judged
         with self._metrics.commit_seconds.time(), self._database.transaction() as tx:
-            writer = GroupWriter(tx, self._channels, self._judge, self._watched, self._remembered)
+            writer = GroupWriter(tx, self._channels, judge, self._watched, self._remembered)
             stored = writer.write(group, columns, _now().utc_ms)
         stored.ids.settle()
         self._committed(group, stored)
@@ -261,9 +267,21 @@ class IngestWorker:
             except UnavailableError:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the stream goes on
-                _LOG.exception("message-set-aside topic=%s id=%s", message.topic, message.id)
-                fault = Fault(code=REFUSED, params={"why": str(error)[:500]})
-                self._commit(Group(messages=[message]), [Columns(faults=[fault])])
+                self._set_aside(message, content, error)
+
+    def _set_aside(self, message: Message, content: Columns, error: Exception) -> None:
+        """Keep a message that cannot be committed: stored without judgement if that helps, else raw alone."""
+        params = {"why": str(error)[:500]}
+        try:
+            content.faults = [Fault(code=UNJUDGED, params=params), *content.faults]
+            self._commit(Group(messages=[message]), [content], judged=False)
+        except UnavailableError:
+            raise
+        except Exception:
+            _LOG.exception("message-set-aside topic=%s id=%s", message.topic, message.id)
+            self._commit(Group(messages=[message]), [Columns(faults=[Fault(code=REFUSED, params=params)])])
+        else:
+            _LOG.critical("message-unjudged topic=%s id=%s; an alarm may be missing", *_name(message), exc_info=error)
 
     def _database_away(self, error: UnavailableError) -> None:
         self._metrics.failures.inc()
@@ -285,6 +303,14 @@ class IngestWorker:
             self._metrics.rebirths.inc()
         else:
             self._metrics.messages.labels(outcome).inc()
+
+
+def _not_judged(*_: object) -> None:
+    """In the place of a judge that raised."""
+
+
+def _name(message: Message) -> tuple[str, str]:
+    return message.topic, str(message.id)
 
 
 def _now() -> Now:

@@ -60,11 +60,12 @@ class Uplink:
         board: Board,
         view: AgentView,
         lost: Lost,
+        commanded: Callable[[Command], None],
         now_ms: Callable[[], int],
     ) -> None:
         self._gateway, self._settings, self._bdseq = gateway, settings, bdseq
         self._outbox, self._board, self._view = outbox, board, view
-        self._lost, self._now_ms = lost, now_ms
+        self._lost, self._commanded, self._now_ms = lost, commanded, now_ms
         self._log = Log("uplink")
         self._acknowledged = settings.delivery == "acknowledged"
         host = settings.primary_host or None
@@ -200,8 +201,7 @@ class Uplink:
             elif isinstance(action, Born):
                 self._born()
             elif isinstance(action, Command):
-                names = ",".join(metric.name or str(metric.alias) for metric in action.metrics)
-                self._log.warning("command-refused", device=action.device or "-", metrics=names)
+                self._commanded(action)
             elif isinstance(action, Malformed):
                 self._log.warning("malformed", topic=action.topic, code=action.code, what=action.what)
         return True

@@ -8,6 +8,7 @@ from edge.board import Board
 from edge.identity.register import Register
 from edge.outbox.store import Outbox
 from protocols.catalog import NODE_TYPE, Datatype, DeviceType
+from protocols.command import OUTPUT_PREFIX, metric_name
 from protocols.events import EVENT_METRIC, Quality, Reading
 from protocols.sparkplug.births import OutboxState
 from protocols.sparkplug.datatype import DataType
@@ -73,7 +74,9 @@ class AgentView:
         spec = row.metric(metric) if row is not None else None
         if spec is not None:
             return spec.datatype
-        return "String" if metric == EVENT_METRIC else self._register.datatype(device, metric) or "Double"
+        if metric == EVENT_METRIC or metric.startswith(OUTPUT_PREFIX):
+            return "String"
+        return self._register.datatype(device, metric) or "Double"
 
     def datatypes(self, device: str) -> dict[str, Datatype]:
         """The type of every metric of `device`; those of the catalogue count."""
@@ -81,6 +84,7 @@ class AgentView:
         found: dict[str, Datatype] = {EVENT_METRIC: "String"}
         if row is not None:
             found = {**{spec.name: spec.datatype for spec in row.metrics}, **found}
+            found |= {metric_name(output): "String" for output in row.outputs}
         known = self._register.metrics(device)
         if device == "":
             known = {name: kind for name, kind in known.items() if "/" not in name and name != "bdSeq"}

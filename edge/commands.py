@@ -1,0 +1,199 @@
+"""Commands from the primary host: asked, ticketed, confirmed, carried out, answered (see `protocols.command`).
+
+Everything about a command lives in RAM: after a restart there is no ticket left that an old message could use.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from edge.log import Log
+from protocols import command
+from protocols.catalog import DEVICE_TYPES
+from protocols.command import Ask, Confirm
+from protocols.errors import DeviceError, LiandongError, ProtocolError, RefusedError
+from protocols.events import Event, Value
+from protocols.sparkplug.edge_node import Command
+from protocols.sparkplug.payload import Metric
+
+ACT_S: Final = 5.0
+"""How long a device may take to confirm an output."""
+MAX_WAITING: Final = 32
+"""Commands that may wait to be looked at, and tickets that may be out, at one time."""
+_REMEMBERED: Final = 1024
+_WORKERS: Final = 4
+
+Act = Callable[[str, str, Value, float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """An output that a host wants written. `until`: on the monotonic clock; after that it is too late."""
+
+    id: UUID
+    device: str
+    output: str
+    value: Value
+    ticket: UUID
+    until: float
+
+
+class Commands:
+    """Takes commands from the uplink's thread (`hear` never blocks), writes outputs in workers of its own."""
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        types: Mapping[str, str],
+        away: Callable[[str], bool],
+        act: Act,
+        tell: Callable[[Event], None],
+        now_ms: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`host` alone is obeyed; `types`: device → row of the catalogue; `away`: whether a device is lost."""
+        self._host, self._types, self._away = host, types, away
+        self._act, self._tell, self._now_ms, self._clock = act, tell, now_ms, clock
+        self._log = Log("commands")
+        self._lock = threading.Lock()
+        self._wishes: OrderedDict[UUID, _Wish] = OrderedDict()
+        self._taken: OrderedDict[UUID, None] = OrderedDict()
+        self._running = 0
+        self._closed = False
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="command")
+
+    def hear(self, heard: Command) -> None:
+        """A DCMD or NCMD, without what is the session's own business. Never blocks: with too many it is dropped."""
+        with self._lock:
+            dropped = self._closed or self._running >= MAX_WAITING
+            if not dropped:
+                self._running += 1
+                self._workers.submit(self._work, heard)
+        if dropped:
+            self._log.warning("command-dropped", device=heard.device or "-", limit=MAX_WAITING)
+
+    def close(self) -> None:
+        """Start nothing new; wait for the outputs that are being written, at most `ACT_S` each."""
+        with self._lock:
+            self._closed = True
+            self._wishes.clear()
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def _work(self, heard: Command) -> None:
+        try:
+            for metric in heard.metrics:
+                self._read(heard.device, metric)
+        except Exception:  # noqa: BLE001 - one command's fault must not hide in a future that nobody reads
+            self._log.error("command-crashed", trace=True, device=heard.device or "-")
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def _read(self, device: str | None, metric: Metric) -> None:
+        name = metric.name or ""
+        if device is None or not name.startswith(command.OUTPUT_PREFIX):
+            self._log.warning("command-refused", device=device or "-", metric=name or metric.alias)
+            return
+        try:
+            said = command.read(metric.value)
+        except ProtocolError as error:
+            self._log.warning("command-refused", device=device, metric=name, error=error)
+            return
+        output = name.removeprefix(command.OUTPUT_PREFIX)
+        if said.host != self._host:
+            self._log.warning("command-of-another-host", device=device, output=output, host=said.host)
+        elif isinstance(said, Ask):
+            self._asked(said, device, output)
+        else:
+            self._confirmed(said, device, output)
+
+    def _asked(self, ask: Ask, device: str, output: str) -> None:
+        wish = _Wish(
+            id=ask.id,
+            device=device,
+            output=output,
+            value=ask.value,
+            ticket=uuid.uuid4(),
+            until=self._clock() + min(ask.ttl_ms, command.MAX_TICKET_MS) / 1000,
+        )
+        try:
+            self._check(wish)
+            if not self._keep(wish):
+                self._log.info("command-known", id=ask.id, device=device, output=output)
+                return
+        except LiandongError as error:
+            self._answer(wish, command.REFUSED, error)
+        else:
+            self._answer(wish, command.READY)
+
+    def _check(self, wish: _Wish) -> None:
+        """Raise RefusedError or DeviceError for what cannot be done anyway."""
+        kind = self._types.get(wish.device)
+        outputs = DEVICE_TYPES[kind].outputs if kind is not None else ()
+        if wish.output not in outputs:
+            allowed = ", ".join(outputs) or "-"
+            raise RefusedError("edge.command.output", device=wish.device, output=wish.output, allowed=allowed)
+        if self._away(wish.device):
+            raise DeviceError("edge.command.away", device=wish.device)
+
+    def _keep(self, wish: _Wish) -> bool:
+        """Let the wish wait for its confirmation; an older ticket of it is void. False when it was confirmed before."""
+        now = self._clock()
+        with self._lock:
+            if wish.id in self._taken or self._closed:
+                return False
+            for late in [key for key, kept in self._wishes.items() if kept.until <= now]:
+                del self._wishes[late]
+            if wish.id not in self._wishes and len(self._wishes) >= MAX_WAITING:
+                raise DeviceError("edge.command.busy", limit=MAX_WAITING)
+            self._wishes[wish.id] = wish
+            return True
+
+    def _confirmed(self, said: Confirm, device: str, output: str) -> None:
+        wish = self._take(said, device, output)
+        if wish is None:
+            self._log.warning("command-without-ticket", id=said.id, device=device, output=output)
+            return
+        error: LiandongError | None = None
+        try:
+            if self._clock() >= wish.until:
+                raise RefusedError("edge.command.late", device=wish.device, output=wish.output)
+            self._act(wish.device, wish.output, wish.value, ACT_S)
+        except LiandongError as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - a driver's fault is an answer, too
+            self._log.error("command-crashed", trace=True, device=wish.device, output=wish.output)
+            error = DeviceError("edge.rules.action-crashed", device=wish.device, why=repr(failure))
+        self._answer(wish, command.DONE if error is None else command.REFUSED, error)
+
+    def _take(self, said: Confirm, device: str, output: str) -> _Wish | None:
+        """The wish that this ticket is for, once."""
+        with self._lock:
+            wish = self._wishes.get(said.id)
+            if wish is None or self._closed:
+                return None
+            if (wish.ticket, wish.device, wish.output) != (said.ticket, device, output):
+                return None
+            del self._wishes[said.id]
+            self._taken[said.id] = None
+            while len(self._taken) > _REMEMBERED:
+                self._taken.popitem(last=False)
+            return wish
+
+    def _answer(self, wish: _Wish, kind: str, error: LiandongError | None = None) -> None:
+        data: dict[str, Any] = {"id": str(wish.id), "device": wish.device, "output": wish.output, "value": wish.value}
+        if kind == command.READY:
+            data["ticket"] = str(wish.ticket)
+        if error is not None:
+            data |= {"error": error.code, "params": {key: str(value) for key, value in error.params.items()}}
+        self._log.info(kind.replace(".", "-"), id=wish.id, device=wish.device, output=wish.output, error=error)
+        self._tell(Event(device="", kind=kind, at_ms=self._now_ms(), data=data))

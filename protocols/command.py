@@ -1,0 +1,115 @@
+"""The texts of a command down: what a host writes to a metric ``Output/<name>`` of a device, by DCMD.
+
+An output is written in two steps, so that no clock of one side is ever compared with one of the other:
+
+1. The host asks, ``{"host", "id", "value", "ttl_ms"}``. The agent keeps the wish and answers with the event
+   `READY`, which carries a ticket that it has just made.
+2. The host confirms, ``{"host", "id", "ticket"}``. The agent writes the output if the ticket is the one that it gave,
+   was not used, and is younger than its time to live by the agent's own monotonic clock.
+
+A message that is late, repeated or replayed therefore does nothing: its ticket is gone. The outcome is the event `DONE`
+or `REFUSED`. Every event carries ``id``, ``device`` and ``output``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
+
+from protocols.errors import ProtocolError
+
+OUTPUT_PREFIX: Final = "Output/"
+MAX_BYTES: Final = 2048
+MAX_TICKET_MS: Final = 8000
+"""No ticket lives longer than this, whatever a host asks for."""
+
+READY: Final = "command.ready"
+DONE: Final = "command.done"
+REFUSED: Final = "command.refused"
+ANSWERS: Final = frozenset((READY, DONE, REFUSED))
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("printable text only")
+    return text
+
+
+_Number = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+_Word = Annotated[StrictStr, Field(max_length=200), AfterValidator(_printable)]
+OutputValue = StrictBool | StrictInt | _Number | _Word
+
+
+class Ask(BaseModel):
+    """Step 1. `ttl_ms`: how long the host still wants it; bounds the life of the ticket."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    host: Annotated[str, Field(min_length=1, max_length=200)]
+    id: UUID
+    value: OutputValue
+    ttl_ms: Annotated[int, Field(gt=0, le=60_000)]
+
+
+class Confirm(BaseModel):
+    """Step 2."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    host: Annotated[str, Field(min_length=1, max_length=200)]
+    id: UUID
+    ticket: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a gateway's event says about a command. `error`: code and params of a refusal."""
+
+    kind: Literal["command.ready", "command.done", "command.refused"]
+    id: UUID
+    ticket: UUID | None = None
+    error: dict[str, Any] | None = None
+
+
+def metric_name(output: str) -> str:
+    """The metric that stands for an output in a birth."""
+    return f"{OUTPUT_PREFIX}{output}"
+
+
+def read(text: object) -> Ask | Confirm:
+    """What the value of an output's metric says. Raises ProtocolError for anything else, a plain value for one."""
+    if not isinstance(text, str) or len(text) > MAX_BYTES:
+        raise ProtocolError("protocols.command.plain", value=repr(text)[:80])
+    try:
+        body = json.loads(text)
+        return Confirm.model_validate(body) if "ticket" in body else Ask.model_validate(body)
+    except (ValueError, TypeError, RecursionError, ValidationError) as error:
+        raise ProtocolError("protocols.command.plain", value=text[:80]) from error
+
+
+def answer(kind: str, data: Any) -> Answer | None:
+    """The answer that an event's `kind` and `data` carry; None when it is none, or cannot be read."""
+    if kind not in ANSWERS or not isinstance(data, dict):
+        return None
+    try:
+        identity = UUID(str(data["id"]))
+        ticket = UUID(str(data["ticket"])) if kind == READY else None
+    except (KeyError, ValueError):
+        return None
+    error: dict[str, Any] | None = None
+    if kind == REFUSED:
+        params = data.get("params")
+        error = {"code": str(data.get("error", "")), "params": params if isinstance(params, dict) else {}}
+    return Answer(kind=kind, id=identity, ticket=ticket, error=error)  # type: ignore[arg-type]

@@ -1,0 +1,224 @@
+"""Commands down on the service's side: who may, what is sent, what becomes of it. The broker is a list."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from cloud.registry import commands
+from protocols import command
+from protocols.events import Event
+from protocols.sparkplug.payload import decode
+from tests.integration.api.conftest import Street, wait_for
+
+TTL = commands.TTL
+
+
+def _device(street: Street, code: str) -> int:
+    (row,) = street.rows("SELECT id FROM device WHERE code = %(code)s", code=code)
+    found: int = row["id"]
+    return found
+
+
+def _give(client: httpx.Client, device: int, output: str = "restore", **more: Any) -> httpx.Response:
+    wish = {"output": output, "value": True, "action_id": str(uuid.uuid4())} | more
+    return client.post(f"/api/v1/devices/{device}/commands", json=wish)
+
+
+def _given(street: Street, client: httpx.Client, device: int) -> str:
+    """A command that was asked; its id."""
+    answer = _give(client, device)
+    assert answer.status_code == 200, answer.text
+    street.settle()
+    assert _state(client, device)["state"] == "sent"
+    identity: str = answer.json()["id"]
+    return identity
+
+
+def _state(client: httpx.Client, device: int) -> dict[str, Any]:
+    row: dict[str, Any] = client.get(f"/api/v1/devices/{device}/commands").json()[0]
+    return row
+
+
+def _answers(street: Street, device: int, kind: str, identity: str, **data: Any) -> None:
+    """The gateway's event, as ingest hands it on."""
+    event = Event(device="", kind=kind, at_ms=1_700_000_000_000, data={"id": identity, **data})
+    with street.database.transaction() as tx:
+        commands.take_answers(tx, [(device, event)], round(datetime.now(UTC).timestamp() * 1000))
+
+
+def _said(street: Street) -> list[dict[str, Any]]:
+    """What was written to outputs so far."""
+    return [json.loads(str(decode(message.payload).metrics[0].value)) for message in street.sent]
+
+
+@pytest.fixture
+def quiet(street: Street) -> Any:
+    """The web part without workers: the test lets timers run."""
+    with street.serving(workers=False) as served:
+        yield served
+
+
+def test_asked_ticketed_confirmed_done(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    with quiet.signed_in("chenjing") as console:
+        identity = _given(quiet, console, door)
+        (ask,) = quiet.sent
+        assert (ask.topic, ask.qos, ask.retain) == ("spBv1.0/peach-garden/DCMD/gw-2/door-1", 0, False)
+        payload = decode(ask.payload)
+        assert payload.seq is None
+        assert payload.timestamp_ms is not None
+        assert payload.metrics[0].name == "Output/restore", "no birth gave an alias"
+        assert (_said(quiet)[0]["id"], _said(quiet)[0]["value"]) == (identity, True)
+        assert 0 < _said(quiet)[0]["ttl_ms"] <= TTL.total_seconds() * 1000
+        ticket = str(uuid.uuid4())
+        _answers(quiet, door, command.READY, identity, ticket=ticket)
+        quiet.settle()
+        assert _said(quiet)[-1] == {"host": "cloud", "id": identity, "ticket": ticket}
+        _answers(quiet, door, command.DONE, identity)
+        shown = _state(console, door)
+        assert (shown["state"], shown["error"]) == ("done", None)
+        assert shown["answered_at"] == "2023-11-14T22:13:20.000Z"
+        assert shown["person"]["name"]["en"] == "Chen Jing"
+    (row,) = quiet.rows("SELECT * FROM audit WHERE action = 'command.give'")
+    assert (row["subject"], row["detail"]["output"]) == (str(door), "restore")
+    assert row["place_id"] is not None
+    told = quiet.rows("SELECT data, place_id FROM stream_event WHERE kind = 'command' ORDER BY id")
+    assert [row["data"]["state"] for row in told] == ["queued", "sent", "done"]
+    assert all(row["place_id"] is not None for row in told)
+
+
+def test_only_the_first_ticket_is_ever_confirmed(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    with quiet.signed_in("chenjing") as console:
+        identity = _given(quiet, console, door)
+        first, second = str(uuid.uuid4()), str(uuid.uuid4())
+        _answers(quiet, door, command.READY, identity, ticket=first)
+        _answers(quiet, door, command.READY, identity, ticket=second)
+        quiet.settle()
+        _answers(quiet, door, command.READY, identity, ticket=second)
+        quiet.settle()
+    assert [said["ticket"] for said in _said(quiet) if "ticket" in said] == [first]
+
+
+def test_it_is_asked_again_until_a_ticket_comes_and_no_longer_than_it_stands(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    with quiet.signed_in("chenjing") as console:
+        identity = _given(quiet, console, door)
+        began = datetime.now(UTC)
+        quiet.settle(began + timedelta(seconds=5))
+        assert [said["id"] for said in _said(quiet)] == [identity] * 2
+        quiet.settle(began + TTL + timedelta(seconds=1))
+        assert len(quiet.sent) == 2
+        shown = _state(console, door)
+        assert (shown["state"], shown["error"]["code"]) == ("expired", "cloud.command.not-reached")
+        assert "nothing was done" in shown["error"]["sentence"]["en"]
+        _answers(quiet, door, command.READY, identity, ticket=str(uuid.uuid4()))
+        quiet.settle()
+        assert len(quiet.sent) == 2, "a late ticket is not confirmed"
+    assert quiet.rows("SELECT FROM due WHERE kind LIKE 'command.%%'") == []
+
+
+def test_an_answer_that_comes_after_we_gave_up_is_the_truth(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    with quiet.signed_in("chenjing") as console:
+        identity = _given(quiet, console, door)
+        _answers(quiet, door, command.READY, identity, ticket=str(uuid.uuid4()))
+        quiet.settle()
+        quiet.settle(datetime.now(UTC) + TTL + timedelta(minutes=1))
+        assert _state(console, door)["error"]["code"] == "cloud.command.no-answer"
+        _answers(quiet, door, command.DONE, identity)
+        assert _state(console, door)["state"] == "done"
+
+
+def test_a_refusal_says_why_in_both_languages(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    with quiet.signed_in("chenjing") as console:
+        identity = _given(quiet, console, door)
+        why = {"error": "edge.command.away", "params": {"device": "door-1"}}
+        _answers(quiet, door, command.REFUSED, identity, **why)
+        shown = _state(console, door)
+        assert shown["state"] == "refused"
+        assert shown["error"]["sentence"]["en"].startswith("door-1 does not answer")
+        assert shown["error"]["sentence"]["zh-CN"].startswith("door-1 目前没有应答")
+        _answers(quiet, door, command.DONE, identity)
+        assert _state(console, door)["state"] == "refused", "the first outcome stays"
+
+
+def test_another_device_cannot_answer_and_nonsense_changes_nothing(quiet: Street) -> None:
+    door, other = _device(quiet, "door-1"), _device(quiet, "door-2")
+    with quiet.signed_in("chenjing") as console:
+        identity = _given(quiet, console, door)
+        _answers(quiet, other, command.DONE, identity)
+        _answers(quiet, door, command.DONE, str(uuid.uuid4()))
+        _answers(quiet, door, command.DONE, "no-uuid")
+        _answers(quiet, door, command.READY, identity, ticket="none")
+        _answers(quiet, door, command.READY, identity)
+        assert _state(console, door)["state"] == "sent"
+
+
+def test_the_same_tap_is_one_command(quiet: Street) -> None:
+    door, other = _device(quiet, "door-1"), _device(quiet, "door-2")
+    same = str(uuid.uuid4())
+    with quiet.signed_in("chenjing") as console:
+        answers = [_give(console, door, action_id=same).json() for _ in range(3)]
+        assert len({answer["id"] for answer in answers}) == 1
+        for answer in (_give(console, other, action_id=same), _give(console, door, "release", action_id=same)):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (409, "cloud.action-id.foreign")
+    assert len(quiet.rows("SELECT FROM command")) == 1
+    assert len(quiet.rows("SELECT FROM audit WHERE action = 'command.give'")) == 1
+
+
+def test_what_is_not_in_the_catalogue_is_refused(quiet: Street) -> None:
+    with quiet.signed_in("chenjing") as console:
+        for code, output in (("door-1", "sound"), ("smoke-502", "release"), ("door-1", "")):
+            answer = _give(console, _device(quiet, code), output)
+            assert answer.status_code == 422, answer.text
+        for value in (None, {}, [], "x" * 300, "\u0000", "\ud800"):
+            body = json.dumps({"output": "restore", "value": value, "action_id": str(uuid.uuid4())})
+            headers = {"Content-Type": "application/json"}
+            answer = console.post(f"/api/v1/devices/{_device(quiet, 'door-1')}/commands", content=body, headers=headers)
+            assert answer.status_code == 422, (value, answer.text)
+        assert _give(console, 999_999).status_code == 404
+    assert quiet.rows("SELECT FROM command") == []
+
+
+def test_only_operators_and_only_at_their_places(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    with quiet.browser() as nobody:
+        assert _give(nobody, door).status_code == 401
+    with quiet.signed_in("liming") as volunteer:
+        assert _give(volunteer, door).status_code == 403
+        assert volunteer.get(f"/api/v1/devices/{door}/commands").status_code == 403
+    with quiet.database.transaction() as tx:
+        tx.execute(
+            "UPDATE role_grant SET place_id = (SELECT id FROM place WHERE kind = 'home' ORDER BY path LIMIT 1) "
+            "WHERE person_id = (SELECT id FROM person WHERE login = 'chenjing')"
+        )
+    with quiet.signed_in("chenjing") as elsewhere:
+        assert _give(elsewhere, door).status_code == 404
+        assert elsewhere.get(f"/api/v1/devices/{door}/commands").status_code == 404
+    assert quiet.rows("SELECT FROM command") == []
+
+
+def test_without_a_broker_it_waits_and_expires(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    quiet.broker = False
+    with quiet.signed_in("chenjing") as console:
+        assert _give(console, door).status_code == 200
+        quiet.settle()
+        assert _state(console, door)["state"] == "queued"
+        quiet.broker = True
+        quiet.settle(datetime.now(UTC) + timedelta(seconds=1))
+        assert _state(console, door)["state"] == "sent"
+
+
+def test_the_workers_send_at_once(street: Street) -> None:
+    with street.serving() as served, served.signed_in("chenjing") as console:
+        _give(console, _device(served, "door-1"))
+        wait_for(lambda: served.sent)
