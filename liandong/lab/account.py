@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from liandong.lab.stored import STATES, UNIQUE, Content, Key, Row
@@ -17,6 +18,8 @@ from simulators.ledger import Observation
 RAM_BOUND_MS: Final = 2000
 """How old what a kill costs may be: a flush each second, and as much again for a busy machine."""
 _AFTER_MS: Final = 500
+_REPLY_MS: Final = 1000
+"""How long a driver waits for a reply: what comes while it is stopped may be too late for it afterwards."""
 _GATHERED: Final = ("energy-total",)
 """Polled telemetry, gathered in RAM. What comes over the field broker is confirmed after the flush."""
 _CANNOT_WAIT: Final = ("card", "access.forced")
@@ -24,14 +27,25 @@ _POLLED: Final = ("energy-total", "card", "access.forced")
 """A poll's reply counts as taken when the next poll comes, also when the reply came too late for its driver."""
 
 
+class Cause(StrEnum):
+    """What happened to a gateway."""
+
+    KILLED = "killed"
+    STOPPED = "stopped"
+    UNPLUGGED = "unplugged"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interruption:
-    """A gateway was killed (`killed`), or stopped or cut off from a line, from `from_ms` to `to_ms`."""
+    """A gateway was killed at `to_ms`, or stopped or cut off from a line from `from_ms` to `to_ms`.
+
+    For a kill `from_ms` is when it last ran: earlier than `to_ms` when it was stopped before it was killed.
+    """
 
     gateway: str
     from_ms: int
     to_ms: int
-    killed: bool
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +147,14 @@ def _miss(
     interruptions: Sequence[Interruption],
 ) -> None:
     missing = Missing(key=key, counter=one.counter, at_ms=one.at_ms)
-    of_its_gateway = [i for i in interruptions if i.gateway == gateway_of.get(one.device)]
-    near = [i for i in of_its_gateway if i.from_ms - RAM_BOUND_MS <= one.at_ms <= i.to_ms + _AFTER_MS]
-    if one.metric in _GATHERED and any(i.killed for i in near):
+    mine = [i for i in interruptions if i.gateway == gateway_of.get(one.device)]
+    killed = any(i.cause is Cause.KILLED and i.from_ms - RAM_BOUND_MS <= one.at_ms <= i.to_ms + _AFTER_MS for i in mine)
+    stopped = any(
+        i.cause is Cause.STOPPED and i.from_ms - _REPLY_MS <= one.at_ms <= i.from_ms + _AFTER_MS for i in mine
+    )
+    if one.metric in _GATHERED and killed:
         account.ram_bound.append(missing)
-    elif (one.metric in _CANNOT_WAIT and any(i.killed for i in near)) or (one.metric in _POLLED and near):
+    elif (one.metric in _CANNOT_WAIT and killed) or (one.metric in _POLLED and stopped):
         account.before_outbox.append(missing)
     else:
         account.lost.append(missing)

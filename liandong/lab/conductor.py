@@ -6,11 +6,11 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from liandong.lab.account import Interruption
+from liandong.lab.account import Cause, Interruption
 from liandong.lab.faults import KINDS, Fault, Where
 from liandong.lab.plan import Planned, Step
 from liandong.lab.site import Site
@@ -66,21 +66,31 @@ class Conductor:
             self._heal(float("inf"))
             acting.join(15)
 
-    def interruptions(self, line_gateways: dict[str, str]) -> list[Interruption]:
+    def interruptions(self, line_gateways: Mapping[str, str]) -> list[Interruption]:
         """What may have cost a gateway what was not on its disk yet."""
+        stopped = [one for one in self.struck if one.kind == "stop-edge"]
         found: list[Interruption] = []
         for one in self.struck:
-            gateways: Sequence[str] = ()
-            if one.kind in ("kill-edge", "stop-edge"):
-                gateways = (one.target,)
-            elif one.kind == "power-cut":
-                gateways = self._site.gateways
-            elif KINDS[one.kind].where is Where.LINE:
-                gateways = (line_gateways[one.target],)
-            killed = one.kind in ("kill-edge", "power-cut")
-            end_ms = one.start_ms if killed else one.end_ms
-            found += [Interruption(gateway=g, from_ms=one.start_ms, to_ms=end_ms, killed=killed) for g in gateways]
+            gateways, cause = self._interrupted(one, line_gateways)
+            for gateway in gateways:
+                from_ms, to_ms = one.start_ms, one.end_ms
+                if cause is Cause.KILLED:
+                    to_ms = one.start_ms
+                    still = [s.start_ms for s in stopped if s.target == gateway and s.start_ms <= to_ms <= s.end_ms]
+                    from_ms = min([from_ms, *still])
+                found.append(Interruption(gateway=gateway, from_ms=from_ms, to_ms=to_ms, cause=cause))
         return found
+
+    def _interrupted(self, one: Struck, line_gateways: Mapping[str, str]) -> tuple[Sequence[str], Cause]:
+        match one.kind:
+            case "kill-edge":
+                return (one.target,), Cause.KILLED
+            case "power-cut":
+                return self._site.gateways, Cause.KILLED
+            case "stop-edge":
+                return (one.target,), Cause.STOPPED
+        lines = (line_gateways[one.target],) if KINDS[one.kind].where is Where.LINE else ()
+        return lines, Cause.UNPLUGGED
 
     def _act(self, began: float, stop: threading.Event) -> None:
         for step in self._steps:

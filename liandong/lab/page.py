@@ -83,7 +83,7 @@ def _picture(run: Run, say: Say) -> str:
     seconds = max(1, math.ceil((max(ends) - run.began_ms) / 1000))
     scale = (_WIDTH - _LEFT - _RIGHT) / seconds
     top = _LANE * len(kinds) + 20
-    height = top + _FLOW + 30
+    height = top + _FLOW + 40
     lanes = "".join(
         f'<text x="{_LEFT - 10}" y="{_LANE * row + 15}" text-anchor="end">{kind}</text>'
         f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_LANE * row + 20}" y2="{_LANE * row + 20}"/>'
@@ -122,7 +122,7 @@ def _axis(seconds: int, scale: float, top: int) -> str:
     step = next(s for s in (5, 10, 30, 60, 300, 600, 1800, 3600, seconds) if seconds / s <= 15)
     return "".join(
         f'<line class="grid" x1="{_LEFT + at * scale:.1f}" x2="{_LEFT + at * scale:.1f}" y1="0" y2="{top + _FLOW}"/>'
-        f'<text x="{_LEFT + at * scale + 3:.1f}" y="{top + _FLOW - 3}">{at} s</text>'
+        f'<text x="{_LEFT + at * scale + 3:.1f}" y="{top + _FLOW + 13}">{at} s</text>'
         for at in range(0, seconds + 1, step)
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from liandong.lab.account import RAM_BOUND_MS, Account, Missing
@@ -75,6 +75,7 @@ def document(run: Run) -> dict[str, Any]:
             "outside_faults": _quantiles(outside),
         },
         "kinds": _kinds(run),
+        "timeline": [{**asdict(one), "at_s": round((one.start_ms - run.began_ms) / 1000, 2)} for one in run.struck],
         "examples": _examples(account),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from liandong.lab import account, stored
-from liandong.lab.account import Account, Interruption
+from liandong.lab.account import Account, Cause, Interruption
 from simulators.ledger import read_ledger
 from tests.acceptance.street import Street
 
@@ -15,6 +15,6 @@ def compare(street: Street, until_ms: int, kills: Iterable[tuple[str, int]] = ()
     content = stored.read((street.data / "keys" / "dsn").read_text())
     ledger = list(read_ledger(street.data / "sim" / "ledger.jsonl"))
     killed: Sequence[Interruption] = [
-        Interruption(gateway=gateway, from_ms=at_ms, to_ms=at_ms, killed=True) for gateway, at_ms in kills
+        Interruption(gateway=gateway, from_ms=at_ms, to_ms=at_ms, cause=Cause.KILLED) for gateway, at_ms in kills
     ]
     return account.compare(ledger, content, until_ms, killed, since_ms)

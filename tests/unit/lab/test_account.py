@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from liandong.lab.account import Account, Interruption, compare
+from liandong.lab.account import Account, Cause, Interruption, compare
 from liandong.lab.stored import Content, Key, Row
 from simulators.ledger import Observation
 
@@ -45,7 +45,7 @@ def test_lost_doubled_altered_and_late_are_told_apart() -> None:
 
 
 def test_a_kill_excuses_telemetry_of_the_last_seconds_of_its_gateway_only() -> None:
-    kill = Interruption(gateway="gw-1", from_ms=10_000, to_ms=10_000, killed=True)
+    kill = Interruption(gateway="gw-1", from_ms=10_000, to_ms=10_000, cause=Cause.KILLED)
     ledger = [
         shown("meter-1", "energy-total", 1, 1.0, 7_900),
         shown("meter-1", "energy-total", 2, 2.0, 9_500),
@@ -58,7 +58,7 @@ def test_a_kill_excuses_telemetry_of_the_last_seconds_of_its_gateway_only() -> N
 
 
 def test_a_card_that_cannot_wait_is_told_apart_from_a_sale_that_can() -> None:
-    kill = [Interruption(gateway=g, from_ms=5_000, to_ms=5_000, killed=True) for g in ("gw-1", "gw-2")]
+    kill = [Interruption(gateway=g, from_ms=5_000, to_ms=5_000, cause=Cause.KILLED) for g in ("gw-1", "gw-2")]
     ledger = [
         shown("door-1", "card", 1, "H10301:1:1", 4_900),
         shown("vending-1", "vending.sale/11", 7, 200, 4_900),
@@ -84,7 +84,20 @@ def test_a_meter_that_carries_its_own_time_keeps_it() -> None:
 
 
 def test_what_a_killed_gateway_read_without_asking_again_is_no_alteration() -> None:
-    kill = Interruption(gateway="gw-1", from_ms=5_000, to_ms=5_000, killed=True)
+    kill = Interruption(gateway="gw-1", from_ms=5_000, to_ms=5_000, cause=Cause.KILLED)
     unasked = row("meter-1", "energy-total", 4.0, at_ms=4_800)
     assert account([], [unasked], kill).unconfirmed == [unasked.key]
     assert account([], [unasked]).altered == [unasked.key]
+
+
+def test_a_gateway_that_was_stopped_before_it_was_killed_last_ran_before_that() -> None:
+    ledger = [shown("meter-1", "energy-total", 1, 1.0, 9_500)]
+    stop = Interruption(gateway="gw-1", from_ms=10_000, to_ms=22_000, cause=Cause.STOPPED)
+    kill = Interruption(gateway="gw-1", from_ms=10_000, to_ms=18_000, cause=Cause.KILLED)
+    assert len(account(ledger, [], stop, kill).ram_bound) == 1
+    assert len(account(ledger, [], stop).before_outbox) == 1
+
+
+def test_a_pulled_line_excuses_nothing_that_was_taken() -> None:
+    line = Interruption(gateway="gw-1", from_ms=9_000, to_ms=12_000, cause=Cause.UNPLUGGED)
+    assert len(account([shown("meter-1", "energy-total", 1, 1.0, 9_500)], [], line).lost) == 1
