@@ -27,9 +27,10 @@ COMMANDS: Final[dict[str, str]] = {
     "decode": "liandong.decode",
     "sparkplug": "liandong.sparkplug",
     "lab": "liandong.lab.cli",
+    "bench": "benchmarks.cli",
 }
 
-OURS: Final = frozenset({"liandong", "protocols", "edge", "cloud", "simulators"})
+OURS: Final = frozenset({"liandong", "protocols", "edge", "cloud", "simulators", "benchmarks"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _speak_whatever_the_terminal_can()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        parsed = _parser(words, language).parse_args(words)
+        parsed = parse(words, language)
         return int(parsed.run(parsed))
     except LiandongError as error:
         print(f"liandong: {explain(error, language)}", file=sys.stderr)
@@ -48,6 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+
+
+def parse(words: Sequence[str], language: Language) -> argparse.Namespace:
+    """What `words` ask for; its `run` does it. Raises ConfigError for a call that is not understood."""
+    return _parser(words, language).parse_args(words)
 
 
 def _parser(words: Sequence[str], language: Language) -> argparse.ArgumentParser:
@@ -71,7 +77,7 @@ def _load(module: str, command: str):  # type: ignore[no-untyped-def]  # a modul
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in OURS:
             raise
-        extra = {"up": "cloud,edge,sim", "lab": "cloud,edge,sim"}.get(command, command)
+        extra = "cloud,edge,sim" if command in ("up", "lab", "bench") else command
         raise ConfigError("liandong.extra-missing", command=command, module=error.name, extra=extra) from error
 
 

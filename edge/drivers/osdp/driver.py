@@ -276,7 +276,7 @@ class OsdpDriver:
     # What the agent is told.
 
     def _tell(self, ctx: DriverContext, observations: list[Observation]) -> None:
-        """Hand on, with the doors' state. What the agent does not take now (behind, disk full) waits; the doors go on."""
+        """Hand on, with the doors' state. What the agent does not take (behind, disk full) waits; the doors go on."""
         self._untold += observations
         if not self._untold or (not observations and time.monotonic() < self._emit_at):
             return
