@@ -47,6 +47,11 @@ class DueWorker:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether all of its threads run."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def wake(self) -> None:
         """Something may be due now. Thread-safe."""
         with self._condition:

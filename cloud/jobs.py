@@ -101,7 +101,9 @@ def standard_jobs(*, keep_readings: timedelta = timedelta(days=731)) -> tuple[Jo
         edition = edition_of(tx)
         if edition is not None:
             forget_before(tx, edition, now - keep_readings)
-        tx.execute(load("jobs")["forget_texts"], {"cutoff": now - keep_readings})
+        for name in ("forget_texts", "forget_events"):
+            tx.execute(load("jobs")[name], {"cutoff": now - keep_readings})
+        tx.execute(load("jobs")["forget_notifications"])
 
     def partitions(tx: Transaction, now: datetime) -> None:
         if edition_of(tx) is Edition.PLAIN:
@@ -109,7 +111,7 @@ def standard_jobs(*, keep_readings: timedelta = timedelta(days=731)) -> tuple[Jo
 
     def purge(tx: Transaction, _now: datetime) -> None:
         tx.execute(load("stream")["purge"])
-        for name in ("purge_sessions", "purge_links", "purge_actions", "purge_poison"):
+        for name in ("purge_sessions", "purge_links", "purge_actions", "purge_poison", "forget_positions"):
             tx.execute(load("jobs")[name])
 
     return (

@@ -33,6 +33,11 @@ class Listener:
         """Begin to listen."""
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def stop(self, timeout_s: float = 5.0) -> None:
         """End within a second or so."""
         self._stop.set()

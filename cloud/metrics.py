@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -33,6 +36,32 @@ class Metrics:
         self.connected = Gauge(
             "liandong_ingest_broker_connected", "1 while the broker is there", registry=self.registry
         )
+
+        self.database_up = Gauge("liandong_database_up", "1 while the database answers", registry=self.registry)
+        self.stream_clients = Gauge("liandong_stream_clients", "Pages that listen", registry=self.registry)
+        self.timers = Gauge(
+            "liandong_timers",
+            "Timers late by a minute, or tried again after a failure",
+            ["state"],
+            registry=self.registry,
+        )
+        self.offers = Gauge("liandong_offers_open", "Offers that wait for an answer", registry=self.registry)
+        self.alarms = Gauge("liandong_alarms_active", "Active alarms", ["severity"], registry=self.registry)
+        self.incidents = Gauge("liandong_incidents_open", "Open incidents", registry=self.registry)
+        self.gateways = Gauge("liandong_gateways_offline", "Gateways that are away", registry=self.registry)
+
+    def stands(self, row: Mapping[str, Any] | None) -> None:
+        """What the database told of itself (`health.standing`); None: it does not answer."""
+        self.database_up.set(row is not None)
+        if row is None:
+            return
+        self.timers.labels("late").set(row["late_timers"])
+        self.timers.labels("failing").set(row["failing_timers"])
+        self.offers.set(row["open_offers"])
+        self.incidents.set(row["open_incidents"])
+        self.gateways.set(row["gateways_offline"])
+        for severity in ("P1", "P2", "P3", "P4"):
+            self.alarms.labels(severity).set((row["active_alarms"] or {}).get(severity, 0))
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

@@ -86,6 +86,11 @@ class Hub:
                 self._loop.call_soon_threadsafe(self._give, batch)
 
     @property
+    def clients(self) -> int:
+        """How many pages listen."""
+        return len(self._clients)
+
+    @property
     def room(self) -> bool:
         """Whether one more client can listen."""
         return not self._closed and len(self._clients) < CLIENTS

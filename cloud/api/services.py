@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ class Services:
     metrics: Metrics
     secure: bool = False
     simulation: Path | None = None
+    working: Callable[[], Mapping[str, bool]] = dict
+    """What `/healthz` tells of the other parts of the service: name, and whether it works."""
     per_login: Limit = field(default_factory=lambda: Limit(10, 300))
     per_address: Limit = field(default_factory=lambda: Limit(60, 300))
     per_person: Limit = field(default_factory=lambda: Limit(600, 60))

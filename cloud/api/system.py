@@ -11,8 +11,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from psycopg.rows import DictRow
 
-from cloud.api.services import Given
+from cloud.api.services import Given, Services
 from cloud.storage.queries import load
 from protocols.errors import LiandongError, RefusedError
 from protocols.messages import LANGUAGES, Language, catalogue, flatten
@@ -41,20 +42,41 @@ def _sentences(language: Language) -> dict[str, str]:
 
 @router.get("/healthz", tags=["system"])
 def health(given: Given) -> JSONResponse:
-    """200 while the database answers and timers are dealt with in time."""
+    """200 while the database answers, every thread lives, and timers are dealt with in time.
+
+    `warnings` name what does not stop the service and still wants somebody to look: `broker` away, `timers` that fail
+    and are tried again, messages `unjudged` within a day (an alarm may be missing).
+    """
+    parts = dict(given.working())
+    broker = parts.pop("broker", True)
     try:
-        with given.database.transaction() as tx:
-            row = tx.one(load("due")["late"])
+        row = _standing(given)
     except LiandongError as error:
-        return JSONResponse({"ok": False, "database": str(error)}, 503)
-    late = row["late"] if row else 0
-    return JSONResponse({"ok": late == 0, "database": "ok", "late_timers": late}, 200 if late == 0 else 503)
+        return JSONResponse({"ok": False, "database": error.code, "parts": parts, "warnings": []}, 503)
+    told = {name: row[name] for name in ("late_timers", "failing_timers", "unjudged")}
+    wanted = {"broker": not broker, "timers": told["failing_timers"], "unjudged": told["unjudged"]}
+    warnings = [name for name, wants in wanted.items() if wants]
+    ok = told["late_timers"] == 0 and all(parts.values())
+    answer = {"ok": ok, "database": "ok", "parts": parts | {"broker": broker}, "warnings": warnings} | told
+    return JSONResponse(answer, 200 if ok else 503)
 
 
 @router.get("/metrics", tags=["system"], include_in_schema=False)
 def metrics(given: Given) -> Response:
     """For Prometheus."""
+    given.metrics.stream_clients.set(given.hub.clients)
+    try:
+        given.metrics.stands(_standing(given))
+    except LiandongError:
+        given.metrics.stands(None)
     return Response(given.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _standing(given: Services) -> DictRow:
+    with given.database.transaction() as tx:
+        row = tx.one(load("health")["standing"])
+    assert row is not None
+    return row
 
 
 @router.get("/docs", include_in_schema=False)

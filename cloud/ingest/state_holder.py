@@ -48,6 +48,11 @@ class StateHolder:
         """Whether this process says STATE now, and said online."""
         return self._machine.online
 
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to compete for the lease."""
         self._thread.start()

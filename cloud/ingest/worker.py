@@ -277,7 +277,7 @@ class IngestWorker:
             self._commit(Group(messages=[message]), [content], judged=False)
         except UnavailableError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the stream goes on
             _LOG.exception("message-set-aside topic=%s id=%s", message.topic, message.id)
             self._commit(Group(messages=[message]), [Columns(faults=[Fault(code=REFUSED, params=params)])])
         else:

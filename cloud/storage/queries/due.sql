@@ -15,6 +15,3 @@ UPDATE due SET due_at = %(at)s, attempts = attempts + 1, error = %(error)s WHERE
 
 -- next: when the next timer is due
 SELECT min(due_at) AS at FROM due;
-
--- late: how many timers should have been dealt with by now
-SELECT count(*) AS late FROM due WHERE due_at < now() - interval '1 minute' AND attempts = 0;

@@ -13,6 +13,15 @@ SET started_at = excluded.started_at, ended_at = excluded.ended_at, error = excl
 -- forget_texts: as old as the readings that are forgotten
 DELETE FROM text_reading WHERE ts < %(cutoff)s;
 
+-- forget_events: as old as the readings that are forgotten
+DELETE FROM event WHERE ts < %(cutoff)s;
+
+-- forget_positions: nobody is where they were an hour ago
+UPDATE responder SET lat = NULL, lon = NULL, located_at = NULL WHERE located_at < now() - interval '1 hour';
+
+-- forget_notifications: what reached somebody, or never will, is told of for a quarter
+DELETE FROM notification WHERE queued_at < now() - interval '90 days' AND state <> 'queued';
+
 -- purge_sessions: over
 DELETE FROM session WHERE expires_at < now();
 

@@ -1,0 +1,40 @@
+"""What the service tells of itself to whoever watches it."""
+
+from __future__ import annotations
+
+from tests.integration.api.conftest import Street, wait_for
+from tests.integration.api.test_stream import _listening
+
+
+def test_what_wants_somebody_to_look_is_named_and_the_service_goes_on(street: Street) -> None:
+    with street.serving(workers=False) as served, served.browser() as anybody:
+        assert anybody.get("/healthz").json()["warnings"] == []
+        served.rows("INSERT INTO poison (topic, payload, code) VALUES ('t', '', 'cloud.ingest.unjudged') RETURNING id")
+        served.rows(
+            "INSERT INTO due (kind, ref, due_at, attempts) VALUES ('x', 'y', now() - interval '1 h', 3) RETURNING id"
+        )
+        answer = anybody.get("/healthz")
+        told = answer.json()
+        assert (answer.status_code, told["ok"], told["warnings"]) == (200, True, ["timers", "unjudged"])
+        assert (told["failing_timers"], told["unjudged"], told["late_timers"]) == (1, 1, 0)
+        served.rows("INSERT INTO due (kind, ref, due_at) VALUES ('x', 'z', now() - interval '1 h') RETURNING id")
+        late = anybody.get("/healthz")
+        assert (late.status_code, late.json()["ok"], late.json()["late_timers"]) == (503, False, 1)
+
+
+def test_figures_follow_what_happens(served: Street) -> None:
+    with served.signed_in("chenjing") as desk, _listening(desk) as events:
+        next(events)
+        served.observe("smoke-502", {"smoke": True})
+        wait_for(lambda: served.rows("SELECT FROM offer"))
+        text = desk.get("/metrics").text
+    for line in (
+        "liandong_database_up 1.0",
+        "liandong_stream_clients 1.0",
+        'liandong_alarms_active{severity="P1"} 1.0',
+        'liandong_alarms_active{severity="P2"} 0.0',
+        "liandong_incidents_open 1.0",
+        "liandong_offers_open 2.0",
+        'liandong_timers{state="late"} 0.0',
+    ):
+        assert line in text.splitlines(), line
