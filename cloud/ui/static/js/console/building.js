@@ -5,6 +5,7 @@ import { named, t, word } from "../core/i18n.js";
 import { Chip } from "../core/severity.js";
 import { useStore } from "../core/store.js";
 import { ago } from "../core/time.js";
+import { Commands } from "./commands.js";
 import { alarmsByDevice } from "./derived.js";
 import { select, store } from "./state.js";
 import { latestOf } from "./values.js";
@@ -37,6 +38,7 @@ function Device({ device, alarm }) {
     ${alarm && html`<${Chip} severity=${alarm.severity} acknowledged=${alarm.acknowledged} />`}
     <span>${named(device.place?.name)} · ${named(device.name)}</span>
     <small>${device.online ? values : `${word("ui.device", "offline")}${device.changed_at ? `, ${ago(device.changed_at)}` : ""}`}</small>
+    <${Commands} device=${device} />
   </div>`;
 }
 

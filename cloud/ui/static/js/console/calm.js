@@ -13,16 +13,18 @@ export function Calm() {
   useNow(5000);
   const { queues } = counts(state);
   const rows = queueRows({ ...state, queue: "people", severity: null });
+  const { gateways, devices } = state.overview;
+  const deaf = gateways.total - gateways.online; // what is not heard must not look calm
   const heard = state.devices.map(lastHeard).filter(Boolean).sort().at(-1);
   return html`<div class="calm">
-    <div class="ring ${queues.people ? rows[0].severity : ""}" aria-hidden="true"><b>${queues.people || "✓"}</b></div>
-    <h2>${queues.people ? t("ui.calm.open", { n: queues.people }) : t("ui.calm.title")}</h2>
-    <p>${queues.people ? t("ui.calm.open-hint") : t("ui.calm.hint")}</p>
+    <div class="ring ${queues.people ? rows[0].severity : deaf ? "deaf" : ""}" aria-hidden="true"><b>${queues.people || (deaf ? "?" : "✓")}</b></div>
+    <h2>${queues.people ? t("ui.calm.open", { n: queues.people }) : deaf ? t("ui.calm.deaf") : t("ui.calm.title")}</h2>
+    <p>${queues.people ? t("ui.calm.open-hint") : deaf ? t("ui.calm.deaf-hint", { n: deaf, devices: devices.total - devices.online }) : t("ui.calm.hint")}</p>
     ${rows.length > 0 &&
     html`<button class="act primary" onClick=${() => select(rows[0].alarm.incident_id)}>${t("ui.calm.first", { rule: word("cloud.rule", rows[0].alarm.rule) })}</button>`}
     <dl class="facts">
-      <div><dt>${t("ui.top.devices")}</dt><dd>${state.overview.devices.online}/${state.overview.devices.total}</dd></div>
-      <div><dt>${t("ui.calm.gateways")}</dt><dd>${state.overview.gateways.online}/${state.overview.gateways.total}</dd></div>
+      <div><dt>${t("ui.top.devices")}</dt><dd>${devices.online}/${devices.total}</dd></div>
+      <div><dt>${t("ui.calm.gateways")}</dt><dd>${gateways.online}/${gateways.total}</dd></div>
       <div><dt>${t("ui.queue.device")}</dt><dd>${queues.device}</dd></div>
       <div><dt>${t("ui.calm.heard")}</dt><dd>${heard ? ago(heard) : "–"}</dd></div>
     </dl>

@@ -18,6 +18,7 @@ export const store = createStore({
   grids: [],
   responders: [],
   devices: [],
+  commands: {},
   selected: null,
   detail: null,
   focusPlace: null,
@@ -34,7 +35,9 @@ export const store = createStore({
 });
 
 let stream = null;
-const settled = { detail: null, overview: null, recent: null };
+const settled = { detail: null, overview: null, recent: null, devices: null };
+const COMMAND_STATES = ["queued", "sent", "expired", "refused", "done"];
+const rank = ({ state }) => COMMAND_STATES.indexOf(state);
 
 /** Load everything, then follow the stream from there. */
 export async function start() {
@@ -71,6 +74,16 @@ export function takeDetail(detail) {
 
 export function takeAlarm(alarm) {
   store.set(({ alarms }) => ({ alarms: put(alarms, alarm, isOpen).sort(compareAlarms) }));
+}
+
+/** The newest command of a device; the answer to a tap may come after what the stream said later. */
+export function takeCommand(command) {
+  store.set(({ commands }) => {
+    const known = commands[command.device_id];
+    const isOld = known && (known.id === command.id ? rank(known) > rank(command) : known.created_at > command.created_at);
+    return isOld ? {} : { commands: { ...commands, [command.device_id]: command } };
+  });
+  if (command.state === "done") soon("devices", () => refresh("devices"));
 }
 
 /** Say something short at the bottom; it goes away by itself. */
@@ -138,6 +151,7 @@ const HEARD = {
     store.set(({ devices }) => ({ devices: devices.map((one) => (one.id === id ? { ...one, online } : one)) }));
     soon("overview", () => refresh("overview"));
   },
+  command: takeCommand,
   reset: () => load().catch(() => null),
 };
 
