@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from protocols.errors import ConfigError, ProtocolError
 from protocols.messages import Language
 
 LIMIT: Final = 16_000_000
+MAX_LINES: Final = 200_000
 
 Decoder = Callable[[bytes], dict[str, Any]]
 
@@ -135,7 +137,9 @@ def _bytes(kind: str, data: bytes) -> dict[str, Any]:
 
 def _hexadecimal(kind: str, data: bytes) -> dict[str, Any]:
     """What hexadecimal text says: one frame a line, each perhaps with ``| a note``, or one run of bytes."""
-    lines = list(_hex_lines(data))
+    lines = list(islice(_hex_lines(data), MAX_LINES + 1))
+    if len(lines) > MAX_LINES:
+        raise ConfigError("liandong.decode.too-many-lines", limit=MAX_LINES)
     if kind in FRAME_A_LINE and len(lines) > 1:
         documents = [(line.number, _noted(DECODERS[kind](line.data), line.note)) for line in lines]
         if any(line.note for line in lines) or all(document["frames"] for _, document in documents):

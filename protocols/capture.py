@@ -18,6 +18,8 @@ Level = Literal["info", "warning", "error"]
 
 # A file of noise must not become a report of a million lines: this many findings of one code are kept one by one.
 MAX_PER_CODE: Final = 50
+# Nor one of control characters a list that fills the memory: what comes after this many frames is not read.
+MAX_FRAMES: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,13 @@ class Report:
         if self._seen[full] <= MAX_PER_CODE:
             self._kept.append(Finding(level=level, at=at, code=full, params=params))
 
+    def full(self, at: int) -> bool:
+        """True when no further frame is taken; the first time it is, a finding says from which byte `at` on."""
+        if len(self.frames) < MAX_FRAMES:
+            return False
+        self.add("warning", at, "capture.too-many", limit=MAX_FRAMES)
+        return True
+
     def check_sum(self, at: int, said: int, computed: int, digits: int = 2) -> None:
         """Note a failed check sum when `said` is not `computed`; both are written with `digits` hexadecimal digits."""
         if said != computed:
@@ -90,6 +99,11 @@ def by_line(kind: str, lines: Iterable[tuple[int, dict[str, Any]]]) -> dict[str,
     seen: Counter[str] = Counter()
     ok = True
     for line, document in lines:
+        if len(frames) >= MAX_FRAMES:
+            params: dict[str, object] = {"limit": MAX_FRAMES}
+            many = Finding(level="warning", at=0, code="protocols.capture.too-many", params=params)
+            findings.append({"line": line} | many.to_dict())
+            break
         ok = ok and document["ok"]
         frames += [{"line": line} | frame for frame in document["frames"]]
         for found in document["findings"]:
@@ -98,8 +112,8 @@ def by_line(kind: str, lines: Iterable[tuple[int, dict[str, Any]]]) -> dict[str,
                 findings.append({"line": line} | found)
     for code, count in seen.items():
         if count > MAX_PER_CODE:
-            params: dict[str, object] = {"code": code, "more": count - MAX_PER_CODE}
-            findings.append(Finding(level="info", at=0, code="protocols.capture.more", params=params).to_dict())
+            rest: dict[str, object] = {"code": code, "more": count - MAX_PER_CODE}
+            findings.append(Finding(level="info", at=0, code="protocols.capture.more", params=rest).to_dict())
     return {"kind": kind, "ok": ok, "findings": findings, "frames": frames}
 
 
@@ -161,13 +175,20 @@ def note_rest(report: Report, piece: Piece) -> None:
 
 def recognised(report: Report, data: bytes, measure: Measure, filler: bytes = b"") -> Iterator[Piece]:
     """The whole frames of `data`; what lies between them goes to `report`. Noise alone is an error with its place."""
+    return taken(report, data, pieces(data, measure, filler))
+
+
+def taken(report: Report, data: bytes, cut: Iterable[Piece]) -> Iterator[Piece]:
+    """The whole frames among the pieces that `data` was `cut` into, as `recognised` does."""
     rest: list[Piece] = []
     found = False
-    for piece in pieces(data, measure, filler):
+    for piece in cut:
         if piece.whole:
+            if report.full(piece.at):
+                break
             found = True
             yield piece
-        elif len(rest) <= MAX_PER_CODE:
+        elif piece.wanted or len(rest) <= MAX_PER_CODE:
             rest.append(piece)
     for piece in rest:
         if found or piece.wanted:

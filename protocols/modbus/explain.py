@@ -13,7 +13,7 @@ from array import array
 from functools import cache
 from typing import Any, Final
 
-from protocols.capture import Piece, Report, note_rest, pieces
+from protocols.capture import MAX_FRAMES, Measure, Piece, Report, pieces, taken
 from protocols.modbus.frame import crc16
 
 _FUNCTIONS: Final = {
@@ -51,17 +51,21 @@ def decode_modbus(data: bytes) -> dict[str, Any]:
     the profile of a device, not in the bytes.
     """
     rtu = _Rtu(data)
-    serial = list(pieces(data, rtu.measure))
-    tcp = list(pieces(data, _measure_tcp))
-    if _covered(tcp) > _covered(serial):
+    (serial, of_serial), (tcp, of_tcp) = _cut(data, rtu.measure), _cut(data, _measure_tcp)
+    if of_tcp > of_serial:
         return _document(data, "tcp", tcp)
-    if not _covered(serial):
-        serial = [_damaged(piece) for piece in serial]
-    return _document(data, "rtu", serial)
+    return _document(data, "rtu", serial if of_serial else [_damaged(piece) for piece in serial])
 
 
-def _covered(found: list[Piece]) -> int:
-    return sum(len(piece.data) for piece in found if piece.whole)
+def _cut(data: bytes, measure: Measure) -> tuple[list[Piece], int]:
+    """The pieces (as many as a report takes: frames and noise take turns at most), and how many bytes are in frames."""
+    kept: list[Piece] = []
+    covered = 0
+    for piece in pieces(data, measure):
+        covered += len(piece.data) if piece.whole else 0
+        if len(kept) <= 2 * MAX_FRAMES:
+            kept.append(piece)
+    return kept, covered
 
 
 def _damaged(piece: Piece) -> Piece:
@@ -159,15 +163,7 @@ def _measure_tcp(data: bytes, at: int) -> int:
 def _document(data: bytes, medium: str, found: list[Piece]) -> dict[str, Any]:
     report = Report("modbus")
     asked: dict[tuple[int, int, int], dict[str, Any]] = {}
-    known = any(piece.whole for piece in found)
-    for piece in found:
-        if not piece.whole:
-            if known or piece.wanted:
-                note_rest(report, piece)
-            else:
-                first = piece.data[:8].hex(" ").upper()
-                report.add("error", piece.at, "capture.no-frame", size=len(data), first=first)
-            continue
+    for piece in taken(report, data, found):
         errors = report.errors
         if medium == "rtu":
             raw, number = piece.data, -1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 from protocols.capture import Report, by_line, recognised
@@ -29,7 +30,7 @@ def decode_osdp(data: bytes) -> dict[str, Any]:
 
 
 def _osdpcap(data: bytes) -> dict[str, Any]:
-    lines = ((number, _recorded(line)) for number, line in enumerate(data.splitlines(), start=1) if line.strip())
+    lines = ((number, _recorded(line)) for number, line in enumerate(BytesIO(data), start=1) if line.strip())
     return by_line("osdp", lines)
 
 

@@ -6,7 +6,6 @@ where nobody answers in the capture, from all that differ from the one before) a
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any, Final
 
 from protocols.capture import Report
@@ -37,33 +36,56 @@ def decode_dex(data: bytes) -> dict[str, Any]:
     """
     report = Report("dex")
     decoder, audit = Decoder(), _Audits()
-    stray: list[int] = []
+    stray = _Stray(report, data)
     begin = 0
     for place, byte in enumerate(data):
         noise = decoder.noise
         if byte in _HEADS and place and data[place - 1] == _DLE:
             begin = place - 1
+        if report.full(place):
+            break
         for token in decoder.feed(bytes([byte])):
             report.frames.append(_token(report, data, begin, place, token))
             audit.take(token)
         if decoder.noise > noise:
-            stray.append(place)
+            stray.add(place)
+    stray.close()
     blocks = sum("body" in frame for frame in report.frames)
-    if not blocks and 2 * len(stray) > len(data):
-        report.frames.clear()
-        report.add("error", stray[0], "capture.no-frame", size=len(data), first=data[:8].hex(" ").upper())
-        return report.document(len(data))
-    _note_stray(report, data, stray)
+    if not blocks and 2 * stray.count > len(data):
+        nothing, first = Report("dex"), data[stray.first : stray.first + 8].hex(" ").upper()
+        nothing.add("error", stray.first, "capture.no-frame", size=len(data), first=first)
+        return nothing.document(len(data))
     if decoder.inside:
         report.add("error", begin, "cut-short")
     return _with_audits(report.document(len(data)), audit.whole)
 
 
-def _note_stray(report: Report, data: bytes, stray: list[int]) -> None:
-    for _, run in groupby(enumerate(stray), key=lambda pair: pair[1] - pair[0]):
-        places = [place for _, place in run]
-        first = data[places[0] : places[0] + 8].hex(" ").upper()
-        report.add("warning", places[0], "capture.noise", size=len(places), first=first)
+class _Stray:
+    """Bytes that belong to no frame: how many, the first, and a finding for each run of them."""
+
+    def __init__(self, report: Report, data: bytes) -> None:
+        self.count = 0
+        self.first = 0
+        self._report = report
+        self._data = data
+        self._start = self._end = 0
+
+    def add(self, place: int) -> None:
+        """The byte at `place` is one."""
+        if not self.count:
+            self.first = place
+        if place != self._end:
+            self.close()
+            self._start = place
+        self._end = place + 1
+        self.count += 1
+
+    def close(self) -> None:
+        """No further byte joins the run."""
+        if self._end > self._start:
+            first = self._data[self._start : min(self._end, self._start + 8)].hex(" ").upper()
+            self._report.add("warning", self._start, "capture.noise", size=self._end - self._start, first=first)
+        self._start = self._end
 
 
 def _token(report: Report, data: bytes, begin: int, place: int, token: Control | Block) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from liandong.decode import DECODERS
 from protocols import cjt188, dlt645, gb26875, osdp
+from protocols.capture import MAX_FRAMES
 from protocols.evadts.dex import Identity, data_blocks
 from protocols.modbus import seal
 
@@ -131,11 +132,19 @@ def test_whatever_comes(kind: str) -> None:
         b"\x00",
     ],
 )
-def test_a_quarter_of_a_megabyte_of_the_same(kind: str, pattern: bytes) -> None:
-    data = pattern * (250_000 // len(pattern))
+def test_a_hundred_kilobytes_of_the_same(kind: str, pattern: bytes) -> None:
+    data = pattern * (100_000 // len(pattern))
     document = DECODERS[kind](data)
     sound(kind, document, len(data))
     assert len(document["findings"]) <= 500
+
+
+@pytest.mark.parametrize(("kind", "frame"), [("dex", b"\x05"), ("modbus", seal(b"\x01\x83\x02"))])
+def test_more_frames_than_a_list_should_hold(kind: str, frame: bytes) -> None:
+    document = DECODERS[kind](frame * (MAX_FRAMES + 10))
+    assert len(document["frames"]) == MAX_FRAMES
+    assert document["findings"][-1]["code"] == "protocols.capture.too-many"
+    assert document["findings"][-1]["at"] == MAX_FRAMES * len(frame)
 
 
 @pytest.mark.parametrize("module", [dlt645, cjt188, gb26875], ids=lambda module: str(module.__name__))
