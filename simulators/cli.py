@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -101,7 +102,9 @@ def _list(arguments: argparse.Namespace, language: Language) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.Formatter.converter = time.gmtime  # UTC, as the gateways' logs, so that lines can be laid side by side
+    form = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=form, datefmt="%Y-%m-%dT%H:%M:%S")
     scenario = read_scenario(arguments.hardware, arguments.estate)
     arguments.home.mkdir(parents=True, exist_ok=True)
 

@@ -15,7 +15,8 @@ from protocols.messages import LANGUAGES, catalogue
 # the cloud has a test of its own, with its rules, metrics and roles
 PACKAGES = ("edge", "liandong", "protocols", "simulators")
 ROOT = Path(str(files("liandong"))).parent
-TREES = {path: ast.parse(path.read_text("utf-8")) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+SPEAKERS = (*PACKAGES, "benchmarks")  # who says what stands in these catalogues
+TREES = {path: ast.parse(path.read_text("utf-8")) for folder in SPEAKERS for path in (ROOT / folder).rglob("*.py")}
 CODE = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.[a-z0-9-]+)+")
 
 
