@@ -1,6 +1,7 @@
 # make up       set up what is missing, then start everything (make up ARGS="--port 9000" passes arguments)
 # make test     run the tests that this machine can run; the end of the report names what was left out and what adds it
 # make check    style, types and import directions
+# make bench    measurements beside their limits (make bench ARGS="ingest --repeats 5"); some minutes
 # Nothing but Python >= 3.11 with venv is needed beforehand.
 
 PYTHON ?= python3
@@ -8,11 +9,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-SOURCES := protocols edge cloud simulators liandong tests $(wildcard benchmarks tools) hatch_build.py
+SOURCES := protocols edge cloud simulators liandong benchmarks tests $(wildcard tools) hatch_build.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up test check format screenshots lock clean
+.PHONY: help setup up test bench check format screenshots lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -25,6 +26,9 @@ up: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY)
+	@$(BIN)/liandong bench $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check --quiet $(SOURCES)

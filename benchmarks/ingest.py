@@ -1,0 +1,118 @@
+"""Ingest: readings per second from the broker to the acknowledgement, beside bare COPY of the same rows.
+
+Received sets, newest values, events and rules are on; one device in ten is of a type that a rule watches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from benchmarks.figures import Figure, Order, figure
+from benchmarks.site import LoadProcess, Site, idling, until
+from cloud.storage.queries import load
+from protocols.errors import UnavailableError
+
+SHAPES: Final = (100, 5)
+"""Readings per DDATA: a bulk flush of ten seconds, and a device that is asked once."""
+READINGS: Final = {100: 1_000_000, 5: 100_000}
+QUICK: Final = {100: 20_000, 5: 1_000}
+GATEWAYS: Final = 20
+DEVICES: Final = 10
+BATCH_ROWS: Final = 50_000
+_HEADER: Final = 19
+_ROW: Final = 40
+_METRICS: Final = 10
+
+
+def run(order: Order) -> Iterator[Figure]:
+    """`ingest-100` and `ingest-5`, each in readings/s."""
+    gateways = order.gateways or (2 if order.quick else GATEWAYS)
+    with Site(order) as site:
+        site.start_cloud()
+        with LoadProcess(site, group="bench", gateways=gateways, devices=DEVICES) as fleet:
+            settle(site, fleet, gateways * DEVICES)
+            for readings in SHAPES:
+                total = order.readings or (QUICK if order.quick else READINGS)[readings]
+                yield _shape(order, site, fleet, readings, max(1, total // readings // gateways), gateways)
+
+
+def settle(site: Site, fleet: LoadProcess, devices: int) -> None:
+    """Births, a place for the gateways and a type for every device: from then on rules apply to them."""
+    fleet.ask(do="births")
+    wanted = devices * _METRICS
+    until(lambda: site.rows("SELECT count(*) AS n FROM series")[0]["n"] >= wanted, "series")
+    site.run(
+        """INSERT INTO place (kind, code, path, name, lat, lon)
+        VALUES ('street', 'bench', 'bench', '{"zh-CN": "测试街道", "en": "Bench Street"}', 30, 122)""",
+        "UPDATE gateway SET place_id = (SELECT id FROM place WHERE path = 'bench') WHERE group_code = 'bench'",
+        """UPDATE device SET place_id = gateway.place_id,
+            type = CASE WHEN device.code LIKE '%0' THEN 'cold-chain' ELSE 'power-meter' END
+        FROM gateway WHERE gateway.id = device.gateway_id AND device.code <> ''""",
+        "ANALYZE",
+    )
+
+
+def _shape(order: Order, site: Site, fleet: LoadProcess, readings: int, messages: int, gateways: int) -> Figure:
+    runs, limits = [], []
+    order.tell("liandong.bench.warming", name=f"ingest-{readings}")
+    _once(site, fleet, readings, max(1, messages // 10), gateways)
+    for number in range(order.repeats):
+        rate, share = _once(site, fleet, readings, messages, gateways)
+        limit = copy_again(site, share)
+        runs.append(rate)
+        limits.append(limit)
+        order.tell("liandong.bench.run", number=number + 1, of=order.repeats, value=round(rate), limit=round(limit))
+    return figure(f"ingest-{readings}", "readings/s", runs, limits)
+
+
+def _once(site: Site, fleet: LoadProcess, readings: int, messages: int, gateways: int) -> tuple[float, float]:
+    """Readings per second, and the share of a core that the publisher used."""
+    site.run("TRUNCATE reading", "TRUNCATE event")
+    fleet.ask(do="encode", messages=messages, readings=readings)
+    site.checkpoint()
+    told = fleet.ask(do="run", pace=0)
+    count = site.rows("SELECT count(*) AS n FROM reading")[0]["n"]
+    if count != readings * messages * gateways:
+        raise UnavailableError("liandong.bench.miscounted", stored=count, sent=readings * messages * gateways)
+    return count / told["seconds"], min(1.0, told["cpu_s"] / told["seconds"])
+
+
+def copy_again(site: Site, share: float) -> float:
+    """Rows per second of bare COPY of what the table of readings holds into the same table, emptied before.
+
+    Beside a process that uses `share` of a core, as the publisher did.
+    """
+    batches = _as_stored(site)
+    site.run("TRUNCATE reading")
+    site.checkpoint()
+    with idling(share):
+        return copied(site, batches)
+
+
+def copied(site: Site, batches: Sequence[bytes]) -> float:
+    """Rows per second of COPY, a transaction a batch."""
+    began = time.monotonic()
+    for batch in batches:
+        with (
+            site.database.transaction() as tx,
+            tx.connection.cursor() as cursor,
+            cursor.copy(load("readings")["copy"]) as copy,
+        ):
+            copy.write(batch)
+    rows = sum((len(batch) - _HEADER - 2) // _ROW for batch in batches)
+    return rows / (time.monotonic() - began)
+
+
+def _as_stored(site: Site) -> list[bytes]:
+    """The rows as they lie in the table, as binary COPY data of `BATCH_ROWS` rows each."""
+    with (
+        site.database.transaction() as tx,
+        tx.connection.cursor() as cursor,
+        cursor.copy("COPY (SELECT ts, series_id, value, quality FROM reading) TO STDOUT (FORMAT BINARY)") as copy,
+    ):
+        data = b"".join(bytes(part) for part in copy)
+    head, rows, end = data[:_HEADER], data[_HEADER:-2], data[-2:]
+    step = BATCH_ROWS * _ROW
+    return [head + rows[at : at + step] + end for at in range(0, len(rows), step)]

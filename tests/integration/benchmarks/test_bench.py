@@ -1,0 +1,52 @@
+"""Every benchmark runs and says what it must say. What it measures is not judged: other work shares this machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.cli import NAMES
+from benchmarks.figures import figure, quantile
+from liandong.cli import main
+
+FIGURES = {
+    "ingest": {"ingest-100", "ingest-5"},
+    "edge": {"edge-cold-start", "edge-memory", "edge-outbox", "edge-flash", "edge-cpu"},
+    "alert": {"alert-p50", "alert-p99"},
+    "dispatch": {"dispatch-rank"},
+    "query": {"query-latest", "query-day"},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_figures_of_a_quick_run(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", name, "--quick", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert {one["name"] for one in found} == FIGURES[name]
+    for one in found:
+        assert one["unit"]
+        assert one["value"] >= 0
+        assert one["limit"] > 0
+        assert one["ratio"] >= 0
+        assert len(one["runs"]) == 1
+        assert one["machine"]
+
+
+def test_medians_and_the_ratio_run_by_run() -> None:
+    found = figure("one", "ms", [10.0, 20.0, 90.0], [10.0, 10.0, 30.0])
+    assert (found.value, found.limit, found.ratio) == (20.0, 10.0, 2.0)
+    assert figure("one", "ms", [1.0]).ratio is None
+
+
+def test_the_slowest_in_a_hundred() -> None:
+    assert quantile([float(number) for number in range(1, 101)], 0.99) == 99.0
+    assert quantile([3.0], 0.99) == 3.0
+
+
+@pytest.mark.parametrize("words", [["speed"], ["query", "--rows", "0"], ["alert", "--load", "-1"]])
+def test_a_wrong_call_is_one_sentence(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("liandong: ")
+    assert said.count("\n") == 1
