@@ -27,6 +27,7 @@ class Cable:
         self._plugged.set()
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self._halved = asyncio.Event()
         self._delay_s = 0.0
         self._bytes_per_s = 0
 
@@ -53,6 +54,15 @@ class Cable:
         for task in open_now:
             task.cancel()
         return len(open_now)
+
+    def halve(self) -> int:
+        """Connections end at the far side only; the near side speaks on and is not heard. How many those are.
+
+        That is what a router leaves behind that forgot a connection, until the near side notices the silence.
+        """
+        halved, self._halved = self._halved, asyncio.Event()
+        halved.set()
+        return len(self._open)
 
     def limit(self, *, delay_s: float = 0.0, bytes_per_s: int = 0) -> None:
         """From now on each way takes `delay_s` longer and carries `bytes_per_s` at most (0: as much as it can)."""
@@ -94,14 +104,23 @@ class Cable:
         far_reader: asyncio.StreamReader,
         far_writer: asyncio.StreamWriter,
     ) -> None:
-        """Copy both ways until either end closes."""
-        ways = {asyncio.create_task(self._copy(*way)) for way in ((reader, far_writer), (far_reader, writer))}
+        """Copy both ways until either end closes, or the connection is halved and its near end closes."""
+        halved = self._halved
+        ways: set[asyncio.Task[object]] = {
+            asyncio.create_task(self._copy(*way)) for way in ((reader, far_writer), (far_reader, writer))
+        }
+        ways.add(asyncio.create_task(halved.wait()))
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
+        if halved.is_set():
+            far_writer.transport.abort()
+            with contextlib.suppress(OSError):
+                while await reader.read(_CHUNK):
+                    pass
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

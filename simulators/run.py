@@ -108,6 +108,8 @@ class EstateProcess:
                 cable.plug()
             case "reset":
                 return {"connections": cable.reset()}
+            case "halve":
+                return {"connections": cable.halve()}
             case "limit":
                 delay_s, bytes_per_s = float(request.get("delay_s", 0)), int(request.get("bytes_per_s", 0))
                 cable.limit(delay_s=delay_s, bytes_per_s=bytes_per_s)

@@ -32,14 +32,15 @@ class Cause(StrEnum):
 
     KILLED = "killed"
     STOPPED = "stopped"
+    FULL = "full"
     UNPLUGGED = "unplugged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interruption:
-    """A gateway was killed at `to_ms`, or stopped or cut off from a line from `from_ms` to `to_ms`.
+    """A gateway was killed at `to_ms`, or stopped, without a disk or cut off from a line from `from_ms` to `to_ms`.
 
-    For a kill `from_ms` is when it last ran: earlier than `to_ms` when it was stopped before it was killed.
+    For a kill `from_ms` is when it could last store: earlier than `to_ms` when it was stopped or its disk was full.
     """
 
     gateway: str
@@ -152,9 +153,10 @@ def _miss(
     stopped = any(
         i.cause is Cause.STOPPED and i.from_ms - _REPLY_MS <= one.at_ms <= i.from_ms + _AFTER_MS for i in mine
     )
+    full = any(i.cause is Cause.FULL and i.from_ms - _REPLY_MS <= one.at_ms <= i.to_ms for i in mine)
     if one.metric in _GATHERED and killed:
         account.ram_bound.append(missing)
-    elif (one.metric in _CANNOT_WAIT and killed) or (one.metric in _POLLED and stopped):
+    elif (one.metric in _CANNOT_WAIT and killed) or (one.metric in _POLLED and (stopped or full)):
         account.before_outbox.append(missing)
     else:
         account.lost.append(missing)

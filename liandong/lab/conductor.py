@@ -68,7 +68,7 @@ class Conductor:
 
     def interruptions(self, line_gateways: Mapping[str, str]) -> list[Interruption]:
         """What may have cost a gateway what was not on its disk yet."""
-        stopped = [one for one in self.struck if one.kind == "stop-edge"]
+        unable = [one for one in self.struck if one.kind in ("stop-edge", "disk-full")]
         found: list[Interruption] = []
         for one in self.struck:
             gateways, cause = self._interrupted(one, line_gateways)
@@ -76,7 +76,7 @@ class Conductor:
                 from_ms, to_ms = one.start_ms, one.end_ms
                 if cause is Cause.KILLED:
                     to_ms = one.start_ms
-                    still = [s.start_ms for s in stopped if s.target == gateway and s.start_ms <= to_ms <= s.end_ms]
+                    still = [s.start_ms for s in unable if s.target == gateway and s.start_ms <= to_ms <= s.end_ms]
                     from_ms = min([from_ms, *still])
                 found.append(Interruption(gateway=gateway, from_ms=from_ms, to_ms=to_ms, cause=cause))
         return found
@@ -89,6 +89,8 @@ class Conductor:
                 return self._site.gateways, Cause.KILLED
             case "stop-edge":
                 return (one.target,), Cause.STOPPED
+            case "disk-full":
+                return (one.target,), Cause.FULL
         lines = (line_gateways[one.target],) if KINDS[one.kind].where is Where.LINE else ()
         return lines, Cause.UNPLUGGED
 
@@ -139,7 +141,7 @@ class Conductor:
 
     def _aim(self, planned: Planned, stop: threading.Event) -> tuple[int, int]:
         """Wait until there is something to hit: unconfirmed messages, open transactions."""
-        until = time.monotonic() + (_AIM_S if planned.seconds <= 0 else 0.0)
+        until = time.monotonic() + _AIM_S
         while True:
             waiting, transactions = self._look(planned.kind, planned.target)
             if waiting or transactions or time.monotonic() >= until or stop.wait(_LOOK_S):

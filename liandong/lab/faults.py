@@ -83,15 +83,16 @@ class Freeze:
 
 
 @dataclass(slots=True)
-class Reset:
-    """Both ends of every connection of a cable get a TCP reset."""
+class Cut:
+    """Every connection of a cable ends: by a TCP reset for both sides, or (`halve`) for the far side only."""
 
     site: Site
     cable: str
+    do: str
 
     def start(self) -> None:
-        """Reset."""
-        self.site.network(self.cable, "reset")
+        """Cut."""
+        self.site.network(self.cable, self.do)
 
     def stop(self) -> None:
         """Nothing: connections are made anew."""
@@ -163,6 +164,22 @@ class Noise:
 
 
 @dataclass(slots=True)
+class FullDisk:
+    """The disk of a gateway takes nothing more (as a limit on the size of its files: no file system is filled)."""
+
+    site: Site
+    gateway: str
+
+    def start(self) -> None:
+        """Full."""
+        self.site.limit_files(self.gateway, 0)
+
+    def stop(self) -> None:
+        """Room again; an agent that was started anew meanwhile never had the limit."""
+        self.site.limit_files(self.gateway, None)
+
+
+@dataclass(slots=True)
 class PowerCut:
     """The mains of the site: all gateways die in the same moment, and meters and machines are dark for a while."""
 
@@ -195,7 +212,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of fault: what it breaks, and how one is made. `polling`: drivers lose replies that are on their way."""
+    """A kind of fault: what it breaks, and how one is made."""
 
     where: Where
     make: Callable[[Site, Shape], Fault]
@@ -211,7 +228,8 @@ def _freeze(where: Where) -> Kind:
 
 def _cable(name: str, where: Where) -> Mapping[str, Kind]:
     return {
-        f"{name}-reset": Kind(where=where, make=lambda site, shape: Reset(site, shape.target)),
+        f"{name}-reset": Kind(where=where, make=lambda site, shape: Cut(site, shape.target, "reset")),
+        f"{name}-half-open": Kind(where=where, make=lambda site, shape: Cut(site, shape.target, "halve")),
         f"{name}-blackhole": Kind(where=where, make=lambda site, shape: Blackhole(site, shape.target)),
         f"{name}-slow": Kind(where=where, make=lambda site, shape: Limit(site, shape.target, shape.delay_s, 0)),
         f"{name}-narrow": Kind(where=where, make=lambda site, shape: Limit(site, shape.target, 0.0, shape.bytes_per_s)),
@@ -232,6 +250,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     **_cable("database", Where.CLOUD_POSTGRES),
     "line-unplug": Kind(where=Where.LINE, make=lambda site, shape: Unplug(site, shape.target)),
     "line-noise": Kind(where=Where.LINE, make=lambda site, shape: Noise(site, shape.target)),
+    "disk-full": Kind(where=Where.GATEWAY, make=lambda site, shape: FullDisk(site, shape.target)),
     "power-cut": Kind(where=Where.SITE, make=lambda site, shape: PowerCut(site)),
     "messages-repeat": Kind(where=Where.MESSAGES, make=lambda site, shape: Repeat(site)),
 }

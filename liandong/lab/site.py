@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,6 +52,15 @@ class Site:
     def thaw(self, pids: Iterable[int]) -> None:
         """SIGCONT to those that are still there."""
         _signal(pids, signal.SIGCONT)
+
+    def limit_files(self, part: str, size: int | None) -> None:
+        """No file of a part may grow beyond `size` bytes; None: as before. Raises UnavailableError."""
+        pid = self.pids.get(part, -1)
+        try:
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
+        except (OSError, OverflowError) as error:
+            raise UnavailableError("liandong.lab.nothing-to-break", part=part) from error
 
     def network(self, cable: str, do: str, **limits: float) -> None:
         """Do something to a cable (see `simulators.control`). Raises UnavailableError."""

@@ -80,6 +80,18 @@ def test_a_reset_is_felt_at_once_and_a_new_connection_works() -> None:
     run(test)
 
 
+def test_a_half_open_connection_takes_everything_and_says_nothing() -> None:
+    async def test(ends: Ends) -> None:
+        line, reader, _ = ends
+        assert await _say(ends, b"before") == b"before"
+        assert line.halve() == 1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(_say(ends, b"to nobody"), 0.3)
+        assert not reader.at_eof()
+
+    run(test)
+
+
 def test_a_slow_cable_delays_each_way_and_a_narrow_one_takes_its_time() -> None:
     async def test(ends: Ends) -> None:
         ends[0].limit(delay_s=0.2)
