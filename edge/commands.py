@@ -146,14 +146,14 @@ class Commands:
             raise DeviceError("edge.command.away", device=wish.device)
 
     def _keep(self, wish: _Wish) -> bool:
-        """Let the wish wait for its confirmation; an older ticket of it is void. False when it was confirmed before."""
+        """Let the wish wait for its confirmation. False for one that has its ticket: that is stored and arrives."""
         now = self._clock()
         with self._lock:
-            if wish.id in self._taken or self._closed:
+            if wish.id in self._taken or wish.id in self._wishes or self._closed:
                 return False
             for late in [key for key, kept in self._wishes.items() if kept.until <= now]:
                 del self._wishes[late]
-            if wish.id not in self._wishes and len(self._wishes) >= MAX_WAITING:
+            if len(self._wishes) >= MAX_WAITING:
                 raise DeviceError("edge.command.busy", limit=MAX_WAITING)
             self._wishes[wish.id] = wish
             return True
@@ -167,6 +167,7 @@ class Commands:
         try:
             if self._clock() >= wish.until:
                 raise RefusedError("edge.command.late", device=wish.device, output=wish.output)
+            self._check(wish)
             self._act(wish.device, wish.output, wish.value, ACT_S)
         except LiandongError as failure:
             error = failure

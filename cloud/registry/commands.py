@@ -24,6 +24,8 @@ ASK: Final = "command.ask"
 CONFIRM: Final = "command.confirm"
 EXPIRE: Final = "command.expire"
 
+_CATALOGUES: Final = ("edge.", "protocols.", "cloud.")
+
 Json = dict[str, Any]
 
 
@@ -82,7 +84,9 @@ def _shown(row: Json) -> Json:
 
 def _with_sentence(error: Json) -> Json:
     """An error of a gateway has its sentence in the gateway's catalogue, which pages do not get."""
-    told = {language: sentence(error["code"], error["params"], language) for language in LANGUAGES}
+    code = str(error["code"])
+    known = code.startswith(_CATALOGUES)  # whatever a gateway sends, no other package is looked into
+    told = {language: sentence(code, error["params"], language) if known else code for language in LANGUAGES}
     return error | {"sentence": told}
 
 

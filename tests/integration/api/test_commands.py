@@ -150,6 +150,17 @@ def test_a_refusal_says_why_in_both_languages(quiet: Street) -> None:
         assert _state(console, door)["state"] == "refused", "the first outcome stays"
 
 
+def test_a_refusal_that_nobody_knows_is_shown_as_it_is(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    with quiet.signed_in("chenjing") as console:
+        for error in ("antigravity.x", "", "edge.no.such.code", 5):
+            identity = _given(quiet, console, door)
+            _answers(quiet, door, command.REFUSED, identity, error=error, params={"a": {"b": 1}})
+            shown = next(row for row in console.get(f"/api/v1/devices/{door}/commands").json() if row["id"] == identity)
+            assert shown["state"] == "refused"
+            assert str(error) in shown["error"]["sentence"]["en"]
+
+
 def test_another_device_cannot_answer_and_nonsense_changes_nothing(quiet: Street) -> None:
     door, other = _device(quiet, "door-1"), _device(quiet, "door-2")
     with quiet.signed_in("chenjing") as console:

@@ -142,15 +142,16 @@ def test_a_host_that_is_in_a_hurry_gets_a_shorter_ticket(bench: Bench) -> None:
     assert not bench.acted
 
 
-def test_a_newer_ticket_voids_the_older_one(bench: Bench) -> None:
+def test_a_repeated_question_gives_no_second_ticket_and_no_longer_life(bench: Bench) -> None:
     identity = bench.ask()
-    first = bench.hears(command.READY)["ticket"]
+    ticket = bench.hears(command.READY)["ticket"]
+    bench.now += command.MAX_TICKET_MS / 2000
     bench.ask(id=identity)
-    second = bench.hears(command.READY)["ticket"]
-    bench.confirm(identity, first)
+    bench.ask(id=identity, value=False)
     assert bench.silent()
-    bench.confirm(identity, second)
-    bench.hears(command.DONE)
+    bench.now += command.MAX_TICKET_MS / 2000
+    bench.confirm(identity, ticket)
+    assert bench.hears(command.REFUSED)["error"] == "edge.command.late"
 
 
 def test_a_ticket_of_an_earlier_process_means_nothing(bench: Bench) -> None:
