@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -51,7 +52,9 @@ def _run(arguments: argparse.Namespace, **_: Any) -> int:
     # The web framework, the broker's client and NumPy take a second to load; other commands do without.
     from cloud.app import Cloud
 
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.Formatter.converter = time.gmtime  # UTC, as the gateways' logs, so that lines can be laid side by side
+    form = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=form, datefmt="%Y-%m-%dT%H:%M:%S")
     service = Cloud(read(arguments.config))
     try:
         service.open()

@@ -90,8 +90,11 @@ class Estate:
         self._saved_at = time.monotonic()
         text = json.dumps({name: dict(hardware.state()) for name, hardware in self.hardware.items()})
         fresh = self._state_file.with_suffix(".new")
-        fresh.write_text(text, "utf-8")
-        fresh.replace(self._state_file)
+        try:
+            fresh.write_text(text, "utf-8")
+            fresh.replace(self._state_file)
+        except OSError as error:  # the street goes on; the next save may find room again
+            _log.warning("state not saved file=%s why=%s", self._state_file, error.strerror)
 
     def stop(self) -> None:
         """Stop every device and store the counters."""
