@@ -7,15 +7,19 @@ starts and finds a run missed catches it up, once.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any, Final
 
+import psycopg
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from cloud.storage.database import Database, Transaction
+from cloud.storage.database import Connection, Database, Transaction
 from cloud.storage.editions import Edition, edition_of, forget_before, keep_ahead
 from cloud.storage.queries import load
 from protocols.errors import UnavailableError
@@ -23,6 +27,9 @@ from protocols.errors import UnavailableError
 _LOG: Final = logging.getLogger("liandong.cloud.jobs")
 _CHECK: Final = timedelta(seconds=30)
 """How often it is looked whether a job is due: so late a job may be, also after the database was away."""
+
+
+_STOP_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +46,8 @@ class Jobs:
 
     def __init__(self, database: Database, jobs: Sequence[Job]) -> None:
         self._database = database
-        self._jobs = jobs
+        self._stopping = Event()
+        self._at_hand: set[Connection] = set()
         # It reports every look at the clock; what a job did is told here.
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler: Any = BackgroundScheduler(timezone=UTC, daemon=True)
@@ -60,9 +68,16 @@ class Jobs:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Stop after the job at hand."""
+        """Begin no more; a job at hand is undone and runs again after the next start. Bounded by five seconds."""
         if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+            self._scheduler.shutdown(wait=False)
+        self._stopping.set()
+        until = time.monotonic() + _STOP_S
+        while self._at_hand and time.monotonic() < until:
+            for connection in list(self._at_hand):
+                with suppress(psycopg.Error):  # it may have ended meanwhile
+                    connection.cancel_safe(timeout=1.0)
+            time.sleep(0.05)
 
     def run_if_due(self, job: Job) -> bool:
         """Run `job` unless it ran less than its period ago, or another service runs it now; whether it ran."""
@@ -71,9 +86,14 @@ class Jobs:
         try:
             with self._database.transaction() as tx:
                 due = tx.one(sql["begin"], {"job": job.name, "every": job.every})
-                if due is None or not due["locked"] or not due["due"]:
+                if due is None or not due["locked"] or not due["due"] or self._stopping.is_set():
                     return False
-                job.run(tx, now)
+                tx.execute(sql["patience"])
+                self._at_hand.add(tx.connection)
+                try:
+                    job.run(tx, now)
+                finally:
+                    self._at_hand.discard(tx.connection)
                 tx.execute(sql["ended"], {"job": job.name, "started_at": now, "error": None})
         except UnavailableError as error:
             _LOG.warning("job-waits job=%s why=%s", job.name, error)

@@ -21,6 +21,7 @@ from cloud.storage.scope import Scope
 BATCH: Final = 500
 QUEUE: Final = 1000
 CLIENTS: Final = 2000
+PER_PERSON: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +91,15 @@ class Hub:
         """How many pages listen."""
         return len(self._clients)
 
-    @property
-    def room(self) -> bool:
-        """Whether one more client can listen."""
-        return not self._closed and len(self._clients) < CLIENTS
+    def room(self, person: UUID) -> bool:
+        """Whether one more page of this person can listen: nobody alone can take all the room."""
+        if self._closed or len(self._clients) >= CLIENTS:
+            return False
+        return sum(client.person == person for client in self._clients) < PER_PERSON
 
     def join(self, client: Client) -> bool:
         """Listen from now on; False when there is no room, or the service stops."""
-        if not self.room:
+        if not self.room(client.person):
             return False
         self._clients.add(client)
         return True

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cloud import audit
 from cloud.api.services import COOKIE, Given, Services, SignedIn, address, now
 from cloud.api.text import Text
-from cloud.identity import sessions
+from cloud.identity import passwords, sessions
 from cloud.identity.people import Who
 from cloud.storage.queries import load
 from cloud.storage.views import stamp
@@ -67,8 +67,9 @@ def sign_in(known: Password, request: Request, response: Response, given: Given)
     _limit(given, request, known.login)
     moment = now()
     try:
+        person_id = sessions.known_by(given.database, known.login, known.password)
         with given.database.transaction() as tx:
-            token = sessions.sign_in(tx, known.login, known.password, moment)
+            token = sessions.begin(tx, person_id, moment)
             who = sessions.find(tx, token, moment)
             audit.record(tx, moment, "sign-in.password", person=who.id, address=address(request))
     except RefusedError:
@@ -98,8 +99,9 @@ def sign_out(who: SignedIn, request: Request, response: Response, given: Given) 
 @router.put("/password")
 def set_password(new: NewPassword, who: SignedIn, request: Request, given: Given) -> dict[str, Any]:
     """Set the password; other sessions of the person end."""
+    password_hash = passwords.hashed(new.password)
     with given.database.transaction() as tx:
-        sessions.set_password(tx, who, new.password)
+        sessions.set_password(tx, who, password_hash)
         audit.record(tx, now(), "password.set", person=who.id, address=address(request))
     return {}
 

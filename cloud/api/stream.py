@@ -11,7 +11,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
-from cloud.api.hub import Client, Live, replay, sse
+from cloud.api.hub import BATCH, Client, Live, replay, sse
 from cloud.api.services import COOKIE, Given, Services, SignedIn, now
 from cloud.identity import sessions
 from cloud.storage.queries import load
@@ -32,7 +32,7 @@ async def stream(
 ) -> StreamingResponse:
     """What changes, as it is committed; `Last-Event-ID` or `?after=N` misses nothing."""
     client = Client(person=who.id, scope=who.console)
-    if not given.hub.room:
+    if not given.hub.room(who.id):
         raise UnavailableError("cloud.stream.full")
     known = int(last_event_id) if last_event_id and _NUMBER.fullmatch(last_event_id) else after
     events = _events(given, client, request.cookies.get(COOKIE, ""), known)
@@ -72,14 +72,28 @@ async def _live(given: Services, client: Client, token: str, last: int) -> Async
         except TimeoutError:
             yield b": here\n\n"
         else:
-            if event is None:
+            texts, ends = _waiting(client, event, last)
+            if texts:
+                yield b"".join(texts)
+            if ends:
                 return
-            if event.id > last:
-                yield event.text
         if asyncio.get_running_loop().time() - checked > CHECKS * COMMENT_S:
             checked = asyncio.get_running_loop().time()
             if not await anyio.to_thread.run_sync(_still, given, client, token):
                 return
+
+
+def _waiting(client: Client, first: Live | None, last: int) -> tuple[list[bytes], bool]:
+    """What waits, beginning with `first`, as one piece; and whether the stream ends after it."""
+    texts: list[bytes] = []
+    event: Live | None = first
+    while event is not None:
+        if event.id > last:
+            texts.append(event.text)
+        if client.queue.empty() or len(texts) >= BATCH:
+            return texts, False
+        event = client.queue.get_nowait()
+    return texts, True
 
 
 def _bounds(given: Services) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import Final
 
@@ -25,19 +27,28 @@ def hashed(password: str) -> str:
         raise RefusedError("cloud.password.short", least=SHORTEST)
     if len(password) > LONGEST:
         raise RefusedError("cloud.password.long", most=LONGEST)
-    return _hasher.hash(password)
+    with _turn():
+        return _hasher.hash(password)
 
 
 def matches(stored: str | None, password: str) -> bool:
     """Whether the password is the stored one; takes equally long when nothing is stored."""
     if len(password) > LONGEST:
         return False
+    with _turn():
+        try:
+            _hasher.verify(stored or _nobody, password)
+        except (VerificationError, InvalidHashError):
+            return False
+    return stored is not None
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Raises UnavailableError (`cloud.session.busy`) when none of the few turns comes within five seconds."""
     if not _at_once.acquire(timeout=5):
         raise UnavailableError("cloud.session.busy")
     try:
-        _hasher.verify(stored or _nobody, password)
-    except (VerificationError, InvalidHashError):
-        return False
+        yield
     finally:
         _at_once.release()
-    return stored is not None

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cloud.identity import passwords
 from cloud.identity.people import Role, Who
-from cloud.storage.database import Transaction
+from cloud.storage.database import Database, Transaction
 from cloud.storage.queries import load
 from protocols.errors import RefusedError
 
@@ -37,12 +37,17 @@ def use_link(tx: Transaction, token: str, now: datetime) -> str:
     return begin(tx, row["person_id"], now)
 
 
-def sign_in(tx: Transaction, login: str, password: str, now: datetime) -> str:
-    """A session token for a name and a password. Raises RefusedError (`cloud.session.wrong`), equally slow for both."""
-    person = tx.one(load("people")["by_login"], {"login": login})
+def known_by(database: Database, login: str, password: str) -> UUID:
+    """Who has this name and password. Raises RefusedError (`cloud.session.wrong`), equally slow for both.
+
+    No connection is held while the password is checked: a flood of tries must not take them all.
+    """
+    with database.transaction() as tx:
+        person = tx.one(load("people")["by_login"], {"login": login})
     if not passwords.matches(person["password_hash"] if person else None, password) or person is None:
         raise RefusedError("cloud.session.wrong")
-    return begin(tx, person["id"], now)
+    found: UUID = person["id"]
+    return found
 
 
 def begin(tx: Transaction, person_id: UUID, now: datetime) -> str:
@@ -69,9 +74,9 @@ def find(tx: Transaction, token: str, now: datetime) -> Who:
     )
 
 
-def set_password(tx: Transaction, who: Who, password: str) -> None:
-    """A new password; the person's other sessions end. Raises RefusedError (`cloud.password.short`)."""
-    tx.execute(load("people")["set_password"], {"person": who.id, "password": passwords.hashed(password)})
+def set_password(tx: Transaction, who: Who, password_hash: str) -> None:
+    """A new password (`passwords.hashed`); the person's other sessions end."""
+    tx.execute(load("people")["set_password"], {"person": who.id, "password": password_hash})
     tx.execute(load("people")["delete_other_sessions"], {"person": who.id, "hash": who.token_hash})
 
 

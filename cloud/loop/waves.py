@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from psycopg.rows import DictRow
 
+from cloud.dispatch.geo import box
 from cloud.dispatch.ranking import Candidate, Person, rank
 from cloud.dispatch.waves import Wave, next_wave
 from cloud.domain.places import ancestors, position
@@ -69,7 +70,8 @@ def candidates(work: Work, case: Case, task_id: int | None) -> Sequence[Candidat
     if not line:
         return ()
     lat, lon = position(line)
-    asked = {
+    around = (None,) * 4 if lat is None or lon is None else box(lat, lon, case.policy.max_radius_m)
+    asked = dict(zip(("south", "north", "west", "east"), around, strict=True)) | {
         "task": task_id,
         "path": line[-1].path,
         "street": line[0].path,

@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
@@ -22,6 +23,10 @@ from cloud.storage.queries import load
 from protocols.errors import UnavailableError
 
 Connection = psycopg.Connection[DictRow]
+BOUNDS: Final = (
+    "-c timezone=UTC -c idle_in_transaction_session_timeout=30s -c statement_timeout=30s -c lock_timeout=10s"
+)
+"""Nothing waits for ever; what takes long by its nature (schema, retention) says so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +98,7 @@ class Database:
             timeout=timeout_s,
             max_waiting=200,
             connection_class=psycopg.Connection,
-            kwargs={"row_factory": dict_row, "options": "-c idle_in_transaction_session_timeout=30s -c timezone=UTC"},
+            kwargs={"row_factory": dict_row, "options": BOUNDS},
             check=ConnectionPool.check_connection,
             open=False,
         )
@@ -110,13 +115,16 @@ class Database:
     def transaction(self) -> Iterator[Transaction]:
         """A transaction: commits at the end of the block, rolls back when the block raises.
 
-        Raises UnavailableError when no connection can be had within `timeout_s`, or it broke.
+        Raises UnavailableError when no connection can be had within `timeout_s`, it broke, or a statement took longer
+        than `BOUNDS` allow.
         """
         try:
             with self._pool.connection() as connection:
                 transaction = Transaction(connection)
                 yield transaction
                 transaction.flush()
+        except (QueryCanceled, LockNotAvailable, DeadlockDetected) as error:
+            raise UnavailableError("cloud.database.slow", why=str(error).strip()) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise UnavailableError("cloud.database.away", why=str(error).strip()) from error
 

@@ -6,17 +6,19 @@ import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 import psycopg
+import pytest
 
 from cloud.jobs import Job, Jobs, standard_jobs
 from cloud.storage import leases, received
-from cloud.storage.database import Database, StreamEvent
+from cloud.storage.database import Database, StreamEvent, Transaction
 from cloud.storage.migrate import migrate
 from protocols.delivery import Lane, NumberSet
+from protocols.errors import UnavailableError
 
 T = TypeVar("T")
 
@@ -140,3 +142,29 @@ def test_the_standard_jobs_run_on_every_edition(database: Database) -> None:
         deadline.wait(0.05)
     jobs.stop()
     assert rows == [{"job": name, "error": None} for name in ("partitions", "purge", "retention")]
+
+
+def test_a_service_that_stops_does_not_wait_for_a_long_job(database: Database) -> None:
+    begun = threading.Event()
+
+    def sleep(tx: Transaction, _now: datetime) -> None:
+        begun.set()
+        tx.execute("SELECT pg_sleep(120)")
+
+    jobs = Jobs(database, [Job(name="long", every=timedelta(hours=1), run=sleep)])
+    jobs.start()
+    assert begun.wait(20)
+    jobs.stop()
+    assert not jobs._at_hand
+    with database.transaction() as tx:
+        assert not tx.fetch("SELECT FROM job_run")
+
+
+def test_no_statement_and_no_lock_is_waited_for_without_end(database: Database) -> None:
+    with database.transaction() as tx:
+        found = tx.one(
+            "SELECT current_setting('statement_timeout') AS statement, current_setting('lock_timeout') AS lock"
+        )
+        assert found == {"statement": "30s", "lock": "10s"}
+    with pytest.raises(UnavailableError, match="too long"), database.transaction() as tx:
+        tx.execute("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(20)")

@@ -51,7 +51,8 @@ FROM assignment WHERE task_id = %(task)s;
 -- release_all: the task was called off
 UPDATE assignment SET state = 'released', ended_at = %(now)s WHERE task_id = %(task)s AND ended_at IS NULL RETURNING offer_id, person_id;
 
--- candidates: everyone on duty in the street with one of these roles, who was not asked yet and has no task under way
+-- candidates: everyone on duty in the street, near enough as far as it is known, with one of these roles, who was not asked
+-- yet and has no task under way
 SELECT responder.person_id, person.name, responder.skills, responder.lat, responder.lon, responder.located_at,
        responder.post_lat, responder.post_lon,
        bool_or(place.path = %(path)s OR %(path)s LIKE place.path || '/%%') AS at_home,
@@ -63,6 +64,9 @@ JOIN role_grant ON role_grant.person_id = responder.person_id AND role_grant.rol
 JOIN place ON place.id = role_grant.place_id
 WHERE responder.on_duty AND person.disabled_at IS NULL
   AND (place.path = %(street)s OR place.path LIKE %(street)s || '/%%')
+  AND (%(south)s::float8 IS NULL OR responder.post_lat IS NULL
+       OR responder.lat BETWEEN %(south)s AND %(north)s AND responder.lon BETWEEN %(west)s AND %(east)s
+       OR responder.post_lat BETWEEN %(south)s AND %(north)s AND responder.post_lon BETWEEN %(west)s AND %(east)s)
   AND NOT EXISTS (SELECT FROM offer WHERE offer.task_id = %(task)s::bigint AND offer.person_id = responder.person_id)
   AND NOT EXISTS (SELECT FROM assignment WHERE assignment.person_id = responder.person_id AND assignment.ended_at IS NULL)
 GROUP BY responder.person_id, person.name

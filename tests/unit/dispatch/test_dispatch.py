@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from math import isclose
 from uuid import UUID
 
-from cloud.dispatch.geo import distance_m
+import pytest
+
+from cloud.dispatch.geo import box, distance_m
 from cloud.dispatch.ranking import Candidate, Person, rank
 from cloud.dispatch.waves import Wave, next_wave
 from cloud.domain.policy import Policy, builtin
@@ -151,3 +153,12 @@ def test_nobody_there_at_all_is_told_at_once_and_looked_for_until_it_is_given_up
         _, wave = search.wave()
         waves += 1
     assert waves == A.give_up_s / A.wave_s + 1
+
+
+@pytest.mark.parametrize("lat", [0.0, 29.97, -33.9, 59.3])
+def test_the_box_holds_everything_within_the_radius(lat: float) -> None:
+    south, north, west, east = box(lat, 122.3, 1000)
+    for edge in (distance_m(lat, 122.3, south, 122.3), distance_m(lat, 122.3, north, 122.3)):
+        assert 1000 < edge < 1050
+    for edge in (distance_m(lat, 122.3, lat, west), distance_m(lat, 122.3, lat, east)):
+        assert 1000 < edge < 1050
