@@ -20,7 +20,7 @@ from edge.uplink.link import CONNECT_S, Link
 from edge.uplink.sending import History, Sending
 from edge.uplink.signals import Connected, DeviceChanged, Disconnected, Message, Signal, Signals, Subscribed, Written
 from edge.uplink.view import AgentView
-from protocols.delivery import Lane, MessageId, NumberSet
+from protocols.delivery import Acknowledgement, Lane, MessageId, NumberSet
 from protocols.errors import LiandongError, ProtocolError, StorageError, UnavailableError
 from protocols.sparkplug.actions import Disconnect, Malformed, Now, Publish, Subscribe
 from protocols.sparkplug.edge_node import Acknowledged, Action, Born, Command, EdgeNode, Stage
@@ -76,6 +76,7 @@ class Uplink:
         self._link: Link | None = None
         self._dying: dict[str, float] = {}
         self._by_mid: dict[int, MessageId] = {}
+        self._noting = True
         self._epoch = outbox.epoch
         self._attempts = 0
         self._condition = UplinkCondition(since_ms=now_ms())
@@ -197,7 +198,7 @@ class Uplink:
                 self._stage("away", error=None if action.reason == "stopped" else self._lost_connection(action.reason))
                 return False
             elif isinstance(action, Acknowledged):
-                self._sending.hear(action.ack, time.monotonic())
+                self._obey(action.ack)
             elif isinstance(action, Born):
                 self._born()
             elif isinstance(action, Command):
@@ -205,6 +206,19 @@ class Uplink:
             elif isinstance(action, Malformed):
                 self._log.warning("malformed", topic=action.topic, code=action.code, what=action.what)
         return True
+
+    def _obey(self, ack: Acknowledgement) -> None:
+        """A full disk that cannot note an acknowledgement costs a repetition of the message, not the connection."""
+        try:
+            self._sending.hear(ack, time.monotonic())
+        except StorageError as error:
+            if error.code == "edge.storage.corrupt":
+                raise
+            if self._noting:
+                self._log.error("acknowledgement-not-noted", error=error)
+            self._noting = False
+        else:
+            self._noting = True
 
     def _born(self) -> None:
         self._attempts = 0

@@ -13,6 +13,7 @@ import pytest
 from edge.app import EdgeAgent
 from edge.config import parse_config
 from edge.local import ask
+from edge.outbox.store import Outbox
 from edge.status import describe
 from protocols.delivery import Lane, MessageId
 from protocols.errors import StorageError
@@ -335,3 +336,22 @@ def test_kill_9_loses_and_repeats_nothing(iotcore_broker: Broker, tmp_path: Path
             host.until(lambda h: len(set(h.values("meter-1", "power"))) >= last)
         values = host.values("meter-1", "power")
         assert sorted(values) == [float(number) for number in range(1, last + 1)]
+
+
+def test_a_disk_that_cannot_note_an_acknowledgement_costs_no_connection(
+    iotcore_broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> bool:
+        raise StorageError("edge.storage.unusable", file="outbox.db", why="disk I/O error")
+
+    with Host(iotcore_broker.port) as host, running(tmp_path, document(iotcore_broker.port)) as (agent, driver):
+        host.state(online=True)
+        host.until(lambda h: h.of(MessageType.DBIRTH, "meter-1"))
+        wait_for(lambda: waiting(agent) == 0)
+        with monkeypatch.context() as full:
+            full.setattr(Outbox, "acknowledge", refuse)
+            driver.emit(power(1.0, 1_000), durable=True)
+            host.until(lambda h: len(h.of(MessageType.DDATA, "meter-1")) > 1)
+        wait_for(lambda: waiting(agent) == 0)
+        assert len({seen.payload.uuid for seen in host.of(MessageType.DDATA, "meter-1")}) == 1
+        assert len({bdseq(birth) for birth in host.of(MessageType.NBIRTH)}) == 1
