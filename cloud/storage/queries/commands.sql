@@ -24,9 +24,9 @@ WHERE command.id = %(id)s FOR UPDATE OF command;
 -- sent: it was asked
 UPDATE command SET state = 'sent', sent_at = %(now)s WHERE id = %(id)s AND state = 'queued';
 
--- ticket: the first one counts, and only while the command still stands
+-- ticket: the first one counts, and only while the command still stands; a gateway may be quicker than the commit of 'sent'
 UPDATE command SET ticket = %(ticket)s
-WHERE id = %(id)s AND device_id = %(device)s AND state = 'sent' AND ticket IS NULL AND expires_at > %(now)s RETURNING id;
+WHERE id = %(id)s AND device_id = %(device)s AND state IN ('queued', 'sent') AND ticket IS NULL AND expires_at > %(now)s RETURNING id;
 
 -- outcome: what the gateway says became of it; it also corrects our belief that it expired
 UPDATE command SET state = %(state)s, answered_at = %(at)s, error = %(error)s

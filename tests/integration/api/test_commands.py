@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from cloud.registry import commands
+from cloud.storage.queries import load
 from protocols import command
 from protocols.events import Event
 from protocols.sparkplug.payload import decode
@@ -91,6 +93,26 @@ def test_asked_ticketed_confirmed_done(quiet: Street) -> None:
     told = quiet.rows("SELECT data, place_id FROM stream_event WHERE kind = 'command' ORDER BY id")
     assert [row["data"]["state"] for row in told] == ["queued", "sent", "done"]
     assert all(row["place_id"] is not None for row in told)
+
+
+def test_a_gateway_that_answers_before_we_have_committed_that_we_asked(quiet: Street) -> None:
+    """The answer waits for the row instead of passing it by: it would not come a second time."""
+    door = _device(quiet, "door-1")
+    with quiet.signed_in("chenjing") as console:
+        identity = _give(console, door).json()["id"]
+        ticket = str(uuid.uuid4())
+        answering = threading.Thread(
+            target=_answers, args=(quiet, door, command.READY, identity), kwargs={"ticket": ticket}
+        )
+        with quiet.database.transaction() as tx:
+            tx.one(load("commands")["lock"], {"id": identity})
+            answering.start()
+            waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            wait_for(lambda: quiet.rows(waiting))
+            tx.execute(load("commands")["sent"], {"id": identity, "now": datetime.now(UTC)})
+        answering.join(20)
+        quiet.settle()
+        assert _said(quiet)[-1]["ticket"] == ticket
 
 
 def test_only_the_first_ticket_is_ever_confirmed(quiet: Street) -> None:
