@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from protocols.errors import ProtocolError
@@ -60,6 +61,7 @@ class StateTopic:
         return f"{NAMESPACE}/STATE/{self.host}"
 
 
+@lru_cache(maxsize=65_536)  # a gateway speaks on the same few topics all day
 def parse(topic: str) -> Topic | StateTopic:
     """The parts of `topic`. Raises ProtocolError for what is no Sparkplug topic."""
     parts = topic.split("/")

@@ -45,6 +45,7 @@ allow_anonymous true
 persistence false
 max_packet_size {max_packet}
 max_queued_messages 0
+set_tcp_nodelay true
 log_type error
 log_type warning
 """
