@@ -37,7 +37,12 @@ _STATUS: Final = {
     "cloud.password.short": 422,
     "cloud.password.long": 422,
 }
-_CODES: Final = {404: "cloud.request.no-such-page", 405: "cloud.request.method", 413: "cloud.request.too-large"}
+_CODES: Final = {
+    400: "cloud.request.not-json",
+    404: "cloud.request.no-such-page",
+    405: "cloud.request.method",
+    413: "cloud.request.too-large",
+}
 _PER_CLASS: Final[tuple[tuple[type[LiandongError], int], ...]] = (
     (RefusedError, 409),
     (UnavailableError, 503),

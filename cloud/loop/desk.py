@@ -48,15 +48,18 @@ def detail(work: Work, incident_id: int) -> Json:
     found: list[Json] = []
     if case.state in OPEN:
         task = cases.newest_task(work, case)
-        found = [_candidate(c) for c in waves.candidates(work, case, task["id"] if task else None)[:20]]
+        best = waves.candidates(work, case, task["id"] if task else None)[:20]
+        which = {"persons": [candidate.person.id for candidate in best], "everywhere": True}
+        known = {row["person"]["id"]: row["status"] for _, row in views.responder_rows(work.tx, which, work.now)}
+        found = [_candidate(candidate, known.get(str(candidate.person.id), "free")) for candidate in best]
     whole = views.incident_detail(work.tx, work.places, incident_id, found)
     assert whole is not None
     return whole
 
 
-def _candidate(candidate: Candidate) -> Json:
+def _candidate(candidate: Candidate, status: str) -> Json:
     person = {"id": str(candidate.person.id), "name": dict(candidate.person.name)}
-    shown = {"person": person, "status": "free", "score": candidate.score, "why": dict(candidate.why)}
+    shown = {"person": person, "status": status, "score": candidate.score, "why": dict(candidate.why)}
     return shown | {"distance_m": None if candidate.distance_m is None else round(candidate.distance_m)}
 
 

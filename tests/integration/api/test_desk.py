@@ -248,3 +248,14 @@ def test_receipts_never_go_back(street: Street) -> None:
 def test_an_offer_to_nobody_is_unknown(street: Street) -> None:
     with pytest.raises(RefusedError), working(street.database, street.places, _now(), UUID(int=1)) as work:
         offers.accept(work, uuid.uuid4())
+
+
+def test_a_candidate_who_is_asked_elsewhere_is_not_shown_as_free(served: Street) -> None:
+    served.observe("smoke-502", {"smoke": True})
+    wait_for(lambda: served.rows("SELECT FROM offer"))
+    served.due.stop()
+    served.observe("vending-1", {"jam": True})
+    (row,) = served.rows("SELECT id FROM incident WHERE kind = 'vending-jam'")
+    with served.signed_in("chenjing") as console:
+        candidates = console.get(f"/api/v1/incidents/{row['id']}").json()["candidates"]
+    assert {one["status"] for one in candidates} == {"offered"}
