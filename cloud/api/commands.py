@@ -20,7 +20,7 @@ from protocols.catalog import DEVICE_TYPES
 from protocols.command import OutputValue
 from protocols.errors import RefusedError
 
-router = APIRouter(prefix="/api/v1/devices", tags=["commands"])
+router = APIRouter(prefix="/api/v1", tags=["commands"])
 
 Json = dict[str, Any]
 MOST: Final = 200
@@ -36,41 +36,41 @@ class Wish(BaseModel):
     action_id: UUID
 
 
-@router.post("/{device_id}/commands")
+class Tap(BaseModel):
+    """An action of a page, with its id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action_id: UUID
+
+
+@router.post("/devices/{device_id}/commands")
 def give(device_id: int, wish: Wish, who: SignedIn, request: Request, given: Given) -> Json:
     """Give a command; it is on its way when this answers. Its outcome comes by the stream."""
-    moment = now()
     with given.database.transaction() as tx:
-        device = _require(tx, who, device_id)
+        device = _require(who, tx.one(load("commands")["target"], {"id": device_id}), id=device_id)
         row = DEVICE_TYPES.get(device["type"] or "")
         outputs = row.outputs if row is not None else ()
         if wish.output not in outputs:
             allowed = ", ".join(outputs) or "-"
             raise RefusedError("cloud.command.output", device=device["code"], output=wish.output, allowed=allowed)
-        order: Json = {"device": device_id, "output": wish.output, "value": wish.value}
-        if commands.give(tx, wish.action_id, **order, person=who.id, now=moment):
-            told = {"command": wish.action_id, "code": device["code"], "output": wish.output, "value": wish.value}
-            audit.record(
-                tx,
-                moment,
-                "command.give",
-                person=who.id,
-                subject=str(device_id),
-                place=device["place_id"],
-                address=address(request),
-                **told,
-            )
-        _, shown = commands.shown(tx, [wish.action_id])[0]
-        if shown["person"]["id"] != str(who.id) or any(shown[key] != order[name] for key, name in _SAME):
-            raise RefusedError("cloud.action-id.foreign")
-        return shown
+        return _give(tx, who, request, device, wish)
 
 
-@router.get("/{device_id}/commands")
+@router.post("/gateways/{group}/{code}/rebirth")
+def rebirth(group: Text, code: Text, tap: Tap, who: SignedIn, request: Request, given: Given) -> Json:
+    """Let a gateway say its births again; the command is done when it has."""
+    with given.database.transaction() as tx:
+        found = tx.one(load("commands")["gateway"], {"group": group, "code": code})
+        own = _require(who, found, id=f"{group}/{code}")
+        return _give(tx, who, request, own, Wish(output=commands.REBIRTH, value=True, action_id=tap.action_id))
+
+
+@router.get("/devices/{device_id}/commands")
 def newest(device_id: int, who: SignedIn, given: Given, limit: Annotated[int, Query(ge=1, le=MOST)] = 20) -> list[Json]:
     """The newest commands of a device, newest first."""
     with given.database.transaction() as tx:
-        _require(tx, who, device_id)
+        _require(who, tx.one(load("commands")["target"], {"id": device_id}), id=device_id)
         rows = tx.fetch(load("commands")["of_device"], {"device": device_id, "limit": limit})
         return [shown for _, shown in commands.shown(tx, [row["id"] for row in rows])]
 
@@ -78,10 +78,23 @@ def newest(device_id: int, who: SignedIn, given: Given, limit: Annotated[int, Qu
 _SAME: Final = (("device_id", "device"), ("output", "output"), ("value", "value"))
 
 
-def _require(tx: Transaction, who: Who, device_id: int) -> DictRow:
+def _give(tx: Transaction, who: Who, request: Request, device: DictRow, wish: Wish) -> Json:
+    """The command, new or as it stands; with a row of the audit log when it is new."""
+    moment = now()
+    order: Json = {"device": device["id"], "output": wish.output, "value": wish.value}
+    if commands.give(tx, wish.action_id, **order, person=who.id, now=moment):
+        told = {"command": wish.action_id, "code": device["code"], "output": wish.output, "value": wish.value}
+        where = {"place": device["place_id"], "address": address(request)}
+        audit.record(tx, moment, "command.give", person=who.id, subject=str(device["id"]), **where, **told)
+    _, shown = commands.shown(tx, [wish.action_id])[0]
+    if shown["person"]["id"] != str(who.id) or any(shown[key] != order[name] for key, name in _SAME):
+        raise RefusedError("cloud.action-id.foreign")
+    return shown
+
+
+def _require(who: Who, row: DictRow | None, *, id: int | str) -> DictRow:  # noqa: A002  # the sentence's parameter
     """The device; what lies outside the person's places does not exist for them."""
     scope = who.require_console()
-    row = tx.one(load("commands")["target"], {"id": device_id})
     if row is None or not scope.covers(row["path"]):
-        raise RefusedError("cloud.device.unknown", id=device_id)
+        raise RefusedError("cloud.device.unknown", id=id)
     return row

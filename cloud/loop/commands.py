@@ -22,6 +22,7 @@ from protocols import command
 from protocols.sparkplug.actions import Now, Publish
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import command as dcmd
+from protocols.sparkplug.host import rebirth_request
 from protocols.sparkplug.payload import Metric
 
 _LOG: Final = logging.getLogger("liandong.cloud.commands")
@@ -46,12 +47,12 @@ class Courier:
         row = _standing(work, ref)
         if row is None or row["ticket"] is not None:
             return None
+        if row["output"] == commands.REBIRTH and row["device_code"] == "":
+            return self._ask_rebirth(work, row)
         left_ms = max(1, round((row["expires_at"] - work.now).total_seconds() * 1000))
         if not self._publish(work, row, {"value": row["value"], "ttl_ms": left_ms}):
             return work.now + NO_BROKER
-        if work.tx.execute(load("commands")["sent"], {"id": row["id"], "now": work.now}):
-            _LOG.info("command-asked id=%s device=%s output=%s", row["id"], row["device_code"], row["output"])
-            commands.tell(work.tx, [row["id"]])
+        _note_sent(work, row)
         return work.now + ASK_AGAIN
 
     def confirm(self, work: Work, ref: str) -> datetime | None:
@@ -62,16 +63,24 @@ class Courier:
         sent = self._publish(work, row, {"ticket": str(row["ticket"])})
         return None if sent else work.now + NO_BROKER
 
+    def _ask_rebirth(self, work: Work, row: DictRow) -> datetime | None:
+        """Once: births are heavy, and Sparkplug wants them asked for sparingly."""
+        node = (row["group_code"], row["gateway_code"])
+        if not self._send(rebirth_request(node, _at(work.now))):
+            return work.now + NO_BROKER
+        _note_sent(work, row)
+        return None
+
     def _publish(self, work: Work, row: DictRow, said: dict[str, Any]) -> bool:
         metric = Metric(
             name=command.metric_name(row["output"]),
             alias=row["alias"],
             datatype=DataType.STRING,
             value=json.dumps({"host": self._host_id, "id": str(row["id"]), **said}, ensure_ascii=False),
-            timestamp_ms=round(work.now.timestamp() * 1000),
+            timestamp_ms=_at(work.now).utc_ms,
         )
         node = (row["group_code"], row["gateway_code"])
-        return self._send(dcmd(node, row["device_code"], (metric,), Now(at=0.0, utc_ms=metric.timestamp_ms or 0)))
+        return self._send(dcmd(node, row["device_code"], (metric,), _at(work.now)))
 
 
 def expire(work: Work, ref: str) -> datetime | None:
@@ -88,6 +97,17 @@ def expire(work: Work, ref: str) -> datetime | None:
         _LOG.info("command-expired id=%s code=%s", row["id"], code)
         commands.tell(work.tx, [row["id"]])
     return None
+
+
+def _note_sent(work: Work, row: DictRow) -> None:
+    if work.tx.execute(load("commands")["sent"], {"id": row["id"], "now": work.now}):
+        _LOG.info("command-asked id=%s device=%s output=%s", row["id"], row["device_code"], row["output"])
+        commands.tell(work.tx, [row["id"]])
+
+
+def _at(moment: datetime) -> Now:
+    """The time of a message; nothing here asks for the monotonic one."""
+    return Now(at=0.0, utc_ms=round(moment.timestamp() * 1000))
 
 
 def _standing(work: Work, ref: str) -> DictRow | None:

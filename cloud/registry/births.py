@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cloud.registry import commands
 from cloud.storage.database import StreamEvent, Transaction
 from cloud.storage.queries import load
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE
@@ -62,6 +63,7 @@ def node_born(
     row = tx.one(sql["gateway_online"], params)
     assert row is not None
     own = device_born(tx, row["id"], "", at)
+    commands.reborn(tx, own.device_id, at)
     if not row["was_online"]:
         _tell_gateway(tx, row, online=True)
     return Arrival(gateway_id=row["id"], device_id=own.device_id, came_online=not row["was_online"])

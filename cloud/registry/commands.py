@@ -23,6 +23,8 @@ TTL: Final = timedelta(seconds=15)
 ASK: Final = "command.ask"
 CONFIRM: Final = "command.confirm"
 EXPIRE: Final = "command.expire"
+REBIRTH: Final = "rebirth"
+"""What a gateway itself can be told: to say its births again. Harmless at any time, so it needs no ticket."""
 
 _CATALOGUES: Final = ("edge.", "protocols.", "cloud.")
 
@@ -60,6 +62,12 @@ def take_answers(tx: Transaction, told: Iterable[tuple[int | None, Event]], rece
         which["error"] = None if answer.error is None else json.dumps(answer.error, ensure_ascii=False)
         touched += [row["id"] for row in tx.fetch(sql["outcome"], which)]
     tell(tx, touched)
+
+
+def reborn(tx: Transaction, device: int, at: datetime) -> None:
+    """The gateway whose own row is `device` was born: whoever asked it to has what they wanted."""
+    rows = tx.fetch(load("commands")["reborn"], {"device": device, "output": REBIRTH, "at": at})
+    tell(tx, [row["id"] for row in rows])
 
 
 def shown(tx: Transaction, ids: Sequence[UUID]) -> list[tuple[int | None, Json]]:

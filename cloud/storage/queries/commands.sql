@@ -2,6 +2,11 @@
 SELECT device.id, device.code, device.type, device.place_id, place.path
 FROM device LEFT JOIN place ON place.id = device.place_id WHERE device.id = %(id)s;
 
+-- gateway: the row that stands for a gateway itself
+SELECT device.id, device.code, device.type, gateway.place_id, place.path
+FROM gateway JOIN device ON device.gateway_id = gateway.id AND device.code = '' LEFT JOIN place ON place.id = gateway.place_id
+WHERE gateway.group_code = %(group)s AND gateway.code = %(code)s;
+
 -- insert: a new command; the same id again is the same command
 INSERT INTO command (id, device_id, output, value, person_id, created_at, expires_at)
 VALUES (%(id)s, %(device)s, %(output)s, %(value)s, %(person)s, %(now)s, %(expires_at)s) ON CONFLICT (id) DO NOTHING;
@@ -31,6 +36,10 @@ WHERE id = %(id)s AND device_id = %(device)s AND state IN ('queued', 'sent') AND
 -- outcome: what the gateway says became of it; it also corrects our belief that it expired
 UPDATE command SET state = %(state)s, answered_at = %(at)s, error = %(error)s
 WHERE id = %(id)s AND device_id = %(device)s AND state IN ('queued', 'sent', 'expired') RETURNING id;
+
+-- reborn: the gateway's birth is the outcome of every wish for one
+UPDATE command SET state = 'done', answered_at = %(at)s
+WHERE device_id = %(device)s AND output = %(output)s AND state IN ('queued', 'sent') RETURNING id;
 
 -- expire: nobody answered
 UPDATE command SET state = 'expired', error = %(error)s WHERE id = %(id)s AND state IN ('queued', 'sent') RETURNING id;

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cloud.registry import commands
+from cloud.registry import births, commands
 from cloud.storage.queries import load
 from protocols import command
 from protocols.events import Event
@@ -249,6 +249,32 @@ def test_without_a_broker_it_waits_and_expires(quiet: Street) -> None:
         quiet.broker = True
         quiet.settle(datetime.now(UTC) + timedelta(seconds=1))
         assert _state(console, door)["state"] == "sent"
+
+
+def test_a_rebirth_is_asked_for_once_and_done_with_the_birth(quiet: Street) -> None:
+    node, now = ("peach-garden", "gw-2"), datetime.now(UTC)
+    path, tap = "/api/v1/gateways/peach-garden/gw-2/rebirth", {"action_id": str(uuid.uuid4())}
+    born = {"bdseq": 0, "birth": None, "declared": dict[str, str]()}
+    with quiet.database.transaction() as tx:
+        births.node_born(tx, node, now, **born)
+    with quiet.signed_in("chenjing") as console:
+        given = console.post(path, json=tap)
+        assert given.status_code == 200, given.text
+        quiet.settle()
+        quiet.settle(now + timedelta(seconds=5))
+        (sent,) = quiet.sent
+        assert sent.topic == "spBv1.0/peach-garden/NCMD/gw-2"
+        assert decode(sent.payload).metrics[0].name == "Node Control/Rebirth"
+        assert _state(console, given.json()["device_id"])["state"] == "sent"
+        with quiet.database.transaction() as tx:
+            births.node_born(tx, node, now, **born)
+        assert _state(console, given.json()["device_id"])["state"] == "done"
+        assert console.post("/api/v1/gateways/peach-garden/gw-9/rebirth", json=tap).status_code == 404
+        wish = {"output": "rebirth", "value": True, "action_id": str(uuid.uuid4())}
+        door = _device(quiet, "door-1")
+        assert console.post(f"/api/v1/devices/{door}/commands", json=wish).status_code == 422
+    with quiet.signed_in("liming") as volunteer:
+        assert volunteer.post(path, json={"action_id": str(uuid.uuid4())}).status_code == 403
 
 
 def test_the_workers_send_at_once(street: Street) -> None:
