@@ -1,0 +1,55 @@
+"""Doors from afar, as an operator's page does it: asked, confirmed by hand, and what became of it is shown."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.people import Operator
+from tests.browser.conftest import Open
+from tests.browser.test_console import assert_all_said
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(240)]
+
+PATIENCE_MS = 40_000
+
+
+def building_with_doors(page: Page) -> None:
+    """Open the panel of a building that has doors."""
+    page.wait_for_selector("path.building")
+    for number in range(page.locator("path.building").count()):
+        page.locator("path.building").nth(number).dispatch_event("click")
+        page.wait_for_selector("[data-testid=building]")
+        if page.locator("[data-command=release]").count():
+            return
+    raise AssertionError("no building has a door that can be released")
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_a_door_is_kept_unlocked_and_locked_again(
+    opened: Open, operator: Operator, complaints: list[str], language: str
+) -> None:
+    operator.client.put("/api/v1/session/language", json={"language": language}).raise_for_status()
+    page = opened("Chen Jing", "/console")
+    building_with_doors(page)
+    doors = page.locator("[data-command=release]").count()
+
+    page.locator("[data-command=release]").first.click()
+    question = page.locator(".question")
+    expect(question).to_be_visible()
+    expect(question.locator("button").last).to_be_focused()  # the way back, not the door
+    question.locator("button").last.click()
+    expect(page.locator(".outcome")).to_have_count(0)
+
+    page.locator("[data-command=release]").first.click()
+    page.locator("[data-yes]").click()
+    restore = page.locator("[data-command=restore]")
+    expect(restore).to_have_count(1, timeout=PATIENCE_MS)
+    expect(page.locator(".outcome[data-state=done]")).to_be_visible()
+    assert_all_said(page)
+
+    restore.click()
+    page.locator("[data-yes]").click()
+    expect(page.locator("[data-command=release]")).to_have_count(doors, timeout=PATIENCE_MS)
+    assert_all_said(page)
+    assert complaints == []
