@@ -254,9 +254,8 @@ def test_without_a_broker_it_waits_and_expires(quiet: Street) -> None:
 def test_a_rebirth_is_asked_for_once_and_done_with_the_birth(quiet: Street) -> None:
     node, now = ("peach-garden", "gw-2"), datetime.now(UTC)
     path, tap = "/api/v1/gateways/peach-garden/gw-2/rebirth", {"action_id": str(uuid.uuid4())}
-    born = {"bdseq": 0, "birth": None, "declared": dict[str, str]()}
     with quiet.database.transaction() as tx:
-        births.node_born(tx, node, now, **born)
+        births.node_born(tx, node, now, bdseq=0, birth=None, declared={})
     with quiet.signed_in("chenjing") as console:
         given = console.post(path, json=tap)
         assert given.status_code == 200, given.text
@@ -267,7 +266,7 @@ def test_a_rebirth_is_asked_for_once_and_done_with_the_birth(quiet: Street) -> N
         assert decode(sent.payload).metrics[0].name == "Node Control/Rebirth"
         assert _state(console, given.json()["device_id"])["state"] == "sent"
         with quiet.database.transaction() as tx:
-            births.node_born(tx, node, now, **born)
+            births.node_born(tx, node, now, bdseq=0, birth=None, declared={})
         assert _state(console, given.json()["device_id"])["state"] == "done"
         assert console.post("/api/v1/gateways/peach-garden/gw-9/rebirth", json=tap).status_code == 404
         wish = {"output": "rebirth", "value": True, "action_id": str(uuid.uuid4())}

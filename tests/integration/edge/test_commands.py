@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import queue
+import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +22,11 @@ from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import command as dcmd
 from protocols.sparkplug.payload import Metric
 from protocols.sparkplug.topics import MessageType
+from simulators.cable import Cable
 from tests.integration.edge.bench import GROUP, NODE, BenchDriver, document, running
 from tests.integration.edge.host import PATIENCE_S, Host
 from tests.services.brokers import Broker
+from tests.services.ports import free_port
 
 RELEASE = command.metric_name("release")
 
@@ -107,6 +113,50 @@ def test_what_an_earlier_agent_was_told_does_nothing(iotcore_broker: Broker, tmp
             host.until(lambda h: len(h.of(MessageType.DBIRTH, "door-1")) > births)
             confirmed(host, identity, ticket)
             nothing_happens(host, driver)
+
+
+@contextmanager
+def pulled_at_will(target: int) -> Iterator[tuple[int, Callable[[bool], None]]]:
+    """A cable to `target`: its near port, and a switch that says whether bytes pass. What waits passes afterwards."""
+    loop, near = asyncio.new_event_loop(), free_port()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    cable = Cable(near, target)
+    asyncio.run_coroutine_threadsafe(cable.start(), loop).result(PATIENCE_S)
+    try:
+        yield near, lambda passes: _within(loop, cable.plug if passes else cable.unplug)
+    finally:
+        asyncio.run_coroutine_threadsafe(cable.close(), loop).result(PATIENCE_S)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE_S)
+        loop.close()
+
+
+def _within(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:
+    done = threading.Event()
+    loop.call_soon_threadsafe(act)
+    loop.call_soon_threadsafe(done.set)
+    assert done.wait(PATIENCE_S)
+
+
+def test_a_confirmation_that_waited_in_the_network_does_nothing(iotcore_broker: Broker, tmp_path: Path) -> None:
+    """In the same session and under the same birth: the cable is pulled for longer than the ticket lives."""
+    with (
+        pulled_at_will(iotcore_broker.port) as (near, let_pass),
+        Host(iotcore_broker.port) as host,
+        running(tmp_path, document(near)) as (_, driver),
+    ):
+        host.state(online=True)
+        host.until(lambda h: h.of(MessageType.DBIRTH, "door-1"))
+        identity, ticket, _ = asked(host, ttl_ms=1000)
+        let_pass(False)
+        confirmed(host, identity, ticket)
+        time.sleep(1.2)
+        let_pass(True)
+        host.until(lambda h: answers(h)[-1].kind == command.REFUSED)
+        assert answers(host)[-1].data["error"] == "edge.command.late"
+        assert len(host.of(MessageType.NBIRTH)) == 1
+        nothing_happens(host, driver)
 
 
 def test_plain_values_and_other_hosts_do_nothing(iotcore_broker: Broker, tmp_path: Path) -> None:
