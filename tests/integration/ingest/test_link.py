@@ -1,0 +1,60 @@
+"""The cloud's connection to the broker, over a cable that is cut again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cloud.ingest.link import Broker as BrokerAddress
+from cloud.ingest.link import Link
+from protocols.sparkplug.actions import Subscribe
+from simulators.cable import Cable
+from tests.services.brokers import Broker
+from tests.services.ports import free_port
+
+PATIENCE_S = 4.0
+"""Less than the pause that cuts in a row would add up to."""
+
+
+@contextmanager
+def cable_to(port: int) -> Iterator[tuple[int, Cable, asyncio.AbstractEventLoop]]:
+    """A cable to `port` in a loop of its own: the port to connect to, the cable, its loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    listen = free_port()
+    cable = Cable(listen, port)
+    asyncio.run_coroutine_threadsafe(cable.start(), loop).result(5)
+    try:
+        yield listen, cable, loop
+    finally:
+        asyncio.run_coroutine_threadsafe(cable.close(), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+def test_a_connection_that_is_cut_often_is_back_soon_each_time(iotcore_broker: Broker) -> None:
+    up = threading.Event()
+    with cable_to(iotcore_broker.port) as (port, cable, loop):
+        link = Link(
+            BrokerAddress(host="127.0.0.1", port=port),
+            "test-link",
+            Subscribe(filters=("spBv1.0/#",), qos=1),
+            on_message=lambda heard: None,
+            on_up=up.set,
+            on_down=lambda: None,
+        )
+        link.start()
+        try:
+            assert up.wait(10)
+            for _ in range(6):
+                up.clear()
+                loop.call_soon_threadsafe(cable.reset)
+                began = time.monotonic()
+                assert up.wait(PATIENCE_S), f"still away after {time.monotonic() - began:.1f} s"
+        finally:
+            link.stop()
