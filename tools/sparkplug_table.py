@@ -46,9 +46,8 @@ current. The specification is the Eclipse Sparkplug Specification 3.0.0; its rul
 THIRD: Final = """\
 ## Other people's nodes
 
-Tried against our cloud; what they do otherwise is tolerated, named by the monitor, and loses nothing of theirs.
-
-{rows}
+Tried against our cloud by `tests/integration/others` (`tools/sparkplug_others` sets them up), which finds exactly these
+broken rules on the wire. They are tolerated.
 """
 
 
@@ -64,12 +63,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """Somebody else's node: what was tried, the MUSTs that it breaks on the wire, and what else is worth knowing."""
+
+    what: str
+    rules: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
     """Everything the page is made from. `cited`: id → tests."""
 
     entries: tuple[Entry, ...]
     reasons: Mapping[str, str]
-    others: tuple[tuple[str, str], ...]
+    others: Mapping[str, Other]
     cited: Mapping[str, tuple[str, ...]]
     monitored: frozenset[str]
 
@@ -101,7 +109,10 @@ def read() -> Book:
     return Book(
         entries=entries,
         reasons=source["reasons"],
-        others=tuple(source.get("others", {}).items()),
+        others={
+            name: Other(what=said["what"], rules=tuple(said["rules"]), note=said["note"])
+            for name, said in source["others"].items()
+        },
         cited={name: tuple(where) for name, where in cited.items()},
         monitored=frozenset(name for rule in judged() for name in rule.ids),
     )
@@ -111,8 +122,9 @@ def page(book: Book) -> str:
     """The page as Markdown."""
     lines = [HEAD, _figures(book), "", "| Rule | Level | For | What | Monitor | Tests |", "|---|---|---|---|---|---|"]
     lines += [_row(entry, book) for entry in book.entries]
-    if book.others:
-        lines += ["", THIRD.format(rows="\n".join(f"- **{name}**: {what}" for name, what in book.others)).rstrip()]
+    lines += ["", THIRD]
+    for other in book.others.values():
+        lines.append(f"- **{other.what}.** {other.note} Breaks " + ", ".join(f"`{rule}`" for rule in other.rules) + ".")
     return "\n".join(lines) + "\n"
 
 

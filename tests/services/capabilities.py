@@ -11,6 +11,9 @@ from pathlib import Path
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where daemons live although the PATH of an ordinary user does not name it."""
 
+SPARKPLUG_OTHERS = ("pysparkplug", "spb-wrapper", "aiospb")
+"""The environments that `tools/sparkplug_others` makes."""
+
 
 def find_program(*names: str) -> str | None:
     """Path of the first program found in PATH or among the system daemons."""
@@ -22,6 +25,17 @@ def timescaledb_folder() -> Path:
     """Where `tools/timescaledb` keeps its root file system between runs."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(cache) / "liandong" / "timescaledb"
+
+
+def sparkplug_others_folder() -> Path:
+    """Where `tools/sparkplug_others` keeps other people's Sparkplug implementations."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "liandong" / "sparkplug-others"
+
+
+def has_sparkplug_others() -> bool:
+    """Whether all of them are there."""
+    return all((sparkplug_others_folder() / name / "complete").exists() for name in SPARKPLUG_OTHERS)
 
 
 def find_chromium() -> str | None:
@@ -61,6 +75,11 @@ CAPABILITIES = {
         title="Mosquitto tests",
         present=find_mosquitto,
         missing="no Mosquitto - apt-get install mosquitto",
+    ),
+    "sparkplug-others": Capability(
+        title="interoperability tests",
+        present=has_sparkplug_others,
+        missing="other Sparkplug implementations are not there - tools/sparkplug_others",
     ),
     "timescaledb": Capability(
         title="TimescaleDB tests",
