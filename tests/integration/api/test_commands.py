@@ -212,7 +212,8 @@ def test_what_is_not_in_the_catalogue_is_refused(quiet: Street) -> None:
         for code, output in (("door-1", "sound"), ("smoke-502", "release"), ("door-1", "")):
             answer = _give(console, _device(quiet, code), output)
             assert answer.status_code == 422, answer.text
-        for value in (None, {}, [], "x" * 300, "\u0000", "\ud800"):
+        unfit: tuple[Any, ...] = (None, {}, [], "x" * 300, "\u0000", "\ud800")
+        for value in unfit:
             body = json.dumps({"output": "restore", "value": value, "action_id": str(uuid.uuid4())})
             headers = {"Content-Type": "application/json"}
             answer = console.post(f"/api/v1/devices/{_device(quiet, 'door-1')}/commands", content=body, headers=headers)
