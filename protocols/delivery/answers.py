@@ -33,12 +33,13 @@ class BirthWatch:
         return self._birth is not None and not self._open and not self._other_named
 
     def born(self, birth: BirthId, declared: Iterable[tuple[UUID, Lane]], now: float) -> None:
-        """`birth` went out and declared these epochs and lanes."""
+        """`birth` went out and declared these epochs and lanes. Only a repetition makes the pause longer."""
+        if self.must_repeat(now):
+            self._pause = min(MOST_PAUSE, self._pause * 2)
         self._birth = birth
         self._open = dict.fromkeys(declared, 1)
         self._other_named = False
         self._deadline = now + self._pause
-        self._pause = min(MOST_PAUSE, self._pause * 2)
 
     def hear(self, ack: Acknowledgement, now: float) -> bool:
         """Whether `ack` is to be obeyed: it comes from our host and names our newest birth."""
@@ -64,7 +65,8 @@ class BirthWatch:
         return now >= self._deadline and self._birth is not None and not self.answered
 
     def disconnected(self) -> None:
-        """The session is over; nothing is waited for until the next birth."""
+        """The session is over; nothing is waited for until the next birth, whose pause is short again."""
+        self._pause = self._first_pause
         self._birth = None
         self._open = {}
         self._deadline = float("inf")

@@ -97,3 +97,20 @@ def test_nothing_is_waited_for_without_a_session() -> None:
     watch.disconnected()
     assert not watch.must_repeat(1e9)
     assert not watch.hear(answer(FIRST, E2, Lane.BULK), 1)
+
+
+def test_sessions_that_break_in_a_row_do_not_make_the_pause_longer() -> None:
+    """Found by the fault lab: after a storm of reconnects a birth that nobody heard was not repeated for minutes."""
+    watch = BirthWatch("us")
+    for moment in range(0, 60, 5):
+        watch.born(FIRST, DECLARED, moment)
+        watch.disconnected()
+    watch.born(SECOND, DECLARED, 60)
+    assert watch.must_repeat(70)
+
+
+def test_births_that_the_host_asks_for_do_not_make_the_pause_longer() -> None:
+    watch = BirthWatch("us")
+    for moment in range(8):
+        watch.born(FIRST, DECLARED, moment)
+    assert watch.must_repeat(17)
