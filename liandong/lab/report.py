@@ -19,14 +19,14 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """Everything that a run gave. Times: ms since 1970 UTC; `drained`: the outboxes were empty at the end."""
+    """Everything that a run gave. Times: ms since 1970 UTC; `waiting`: messages that outboxes held still at the end."""
 
     scenario: str
     seed: int
     sabotage: str | None
     began_ms: int
     ended_ms: int
-    drained: bool
+    waiting: int
     drain_s: float
     struck: Sequence[Struck]
     missed: int
@@ -39,7 +39,7 @@ class Run:
         """Whether everything that reached an outbox is in the database once, as it was."""
         account = self.account
         bad = account.lost or account.duplicated or account.altered or self.content.poison
-        return self.drained and account.observed > 0 and not bad
+        return not self.waiting and account.observed > 0 and not bad
 
 
 def document(run: Run) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def document(run: Run) -> dict[str, Any]:
         "ram_bound": len(account.ram_bound),
         "ram_bound_limit_ms": RAM_BOUND_MS,
         "unconfirmed": len(account.unconfirmed),
-        "drained": run.drained,
+        "drained": not run.waiting,
+        "waiting": run.waiting,
         "drain_s": round(run.drain_s, 1),
         "commit_latency_ms": {
             **_quantiles(ms for _, ms in account.latency),

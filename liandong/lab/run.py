@@ -47,7 +47,7 @@ class Order:
 class _Progress:
     began_ms: int = 0
     ended_ms: int = 0
-    drained: bool = False
+    waiting: int = -1
     drain_s: float = 0.0
     struck: list[Struck] = field(default_factory=list)
     failure: BaseException | None = None
@@ -137,7 +137,7 @@ def _break_and_compare(order: Order, site: Site, supervisor: Supervisor, tell: T
         sabotage=order.sabotage,
         began_ms=progress.began_ms,
         ended_ms=progress.ended_ms,
-        drained=progress.drained,
+        waiting=progress.waiting,
         drain_s=progress.drain_s,
         struck=conductor.struck,
         missed=conductor.missed,
@@ -153,9 +153,9 @@ def _drain(site: Site, progress: _Progress) -> None:
     time.sleep(_SETTLE_S)
     newest = site.newest()
     until = time.monotonic() + _DRAIN_S
-    while not progress.drained and time.monotonic() < until:
+    while progress.waiting and time.monotonic() < until:
         time.sleep(_ASK_S)
-        progress.drained = site.waiting_up_to(newest) == 0
+        progress.waiting = site.waiting_up_to(newest)
     progress.drain_s = time.monotonic() - began
     time.sleep(_COMMIT_S)
     _await_database(site)
