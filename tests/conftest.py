@@ -12,8 +12,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.services.capabilities import CAPABILITIES
+
+# A busy machine is no failure: no test asserts a wall-clock time, and so no example has a deadline either.
+settings.register_profile("liandong", deadline=None, print_blob=True)
+settings.load_profile("liandong")
 
 pytest_plugins = ["tests.services.brokers", "tests.services.browser", "tests.services.databases"]
 
