@@ -41,12 +41,20 @@ class Conductor:
     """Runs faults and activity. `run` is called once, by one thread; `struck` is complete when it has returned."""
 
     def __init__(
-        self, site: Site, faults: Sequence[Planned], steps: Sequence[Step], say: Callable[[Struck], None]
+        self,
+        site: Site,
+        faults: Sequence[Planned],
+        steps: Sequence[Step],
+        say: Callable[[Struck], None],
+        *,
+        line_gateways: Mapping[str, str],
     ) -> None:
+        """`line_gateways`: serial line → its gateway; `say` is called for each fault that has ended."""
         self._site = site
         self._plan = faults
         self._steps = steps
         self._say = say
+        self._line_gateways = line_gateways
         self._open: list[tuple[float, int, Fault, Struck]] = []
         self.struck: list[Struck] = []
         self.missed = 0
@@ -66,12 +74,12 @@ class Conductor:
             self._heal(float("inf"))
             acting.join(15)
 
-    def interruptions(self, line_gateways: Mapping[str, str]) -> list[Interruption]:
+    def interruptions(self) -> list[Interruption]:
         """What may have cost a gateway what was not on its disk yet."""
         unable = [one for one in self.struck if one.kind in ("stop-edge", "disk-full")]
         found: list[Interruption] = []
         for one in self.struck:
-            gateways, cause = self._interrupted(one, line_gateways)
+            gateways, cause = self._interrupted(one)
             for gateway in gateways:
                 from_ms, to_ms = one.start_ms, one.end_ms
                 if cause is Cause.KILLED:
@@ -81,7 +89,7 @@ class Conductor:
                 found.append(Interruption(gateway=gateway, from_ms=from_ms, to_ms=to_ms, cause=cause))
         return found
 
-    def _interrupted(self, one: Struck, line_gateways: Mapping[str, str]) -> tuple[Sequence[str], Cause]:
+    def _interrupted(self, one: Struck) -> tuple[Sequence[str], Cause]:
         match one.kind:
             case "kill-edge":
                 return (one.target,), Cause.KILLED
@@ -91,7 +99,7 @@ class Conductor:
                 return (one.target,), Cause.STOPPED
             case "disk-full":
                 return (one.target,), Cause.FULL
-        lines = (line_gateways[one.target],) if KINDS[one.kind].where is Where.LINE else ()
+        lines = (self._line_gateways[one.target],) if KINDS[one.kind].where is Where.LINE else ()
         return lines, Cause.UNPLUGGED
 
     def _act(self, began: float, stop: threading.Event) -> None:
@@ -150,7 +158,11 @@ class Conductor:
 
     def _look(self, kind: str, target: str) -> tuple[int, int]:
         where = KINDS[kind].where
-        gateways = (target,) if where is Where.GATEWAY else self._site.gateways
+        gateways: Sequence[str] = self._site.gateways
+        if where is Where.GATEWAY:
+            gateways = (target,)
+        elif where is Where.LINE:
+            gateways = (self._line_gateways[target],)
         waiting = self._site.unacknowledged(gateways)
         return waiting, self._site.transactions() if not waiting and where in _CLOUDLY else 0
 

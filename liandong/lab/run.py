@@ -99,7 +99,9 @@ def _break_and_compare(order: Order, site: Site, supervisor: Supervisor, tell: T
     seconds = order.minutes * 60
     faults = plan.faults(order.scenario, site.gateways, order.seed, seconds)
     steps = plan.activity(order.scenario, order.seed, seconds)
-    conductor = Conductor(site, faults, steps, lambda struck: _tell_struck(tell, struck))
+    conductor = Conductor(
+        site, faults, steps, lambda struck: _tell_struck(tell, struck), line_gateways=order.scenario.lines
+    )
     progress = _Progress(began_ms=time.time_ns() // 1_000_000)
     over = threading.Event()
 
@@ -127,7 +129,7 @@ def _break_and_compare(order: Order, site: Site, supervisor: Supervisor, tell: T
     content = stored.read(site.street.postgres.dsn)
     time.sleep(_COMMIT_S)  # what was stored just now is in the ledger when its device is asked again
     ledger = list(read_ledger(site.street.data.path / "sim" / "ledger.jsonl"))
-    interruptions = conductor.interruptions(order.scenario.lines)
+    interruptions = conductor.interruptions()
     from_ms = progress.began_ms + round(
         order.scenario.warm_up_s * 1000
     )  # a gateway that never ran misses what it misses
