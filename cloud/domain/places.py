@@ -16,7 +16,7 @@ _SEPARATOR: Final = {"zh-CN": " ", "en": ", "}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A row of the tree. Position WGS-84, None when unknown; `access` tells how to get in."""
+    """A row of the tree. Position WGS-84, None when unknown; `access` tells how to get in, in both languages."""
 
     id: int
     path: str
@@ -24,7 +24,7 @@ class Place:
     name: Names
     lat: float | None = None
     lon: float | None = None
-    access: str | None = None
+    access: Names | None = None
 
 
 def ancestors(path: str) -> list[str]:

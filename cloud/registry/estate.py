@@ -96,7 +96,7 @@ class _Import:
                 lon=row.lon,
                 outline=None if row.outline is None else json.dumps(row.outline),
                 floor=row.floor,
-                access=row.access,
+                access=None if row.access is None else json.dumps(row.access.stored(), ensure_ascii=False),
             )
             self._places[row.path] = _Known(number, row.kind, row.outline)
             self._check_inside(index, row)

@@ -58,7 +58,7 @@ class PlaceRow(_Table):
     lat: Lat | None = None
     lon: Lon | None = None
     floor: Annotated[int, Field(ge=-50, le=300)] | None = None
-    access: str | None = None
+    access: Names | None = None
     outline: Outline | None = None
 
     @model_validator(mode="after")

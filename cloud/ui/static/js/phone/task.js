@@ -30,7 +30,7 @@ function UnderWay({ assignment, state, unsent }) {
   return html`<section class="card task ${assignment.severity}" data-assignment=${assignment.offer_id} data-state=${state}>
     <div class="band"><${Shape} severity=${assignment.severity} size=${18} /><b>${t("ui.task.title")}</b><time>${word("cloud.rule", assignment.kind)}</time></div>
     <h2>${named(assignment.place?.full_name)}</h2>
-    ${assignment.access && html`<p class="access"><${Icon} name="key" /><span>${assignment.access}</span></p>`}
+    ${assignment.access && html`<p class="access"><${Icon} name="key" /><span>${named(assignment.access)}</span></p>`}
     <${Ways} assignment=${assignment} />
     <ol class="steps">
       ${STEPS.map((step, n) => html`<li key=${step} class=${n <= STEPS.indexOf(state) ? "past" : ""}><i></i>${word("cloud.state", step)}
