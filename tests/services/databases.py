@@ -114,7 +114,10 @@ class _Cluster:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[DatabaseServer]:
-    """The embedded PostgreSQL 18."""
+    """The embedded PostgreSQL 18, or the server of LIANDONG_TEST_DSN (another version: 15 to 18 are supported)."""
+    if dsn := os.environ.get("LIANDONG_TEST_DSN"):
+        yield DatabaseServer(dsn)
+        return
     # Not pytest's own temporary folder: a socket path may have 107 bytes at most.
     with tempfile.TemporaryDirectory(prefix="liandong-pg-") as folder:
         cluster = _Cluster(Path(folder))
