@@ -23,6 +23,15 @@ from cloud.storage.queries import load
 from protocols.errors import UnavailableError
 
 Connection = psycopg.Connection[DictRow]
+
+NOTICED: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A database host that vanishes without a word is noticed within half a minute, not in hours (s; the last in ms)."""
 BOUNDS: Final = (
     "-c timezone=UTC -c idle_in_transaction_session_timeout=30s -c statement_timeout=30s -c lock_timeout=10s"
 )
@@ -98,7 +107,7 @@ class Database:
             timeout=timeout_s,
             max_waiting=200,
             connection_class=psycopg.Connection,
-            kwargs={"row_factory": dict_row, "options": BOUNDS},
+            kwargs={"row_factory": dict_row, "options": BOUNDS, **NOTICED},
             check=ConnectionPool.check_connection,
             open=False,
         )
