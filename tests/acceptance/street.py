@@ -44,7 +44,7 @@ def eventually(what: str, look: Callable[[], T], patience_s: float = PATIENCE_S)
             last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {patience_s} s; last: {last!r}")
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 class Street:
