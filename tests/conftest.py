@@ -1,4 +1,7 @@
-"""Fixtures of real services, and the account of what a run left out.
+"""Fixtures of real services, and the account of what a run measured and left out.
+
+`make test` spreads the files over several processes (pytest-xdist), for most tests wait more than they compute. What
+the processes have to say reaches the one that prints it: what was left out by their output, the rest by the reports.
 
 A test marked `needs("chromium")` runs where the machine has it. Elsewhere it is deselected, and the end of the report
 names what was left out with the command that adds it. With CI=true a run that left anything out fails.
@@ -8,8 +11,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -30,12 +34,45 @@ BUILD_TIMEOUT_S = 420
 
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 SKIPPED = pytest.StashKey[list[str]]()
+MEASURED = pytest.StashKey[list[str]]()
+_SAID = "measured"
+"""The name under which a test's report carries what the test measured."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the account."""
     config.stash[LEFT_OUT] = Counter()
     config.stash[SKIPPED] = []
+    config.stash[MEASURED] = []
+    config.pluginmanager.register(_Account(config))
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Lines that the end of the run prints: what was measured."""
+    lines: list[str] = []
+    yield lines
+    request.node.user_properties += [(_SAID, line) for line in lines]
+
+
+class _Account:
+    """What the tests say, wherever they run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._stash = config.stash
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._stash[SKIPPED].append(report.nodeid)
+        if report.when == "teardown":
+            self._stash[MEASURED] += [str(line) for name, line in report.user_properties if name == _SAID]
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        # Every process leaves out the same, for each collects all tests.
+        left_out: dict[str, int] = getattr(node, "workeroutput", {}).get("left_out", {})
+        self._stash[LEFT_OUT].clear()
+        self._stash[LEFT_OUT].update(left_out)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -50,7 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         lacking = needs & missing
         config.stash[LEFT_OUT].update(lacking)
         (deselected if lacking else kept).append(item)
-    kept.sort(key=_rank)
+    # Side by side, the long ones first: a street that starts last would keep everybody waiting.
+    kept.sort(key=_rank, reverse=hasattr(config, "workerinput"))
     items[:] = kept
     if deselected:
         config.hook.pytest_deselected(items=deselected)
@@ -68,26 +106,23 @@ def _rank(item: pytest.Item) -> int:
     return ORDER.index(folder) if folder in ORDER else len(ORDER)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note tests that skip themselves."""
-    report = yield
-    if report.skipped and not hasattr(report, "wasxfail"):
-        item.config.stash[SKIPPED].append(item.nodeid)
-    return report
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run of CI that left anything out has failed."""
     stash = session.config.stash
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = dict(stash[LEFT_OUT])
+        return
     if _is_ci() and (stash[LEFT_OUT] or stash[SKIPPED]) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was left out and what adds it."""
+    if config.stash[MEASURED]:
+        terminalreporter.section("measured")
+        for line in config.stash[MEASURED]:
+            terminalreporter.line(line)
     left_out, skipped = config.stash[LEFT_OUT], config.stash[SKIPPED]
     if not left_out and not skipped:
         return

@@ -12,8 +12,6 @@ import pytest
 from tests.acceptance.people import Operator, Volunteer
 from tests.acceptance.street import Street, running_street
 
-REPORT = pytest.StashKey[list[str]]()
-
 
 @pytest.fixture(scope="session")
 def street() -> Iterator[Street]:
@@ -41,18 +39,3 @@ def operator(sessions: dict[str, httpx.Client]) -> Operator:
 def volunteers(sessions: dict[str, httpx.Client]) -> tuple[Volunteer, Volunteer]:
     """Li Ming and Wang Fang."""
     return Volunteer(sessions["Li Ming"]), Volunteer(sessions["Wang Fang"])
-
-
-@pytest.fixture
-def report(request: pytest.FixtureRequest) -> list[str]:
-    """Lines that the end of the run prints: what was measured."""
-    return request.config.stash.setdefault(REPORT, [])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what the acceptance tests measured."""
-    lines = config.stash.get(REPORT, [])
-    if lines:
-        terminalreporter.section("measured")
-        for line in lines:
-            terminalreporter.line(line)

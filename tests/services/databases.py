@@ -39,7 +39,7 @@ class DatabaseServer:
     @contextmanager
     def database(self) -> Iterator[str]:
         """The DSN of a new, empty UTF-8 database, dropped afterwards together with who is still connected."""
-        name = f"test_{next(self._numbers)}"
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
         self._run(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))
         try:
             yield make_conninfo(self.dsn, dbname=name)
