@@ -85,7 +85,7 @@ class LocalServer:
             return _refusal(error)
 
 
-def ask(data: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+def ask(data: Path, request: Mapping[str, Any], within_s: float = ANSWER_S) -> dict[str, Any]:
     """The answer of the agent that works in `data`.
 
     Raises UnavailableError when none answers, DeviceError for a refusal.
@@ -93,7 +93,7 @@ def ask(data: Path, request: Mapping[str, Any]) -> dict[str, Any]:
     received = bytearray()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client, _short(data / SOCKET) as address:
-            client.settimeout(ANSWER_S)
+            client.settimeout(within_s)
             client.connect(address)
             client.sendall(json.dumps(request).encode() + b"\n")
             while len(received) < _MAX_ANSWER and (chunk := client.recv(65536)):

@@ -71,10 +71,10 @@ class _Child:
             target=_file_output, args=(self.process, self.log), name=f"log-{self.part.name}", daemon=True
         ).start()
 
-    def look(self, now: float) -> None:
-        """Notice an end; start again when its pause is over."""
+    def look(self, now: float, *, again: bool = True) -> None:
+        """Notice an end; start again when its pause is over (and `again`)."""
         if self.process is None:
-            if now >= self.again_at:
+            if again and now >= self.again_at:
                 self._start_again(now)
             return
         code = self.process.poll()
@@ -113,6 +113,15 @@ class Supervisor:
         self._changed = changed
         self._children: list[_Child] = []
         self._pids: dict[str, int] = {}
+        self._held: set[str] = set()
+
+    def hold(self, *names: str) -> None:
+        """Do not start these parts again when they end, until `release`. From any thread."""
+        self._held = self._held | set(names)
+
+    def release(self, *names: str) -> None:
+        """Start them again from now on."""
+        self._held = self._held - set(names)
 
     def start(self, *parts: Part, stop: threading.Event | None = None) -> bool:
         """Start parts side by side and wait until each is ready; False when `stop` was set meanwhile.
@@ -133,7 +142,7 @@ class Supervisor:
         while not stop.wait(0.1):
             now = time.monotonic()
             for child in self._children:
-                child.look(now)
+                child.look(now, again=child.part.name not in self._held)
             self._tell()
 
     def stop(self) -> None:
