@@ -1,6 +1,6 @@
 """Times of observations while nobody knows what time it is.
 
-An agent whose clock is not set yet stamps with the machine's monotonic clock: ``at_ms = unresolved(monotonic ms)``. Such
+An agent whose clock is not set stamps with the machine's monotonic clock: ``at_ms = unresolved(monotonic ms)``. Such
 a stamp is an `int` like any other, far below every real time (`is_unresolved`): differences and order within a boot are
 right. The outbox stores it as it is, one column of deltas, whichever of the two kinds a stamp is; which boot of the
 machine it belongs to is stored once per opening of the file (table `boot`). How it is used:
