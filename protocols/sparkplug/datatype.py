@@ -87,7 +87,7 @@ FIELDS: Final = _fields()
 
 
 def to_wire(value: Scalar, datatype: DataType) -> Scalar:
-    """What goes into ``FIELDS[datatype]`` for `value`.
+    """What goes into ``FIELDS[datatype]`` for `value`; an array goes in as its packed bytes (see `arrays`).
 
     Raises ValueError for a value that the type cannot hold (range, kind of value, or a type without values of its own).
     """
@@ -98,15 +98,23 @@ def to_wire(value: Scalar, datatype: DataType) -> Scalar:
     if datatype is DataType.BOOLEAN and isinstance(value, bool):
         return value
     if datatype in (DataType.FLOAT, DataType.DOUBLE) and isinstance(value, int | float) and not isinstance(value, bool):
-        if datatype is DataType.FLOAT and math.isfinite(value) and abs(value) >= 2.0**128:
-            raise ValueError(value)
-        return float(value)
+        return _float_to_wire(value, datatype)
     if isinstance(value, str) and datatype in _TEXT:
         value.encode("utf-8")
         return value
-    if isinstance(value, bytes) and (datatype in _BYTES or datatype in _MESSAGE):
+    if isinstance(value, bytes) and datatype in _BYTES:
         return value
     raise ValueError(value)
+
+
+def _float_to_wire(value: float, datatype: DataType) -> float:
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ValueError(value) from error
+    if datatype is DataType.FLOAT and math.isfinite(number) and abs(number) >= 2.0**128:
+        raise ValueError(value)
+    return number
 
 
 def _integer_to_wire(value: Scalar, bits: int, *, signed: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from protocols.errors import ProtocolError
 from protocols.messages import sentence
 from protocols.sparkplug.datatype import Scalar
 from protocols.sparkplug.payload import Metric, RawMetric, RawPayload, decode_raw, read_metric
+from protocols.sparkplug.plain import plain, plain_metadata, plain_properties
 from protocols.sparkplug.state import decode_state
 
 _QUALITIES: Final = {0: "bad", 192: "good", 500: "stale"}
@@ -56,7 +56,7 @@ def _payload(data: bytes, findings: list[dict[str, Any]]) -> dict[str, Any] | No
         "timestamp": raw.timestamp if raw.HasField("timestamp") else None,
         "time": _time(raw.timestamp) if raw.HasField("timestamp") else None,
         "seq": _seq(raw, findings),
-        "uuid": _json(raw.uuid) if raw.HasField("uuid") else None,
+        "uuid": plain(raw.uuid) if raw.HasField("uuid") else None,
         "delivery": _delivery(raw.uuid),
         "body": raw.body.hex() if raw.HasField("body") else None,
         "metrics": [_metric(index, metric, findings) for index, metric in enumerate(raw.metrics)],
@@ -82,7 +82,7 @@ def _delivery(uuid: object) -> dict[str, Any] | None:
 def _metric(index: int, raw: RawMetric, findings: list[dict[str, Any]]) -> dict[str, Any]:
     at = f"metrics[{index}]"
     which = raw.WhichOneof("value")
-    field = None if which is None else {"field": which, "value": _json(_plain(raw, which))}
+    field = None if which is None else {"field": which, "value": plain(_field(raw, which))}
     try:
         metric = read_metric(raw)
     except ValueError as error:
@@ -96,7 +96,7 @@ def _metric(index: int, raw: RawMetric, findings: list[dict[str, Any]]) -> dict[
         "name": metric.name,
         "alias": metric.alias,
         "datatype": None if metric.datatype is None else metric.datatype.name,
-        "value": None if metric.value is None else _json(metric.value),
+        "value": plain(metric.value),
         "raw": field,
         "timestamp": metric.timestamp_ms,
         "time": None if metric.timestamp_ms is None else _time(metric.timestamp_ms),
@@ -105,22 +105,15 @@ def _metric(index: int, raw: RawMetric, findings: list[dict[str, Any]]) -> dict[
         "is_transient": metric.is_transient,
         "quality": None if metric.quality is None else _QUALITIES.get(metric.quality, metric.quality),
         "unit": metric.unit,
-        "properties": {key: None if value is None else _json(value) for key, value in metric.properties.items()},
+        "metadata": None if metric.metadata is None else plain_metadata(metric.metadata),
+        "properties": plain_properties(metric.properties),
     }
 
 
-def _plain(raw: RawMetric, which: str) -> Scalar:
+def _field(raw: RawMetric, which: str) -> Scalar:
     value: Any = getattr(raw, which)
-    plain: Scalar = value.SerializeToString() if hasattr(value, "SerializeToString") else value
-    return plain
-
-
-def _json(value: Scalar) -> int | float | bool | str:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+    held: Scalar = value.SerializeToString() if hasattr(value, "SerializeToString") else value
+    return held
 
 
 def _time(timestamp_ms: int) -> str | None:

@@ -5,61 +5,68 @@ Source: Eclipse Sparkplug 3.0.0, chapter 6. Timestamps are milliseconds since 19
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 
 from protocols.errors import ProtocolError
 from protocols.sparkplug import sparkplug_b_pb2 as pb
+from protocols.sparkplug.arrays import ARRAYS, pack, unpack
 from protocols.sparkplug.datatype import FIELDS, DataType, Scalar, from_wire, to_wire
+from protocols.sparkplug.properties import read_properties, utf8, write_properties
+from protocols.sparkplug.structures import (
+    read_dataset,
+    read_metadata,
+    read_parameter,
+    write_dataset,
+    write_metadata,
+    write_parameter,
+)
+from protocols.sparkplug.values import (
+    QUALITY,
+    QUALITY_BAD,
+    QUALITY_GOOD,
+    QUALITY_STALE,
+    UNIT,
+    UNITS,
+    DataSet,
+    MetaData,
+    Metric,
+    Parameter,
+    Payload,
+    Property,
+    Template,
+    Value,
+)
+
+__all__ = [
+    "QUALITY",
+    "QUALITY_BAD",
+    "QUALITY_GOOD",
+    "QUALITY_STALE",
+    "UNIT",
+    "UNITS",
+    "DataSet",
+    "MetaData",
+    "Metric",
+    "Parameter",
+    "Payload",
+    "Property",
+    "RawMetric",
+    "RawPayload",
+    "Template",
+    "Value",
+    "decode",
+    "decode_raw",
+    "encode",
+    "read",
+    "read_metric",
+    "read_value",
+    "typed",
+]
 
 RawPayload = pb.Payload
 RawMetric = pb.Payload.Metric
-
-QUALITY_BAD: Final = 0
-QUALITY_GOOD: Final = 192
-QUALITY_STALE: Final = 500
-QUALITY: Final = "Quality"
-"""The one property key that Sparkplug names; its value is an Int32 of 0, 192 or 500."""
-UNIT: Final = "engUnit"
-"""The property key that hosts in the field read as the engineering unit."""
-
-UINT64_MAX: Final = (1 << 64) - 1
-Property = int | float | bool | str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One value. Births carry `name`, `alias` and `datatype`, data carries the alias only.
-
-    Decoded without a known datatype `value` is what the field holds: a signed integer then shows as two's complement
-    (see `typed`). DataSets and Templates are bytes (the serialized message), arrays the packed little-endian bytes.
-    """
-
-    name: str | None = None
-    alias: int | None = None
-    datatype: DataType | None = None
-    value: Scalar | None = None
-    timestamp_ms: int | None = None
-    is_null: bool = False
-    is_historical: bool = False
-    is_transient: bool = False
-    quality: int | None = None
-    unit: str | None = None
-    properties: Mapping[str, Property | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
-    """One message. `seq` is absent from NDEATH, NCMD and DCMD; `uuid` says which message of an outbox it is."""
-
-    timestamp_ms: int | None = None
-    metrics: tuple[Metric, ...] = ()
-    seq: int | None = None
-    uuid: str | None = None
-    body: bytes | None = None
 
 
 def encode(payload: Payload, *, brief: bool = False) -> bytes:
@@ -103,7 +110,10 @@ def _encode_metric(raw: RawMetric, metric: Metric, *, brief: bool) -> None:
         raw.is_historical = True
     if metric.is_transient:
         raw.is_transient = True
-    _encode_properties(raw, metric)
+    if metric.metadata is not None:
+        write_metadata(raw.metadata, metric.metadata)
+    if metric.quality is not None or metric.unit is not None or metric.properties:
+        write_properties(raw.properties, metric)
     if metric.value is None:
         raw.is_null = True
         return
@@ -112,38 +122,31 @@ def _encode_metric(raw: RawMetric, metric: Metric, *, brief: bool) -> None:
     _encode_value(raw, metric.value, metric.datatype)
 
 
-def _encode_value(raw: RawMetric, value: Scalar, datatype: DataType) -> None:
-    wire = to_wire(value, datatype)
-    if datatype is DataType.DATASET and isinstance(wire, bytes):
-        raw.dataset_value.MergeFromString(wire)
+def _encode_value(raw: RawMetric, value: Value, datatype: DataType) -> None:
+    if isinstance(value, DataSet) and datatype is DataType.DATASET:
         raw.dataset_value.SetInParent()
-    elif datatype is DataType.TEMPLATE and isinstance(wire, bytes):
-        raw.template_value.MergeFromString(wire)
-        raw.template_value.SetInParent()
+        write_dataset(raw.dataset_value, value)
+    elif isinstance(value, Template) and datatype is DataType.TEMPLATE:
+        _encode_template(raw.template_value, value)
+    elif isinstance(value, tuple) and datatype in ARRAYS:
+        raw.bytes_value = pack(value, datatype)
+    elif isinstance(value, DataSet | Template | tuple) or datatype in ARRAYS:
+        raise ValueError(f"{type(value).__name__} as {datatype.name}")
     else:
-        setattr(raw, FIELDS[datatype], wire)
+        setattr(raw, FIELDS.get(datatype, ""), to_wire(value, datatype))
 
 
-def _encode_properties(raw: RawMetric, metric: Metric) -> None:
-    if metric.quality is not None:
-        raw.properties.keys.append(QUALITY)
-        raw.properties.values.add(type=DataType.INT32, int_value=metric.quality)
-    if metric.unit is not None:
-        raw.properties.keys.append(UNIT)
-        raw.properties.values.add(type=DataType.STRING, string_value=metric.unit)
-    for key, value in metric.properties.items():
-        raw.properties.keys.append(key)
-        slot = raw.properties.values.add()
-        if value is None:
-            slot.type, slot.is_null = DataType.STRING, True
-        elif isinstance(value, bool):
-            slot.type, slot.boolean_value = DataType.BOOLEAN, value
-        elif isinstance(value, int):
-            slot.type, slot.long_value = DataType.INT64, value & UINT64_MAX
-        elif isinstance(value, float):
-            slot.type, slot.double_value = DataType.DOUBLE, value
-        else:
-            slot.type, slot.string_value = DataType.STRING, value
+def _encode_template(raw: pb.Payload.Template, template: Template) -> None:
+    """Members keep their names and types, also in data: a definition says nothing about aliases."""
+    raw.is_definition = template.is_definition
+    if template.ref is not None:
+        raw.template_ref = template.ref
+    if template.version is not None:
+        raw.version = template.version
+    for member in template.metrics:
+        _encode_metric(raw.metrics.add(), member, brief=False)
+    for parameter in template.parameters:
+        write_parameter(raw.parameters.add(), parameter)
 
 
 def decode_raw(data: bytes) -> RawPayload:
@@ -167,7 +170,10 @@ def decode(data: bytes) -> Payload:
 
 def read(raw: RawPayload) -> Payload:
     """`raw` as values. Raises ProtocolError as `decode`."""
-    uuid = _text(raw.uuid, "uuid") if raw.HasField("uuid") else None
+    try:
+        uuid = utf8(raw.uuid) if raw.HasField("uuid") else None
+    except ValueError as error:
+        raise ProtocolError("protocols.sparkplug.bad-metric", at="uuid", what=str(error)) from error
     return Payload(
         timestamp_ms=raw.timestamp if raw.HasField("timestamp") else None,
         metrics=tuple(_read_at(index, metric) for index, metric in enumerate(raw.metrics)),
@@ -187,10 +193,10 @@ def _read_at(index: int, raw: RawMetric) -> Metric:
 def read_metric(raw: RawMetric) -> Metric:
     """One metric as a value. Raises ValueError for a field that does not say what it should."""
     datatype = DataType(raw.datatype) if raw.HasField("datatype") else None
-    quality, unit, properties = _read_properties(raw) if raw.HasField("properties") else (None, None, {})
+    quality, unit, properties = read_properties(raw.properties) if raw.HasField("properties") else (None, None, {})
     value = read_value(raw, datatype)
     return Metric(
-        name=_utf8(raw.name) if raw.HasField("name") else None,
+        name=utf8(raw.name) if raw.HasField("name") else None,
         alias=raw.alias if raw.HasField("alias") else None,
         datatype=datatype,
         value=value,
@@ -198,13 +204,14 @@ def read_metric(raw: RawMetric) -> Metric:
         is_null=value is None,
         is_historical=raw.is_historical,
         is_transient=raw.is_transient,
+        metadata=read_metadata(raw.metadata) if raw.HasField("metadata") else None,
         quality=quality,
         unit=unit,
         properties=properties,
     )
 
 
-def read_value(raw: RawMetric, datatype: DataType | None) -> Scalar | None:
+def read_value(raw: RawMetric, datatype: DataType | None) -> Value | None:
     """The value of one metric as `datatype`, or as its field holds it when the type is not known; None for null.
 
     Raises ValueError when the field cannot carry that type.
@@ -212,15 +219,34 @@ def read_value(raw: RawMetric, datatype: DataType | None) -> Scalar | None:
     which = raw.WhichOneof("value")
     if raw.is_null or which is None:
         return None
-    if which in ("dataset_value", "template_value", "extension_value"):
-        value: Scalar = getattr(raw, which).SerializeToString()
-    else:
-        value = getattr(raw, which)
+    if which == "extension_value":
+        raise ValueError(which)
+    if which == "dataset_value" or which == "template_value":
+        if FIELDS.get(datatype or DataType.UNKNOWN, which) != which:
+            raise ValueError(which)
+        return read_dataset(raw.dataset_value) if which == "dataset_value" else _read_template(raw.template_value)
+    value: Scalar = getattr(raw, which)
     if which == "string_value":
-        value = _utf8(value)
+        value = utf8(value)
+    return _of_type(value, which, datatype)
+
+
+def _of_type(value: Scalar, which: str, datatype: DataType | None) -> Value:
     if datatype is None or datatype is DataType.UNKNOWN:
         return value
+    if datatype in ARRAYS and isinstance(value, bytes):
+        return unpack(value, datatype)
     return from_wire(value, which, datatype)
+
+
+def _read_template(raw: pb.Payload.Template) -> Template:
+    return Template(
+        is_definition=raw.is_definition,
+        ref=utf8(raw.template_ref) if raw.HasField("template_ref") else None,
+        version=utf8(raw.version) if raw.HasField("version") else None,
+        metrics=tuple(read_metric(member) for member in raw.metrics),
+        parameters=tuple(read_parameter(parameter) for parameter in raw.parameters),
+    )
 
 
 def typed(metric: Metric, *, name: str, datatype: DataType) -> Metric:
@@ -228,66 +254,29 @@ def typed(metric: Metric, *, name: str, datatype: DataType) -> Metric:
 
     Raises ProtocolError when the value cannot be of that type.
     """
-    if metric.value is None or metric.datatype is not None:
+    value = metric.value
+    if value is None or metric.datatype is not None:
         return replace(metric, name=name, datatype=metric.datatype or datatype)
-    for which in _fields_of(metric.value):
-        try:
-            return replace(metric, name=name, datatype=datatype, value=from_wire(metric.value, which, datatype))
-        except ValueError:
-            continue
-    raise ProtocolError("protocols.sparkplug.bad-metric", at=name, what=f"{datatype.name}: {metric.value!r}")
-
-
-def _fields_of(value: Scalar) -> tuple[str, ...]:
-    if isinstance(value, bool):
-        return ("boolean_value",)
-    if isinstance(value, int):
-        return ("long_value",)
-    if isinstance(value, float):
-        return ("double_value",)
-    return ("string_value",) if isinstance(value, str) else ("bytes_value", "dataset_value", "template_value")
-
-
-def _read_properties(raw: RawMetric) -> tuple[int | None, str | None, dict[str, Property | None]]:
-    quality: int | None = None
-    unit: str | None = None
-    rest: dict[str, Property | None] = {}
-    if len(raw.properties.keys) != len(raw.properties.values):
-        raise ValueError("properties: keys and values differ in number")
-    for raw_key, slot in zip(raw.properties.keys, raw.properties.values, strict=True):
-        key = _utf8(raw_key)
-        value = _read_property(slot)
-        if key.lower() == "quality" and isinstance(value, int):
-            quality = value
-        elif key == UNIT and isinstance(value, str):
-            unit = value
-        else:
-            rest[key] = value
-    return quality, unit, rest
-
-
-def _read_property(slot: pb.Payload.PropertyValue) -> Property | None:
-    which = slot.WhichOneof("value")
-    if slot.is_null or which is None or which in ("propertyset_value", "propertysets_value", "extension_value"):
-        return None
-    value: Scalar = getattr(slot, which)
-    if which == "string_value":
-        return _utf8(value)
     try:
-        value = from_wire(value, which, DataType(slot.type))
-    except ValueError:
-        value = getattr(slot, which)
-    return value if isinstance(value, int | float | str) else None
-
-
-def _utf8(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("text is not UTF-8")
-    return value
-
-
-def _text(value: object, at: str) -> str:
-    try:
-        return _utf8(value)
+        return replace(metric, name=name, datatype=datatype, value=_typed_value(value, datatype))
     except ValueError as error:
-        raise ProtocolError("protocols.sparkplug.bad-metric", at=at, what=str(error)) from error
+        what = f"{datatype.name}: {value!r}"
+        raise ProtocolError("protocols.sparkplug.bad-metric", at=name, what=what) from error
+
+
+def _typed_value(value: Value, datatype: DataType) -> Value:
+    if isinstance(value, DataSet | Template | tuple):
+        if datatype is not (DataType.DATASET if isinstance(value, DataSet) else DataType.TEMPLATE):
+            raise ValueError(datatype.name)
+        return value
+    return _of_type(value, _field_of(value), datatype)
+
+
+def _field_of(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "boolean_value"
+    if isinstance(value, int):
+        return "long_value"
+    if isinstance(value, float):
+        return "double_value"
+    return "string_value" if isinstance(value, str) else "bytes_value"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from protocols.delivery import Lane, MessageId
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.explain import decode_sparkplug
-from protocols.sparkplug.payload import Metric, Payload, encode
+from protocols.sparkplug.payload import DataSet, MetaData, Metric, Parameter, Payload, Property, Template, encode
 
 
 def test_payload() -> None:
@@ -82,3 +82,41 @@ def test_unknown_fields_are_a_warning() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_give_one_json_document(data: bytes) -> None:
     json.dumps(decode_sparkplug(data), allow_nan=False)
+
+
+def test_everything_that_a_metric_can_say() -> None:
+    cells = DataSet(columns=("a",), types=(DataType.DOUBLE,), rows=((float("inf"),),))
+    template = Template(
+        is_definition=False,
+        ref="Pump",
+        metrics=(Metric(name="Log", datatype=DataType.DATASET, value=cells),),
+        parameters=(Parameter(name="Size", datatype=DataType.INT8, value=-1),),
+    )
+    tag = Property(datatype=DataType.STRING, value="x")
+    inner = Property(datatype=DataType.PROPERTY_SET_LIST, value=({"tag": tag},))
+    metrics = (
+        Metric(name="t", datatype=DataType.TEMPLATE, value=template, properties={"inner": inner}),
+        Metric(name="b", datatype=DataType.BOOLEAN_ARRAY, value=(True, False), is_transient=True),
+        Metric(name="f", datatype=DataType.FILE, value=b"\x01", metadata=MetaData(is_multi_part=True, seq=2, md5="00")),
+    )
+    said = decode_sparkplug(encode(Payload(seq=0, metrics=metrics)))
+    assert said["ok"]
+    first, second, third = said["frames"][0]["metrics"]
+    assert first["value"] == {
+        "definition": False,
+        "ref": "Pump",
+        "version": None,
+        "metrics": [
+            {
+                "name": "Log",
+                "type": "DATASET",
+                "value": {"columns": ["a"], "types": ["DOUBLE"], "rows": [["inf"]]},
+            }
+        ],
+        "parameters": [{"name": "Size", "type": "INT8", "value": -1}],
+    }
+    assert first["properties"] == {
+        "inner": {"type": "PROPERTY_SET_LIST", "value": [{"tag": {"type": "STRING", "value": "x"}}]}
+    }
+    assert (second["value"], second["is_transient"]) == ([True, False], True)
+    assert (third["value"], third["metadata"]) == ("01", {"is_multi_part": True, "seq": 2, "md5": "00"})
