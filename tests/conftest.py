@@ -22,6 +22,7 @@ from tests.services.capabilities import CAPABILITIES
 
 # A busy machine is no failure: no test asserts a wall-clock time, and so no example has a deadline either.
 settings.register_profile("liandong", deadline=None, print_blob=True)
+settings.register_profile("long", deadline=None, print_blob=True, max_examples=2000, stateful_step_count=80)
 settings.load_profile("liandong")
 
 pytest_plugins = ["tests.services.brokers", "tests.services.browser", "tests.services.databases"]
@@ -111,7 +112,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     stash = session.config.stash
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["left_out"] = dict(stash[LEFT_OUT])
+        left_out = stash[LEFT_OUT]
+        output["left_out"] = dict(left_out)
         return
     if _is_ci() and (stash[LEFT_OUT] or stash[SKIPPED]) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

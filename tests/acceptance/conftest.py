@@ -21,12 +21,9 @@ def street() -> Iterator[Street]:
 
 
 @pytest.fixture(scope="session")
-def sessions(street: Street) -> Iterator[dict[str, httpx.Client]]:
+def sessions(street: Street) -> dict[str, httpx.Client]:
     """A signed-in client for each person; links work once, so they are used once for the whole run."""
-    clients = {name: street.sign_in(name) for name in street.links()}
-    yield clients
-    for client in clients.values():
-        client.close()
+    return {name: street.sign_in(name) for name in street.links()}
 
 
 @pytest.fixture

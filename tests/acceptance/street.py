@@ -57,6 +57,7 @@ class Street:
         self._options = options
         self._process: subprocess.Popen[str] | None = None
         self._said: list[str] = []
+        self._clients: list[httpx.Client] = []
         self.took_s = 0.0
 
     def start(self) -> None:
@@ -134,14 +135,22 @@ class Street:
         )
 
     def sign_in(self, name: str) -> httpx.Client:
-        """A client with the session of a person, by a link made now; the caller closes it."""
+        """A client with the session of a person, by a link made now; closed with the street."""
         link = next(url for who, url in self.links().items() if who == name)
         client = httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=10)
         answer = client.post("/api/v1/session/link", json={"token": link.partition("#")[2]})
         if answer.status_code != 200:
             client.close()
             raise AssertionError(answer.text)
+        self._clients.append(client)
         return client
+
+    def close(self) -> None:
+        """Stop it, and close everybody's connections."""
+        for client in self._clients:
+            client.close()
+        if not self._ended():
+            self.stop()
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
@@ -174,5 +183,4 @@ def running_street(folder: Path, *options: str) -> Iterator[Street]:
     try:
         yield street
     finally:
-        if not street._ended():
-            street.stop()
+        street.close()
