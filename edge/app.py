@@ -121,6 +121,8 @@ class EdgeAgent:
             types=self._types,
             away=lambda device: self._board.devices()[device].online is False,
             act=self._act,
+            read=self._read,
+            configure=lambda _: None,
             tell=lambda event: self._pipeline.tell(event),
             now_ms=now_ms,
         )
@@ -230,10 +232,16 @@ class EdgeAgent:
                 raise ConfigError("edge.local.unreadable")
 
     def _act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
+        self._runner_of(device).act(device, output, value, timeout_s)
+
+    def _read(self, device: str, timeout_s: float) -> None:
+        self._runner_of(device).read(device, timeout_s)
+
+    def _runner_of(self, device: str) -> DriverRunner:
         runner = self._by_device.get(device)
         if runner is None:
             raise RefusedError("edge.local.device", device=device, known=", ".join(self._by_device))
-        runner.act(device, output, value, timeout_s)
+        return runner
 
     def _settle(self, task: Any, error: LiandongError | None) -> None:
         self._pipeline.settle(task, error)

@@ -1,6 +1,7 @@
 """Commands from the primary host: asked, ticketed, confirmed, carried out, answered (see `protocols.command`).
 
-Everything about a command lives in RAM: after a restart there is no ticket left that an old message could use.
+Everything about a command lives in RAM: after a restart there is no ticket left that an old message could use. Reading
+a device at once goes the same way, in threads of its own: a slow machine keeps no door waiting.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from edge.log import Log
-from protocols import command
+from protocols import command, configuration
 from protocols.catalog import DEVICE_TYPES
 from protocols.command import Ask, Confirm
 from protocols.errors import DeviceError, LiandongError, ProtocolError, RefusedError
@@ -30,8 +31,13 @@ MAX_WAITING: Final = 32
 """Commands that may wait to be looked at, and tickets that may be out, at one time."""
 _REMEMBERED: Final = 1024
 _WORKERS: Final = 4
+MAX_READS: Final = 8
+"""Devices that may be read, or wait to be, at one time."""
+_READERS: Final = 2
 
 Act = Callable[[str, str, Value, float], None]
+Read = Callable[[str, float], None]
+"""(device, timeout_s): read it now; returns once what it told is on the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +62,19 @@ class Commands:
         types: Mapping[str, str],
         away: Callable[[str], bool],
         act: Act,
+        read: Read,
+        configure: Callable[[object], None],
         tell: Callable[[Event], None],
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`host` alone is obeyed; `types`: device → row of the catalogue; `away`: whether a device is lost."""
+        """`host` alone is obeyed; `types`: device → row of the catalogue; `away`: whether a device is lost.
+
+        `configure` is given what is written to the gateway's configuration; it must not block.
+        """
         self._host, self._types, self._away = host, types, away
-        self._act, self._tell, self._now_ms, self._clock = act, tell, now_ms, clock
+        self._act, self._read_now, self._configure = act, read, configure
+        self._tell, self._now_ms, self._clock = tell, now_ms, clock
         self._log = Log("commands")
         self._lock = threading.Lock()
         self._wishes: OrderedDict[UUID, _Wish] = OrderedDict()
@@ -70,6 +82,8 @@ class Commands:
         self._running = 0
         self._closed = False
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="command")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
+        self._reads = threading.BoundedSemaphore(MAX_READS)
 
     def hear(self, heard: Command) -> None:
         """A DCMD or NCMD, without what is the session's own business. Never blocks: with too many it is dropped."""
@@ -87,6 +101,7 @@ class Commands:
             self._closed = True
             self._wishes.clear()
         self._workers.shutdown(wait=True, cancel_futures=True)
+        self._readers.shutdown(wait=True, cancel_futures=True)
 
     def _work(self, heard: Command) -> None:
         try:
@@ -100,7 +115,11 @@ class Commands:
 
     def _read(self, device: str | None, metric: Metric) -> None:
         name = metric.name or ""
-        if device is None or not name.startswith(command.OUTPUT_PREFIX):
+        output = command.output_of(name)
+        if device is None and name == configuration.METRIC:
+            self._configure(metric.value)
+            return
+        if device is None or output is None:
             self._log.warning("command-refused", device=device or "-", metric=name or metric.alias)
             return
         try:
@@ -108,7 +127,6 @@ class Commands:
         except ProtocolError as error:
             self._log.warning("command-refused", device=device, metric=name, error=error)
             return
-        output = name.removeprefix(command.OUTPUT_PREFIX)
         if said.host != self._host:
             self._log.warning("command-of-another-host", device=device, output=output, host=said.host)
         elif isinstance(said, Ask):
@@ -139,7 +157,10 @@ class Commands:
         """Raise RefusedError or DeviceError for what cannot be done anyway."""
         kind = self._types.get(wish.device)
         outputs = DEVICE_TYPES[kind].outputs if kind is not None else ()
-        if wish.output not in outputs:
+        if wish.output == command.READ:
+            if kind is None or not DEVICE_TYPES[kind].reads:
+                raise RefusedError("edge.command.no-read", device=wish.device)
+        elif wish.output not in outputs:
             allowed = ", ".join(outputs) or "-"
             raise RefusedError("edge.command.output", device=wish.device, output=wish.output, allowed=allowed)
         if self._away(wish.device):
@@ -163,12 +184,26 @@ class Commands:
         if wish is None:
             self._log.warning("command-without-ticket", id=said.id, device=device, output=output)
             return
+        if wish.output != command.READ:
+            self._carry_out(wish)
+        elif self._reads.acquire(blocking=False):
+            try:
+                self._readers.submit(self._carry_out, wish).add_done_callback(lambda _: self._reads.release())
+            except RuntimeError:  # the agent stops
+                self._reads.release()
+        else:
+            self._answer(wish, command.REFUSED, DeviceError("edge.command.busy", limit=MAX_READS))
+
+    def _carry_out(self, wish: _Wish) -> None:
         error: LiandongError | None = None
         try:
             if self._clock() >= wish.until:
                 raise RefusedError("edge.command.late", device=wish.device, output=wish.output)
             self._check(wish)
-            self._act(wish.device, wish.output, wish.value, ACT_S)
+            if wish.output == command.READ:
+                self._read_now(wish.device, command.READ_S)
+            else:
+                self._act(wish.device, wish.output, wish.value, ACT_S)
         except LiandongError as failure:
             error = failure
         except Exception as failure:  # noqa: BLE001 - a driver's fault is an answer, too

@@ -55,6 +55,11 @@ class Normaliser:
         if isinstance(observation, Reading):
             self._kept.pop((observation.device, observation.metric), None)
 
+    def forget_device(self, device: str) -> None:
+        """Whatever `device` tells next is worth storing."""
+        for key in [key for key in self._kept if key[0] == device]:
+            del self._kept[key]
+
     def datatype(self, device: str, metric: str) -> Datatype | None:
         """The type that a metric has or, if it is not in the catalogue, was born with."""
         spec = self._types[device].metric(metric) if device in self._types else None

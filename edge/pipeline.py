@@ -42,6 +42,7 @@ class _Emission:
     stored: Future[None] | None = None
     settled: Task | None = None
     resumed: str | None = None
+    between: Callable[[], None] | None = None
 
 
 class Pipeline:
@@ -120,6 +121,36 @@ class Pipeline:
         """`device` answers again: firing rules do what they still owe it."""
         self._put_or_log(_Emission(resumed=device), "resume")
 
+    def between(self, act: Callable[[], None], timeout_s: float = 10.0) -> None:
+        """Let the pipeline's own thread run `act` between two observations, and wait for it.
+
+        Raises UnavailableError when the pipeline is behind or stopping, and what `act` raises.
+        """
+        done: Future[None] = Future()
+
+        def run() -> None:
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001 - it belongs to whoever waits
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        self._put(_Emission(between=run), timeout_s)
+        try:
+            done.result(timeout_s)
+        except FutureTimeoutError:
+            raise UnavailableError("edge.pipeline.behind", seconds=timeout_s) from None
+
+    def forget(self, device: str) -> None:
+        """Whatever `device` tells next is stored, also what is no news. Only from `between`."""
+        self._normaliser.forget_device(device)
+
+    def judge_by(self, make: Callable[[LocalRules], LocalRules]) -> None:
+        """Replace the local rules by what `make` makes of those that are in force. Only from `between`."""
+        self._rules = make(self._rules)
+        self._rules.resume()
+
     def _put(self, emission: _Emission, timeout_s: float) -> None:
         if self._closed.is_set():
             raise UnavailableError("edge.pipeline.stopped")
@@ -179,6 +210,8 @@ class Pipeline:
                 self._rules.settled(emission.settled)
             if emission.resumed is not None:
                 self._rules.resume(emission.resumed)
+            if emission.between is not None:
+                emission.between()
             kept = self._judge(emission.observations, now_ms)
             if emission.stored is not None:
                 waited.append((emission, kept))

@@ -76,7 +76,9 @@ class LocalRules:
 
     def settled(self, task: Task) -> None:
         """A device confirmed `task`."""
-        standing = self._standing[task.rule, task.cause]
+        standing = self._standing.get((task.rule, task.cause))
+        if standing is None:  # the rule went away with a new configuration
+            return
         owed = tuple(index for index in standing.record.owed if index != task.index)
         self._keep(standing, replace(standing.record, owed=owed))
 
@@ -88,6 +90,10 @@ class LocalRules:
     def put_back(self, records: Iterable[RuleRecord]) -> None:
         """They were not stored: they are part of the next `take_changes`."""
         self._changed.update((record.rule, record.device) for record in records)
+
+    def records(self) -> list[RuleRecord]:
+        """The state of every rule on every device that it watches."""
+        return [standing.record for standing in self._standing.values()]
 
     def firing(self) -> list[Key]:
         """Which rules fire on which devices."""

@@ -33,12 +33,13 @@ class MetricSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceType:
-    """A row of the catalogue. `outputs` are what `act` accepts: name → what the value means."""
+    """A row of the catalogue. `outputs` are what `act` accepts; `reads`: whether a person may have it read at once."""
 
     code: str
     metrics: tuple[MetricSpec, ...] = ()
     events: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    reads: bool = False
 
     def metric(self, name: str) -> MetricSpec | None:
         """The row of `name`, or None when this type has no such metric."""
@@ -76,6 +77,7 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 _state("door-open"),
             ),
             events=("vending.sale", "vending.jam", "vending.jam-cleared", "vending.audit-findings", "vending.reset"),
+            reads=True,
         ),
         DeviceType(
             code="power-meter",
@@ -87,8 +89,13 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 _counter("energy-import", "kW.h"),
                 _counter("energy-total", "kW.h"),
             ),
+            reads=True,
         ),
-        DeviceType(code="cold-chain", metrics=(_gauge("temperature", "Cel", -60, 80), _gauge("humidity", "%", 0, 100))),
+        DeviceType(
+            code="cold-chain",
+            metrics=(_gauge("temperature", "Cel", -60, 80), _gauge("humidity", "%", 0, 100)),
+            reads=True,
+        ),
         DeviceType(
             code="door",
             metrics=(_state("contact-open"), _state("released"), _state("tamper"), _state("mains-lost")),
@@ -103,12 +110,15 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 "access.restored",
             ),
             outputs=("release", "restore", "unlock", "beep"),
+            reads=True,
         ),
         DeviceType(code="smoke", metrics=(_state("smoke"), _state("tamper"), *_RADIO)),
-        DeviceType(code="siren", metrics=(_state("sounding"), *_RADIO), outputs=("sound",)),
+        DeviceType(code="siren", metrics=(_state("sounding"), *_RADIO), outputs=("sound",), reads=True),
         DeviceType(code="water-leak", metrics=(_state("leak"), *_RADIO)),
         DeviceType(code="motion", metrics=(_state("occupancy"), _gauge("illuminance", "lx", 0), *_RADIO)),
-        DeviceType(code="water-meter", metrics=(_counter("volume", "m3"), _gauge("flow", "m3/h", 0), *_RADIO)),
+        DeviceType(
+            code="water-meter", metrics=(_counter("volume", "m3"), _gauge("flow", "m3/h", 0), *_RADIO), reads=True
+        ),
         DeviceType(code="sos-button", metrics=_RADIO, events=("sos",)),
     )
 }
@@ -131,6 +141,13 @@ NODE_TYPE: Final = DeviceType(
         "command.ready",
         "command.done",
         "command.refused",
+        "config.ready",
+        "config.trying",
+        "config.confirmed",
+        "config.refused",
+        "config.rolled-back",
+        "config.running",
+        "config.text",
         "outbox.set-aside",
         "outbox.lost",
         "agent.started",

@@ -1,6 +1,7 @@
-"""The texts of a command down: what a host writes to a metric ``Output/<name>`` of a device, by DCMD.
+"""The texts of a command down: what a host writes, by DCMD, to the metric of an output or to `READ_METRIC`.
 
-An output is written in two steps, so that no clock of one side is ever compared with one of the other:
+An output is written, and a device read at once, in two steps, so that no clock of one side is ever compared with one of
+the other:
 
 1. The host asks, ``{"host", "id", "value", "ttl_ms"}``. The agent keeps the wish and answers with the event
    `READY`, which carries a ticket that it has just made.
@@ -33,6 +34,11 @@ from pydantic import (
 from protocols.errors import ProtocolError
 
 OUTPUT_PREFIX: Final = "Output/"
+READ: Final = "read"
+"""The name under which "read the device now" stands beside the outputs; no output is called so."""
+READ_METRIC: Final = "Device Control/Read"
+READ_S: Final = 45.0
+"""Seconds that a device may take to be read at once: a vending machine's audit takes half of it."""
 MAX_BYTES: Final = 2048
 MAX_TICKET_MS: Final = 8000
 """No ticket lives longer than this, whatever a host asks for."""
@@ -84,8 +90,15 @@ class Answer:
 
 
 def metric_name(output: str) -> str:
-    """The metric that stands for an output in a birth."""
-    return f"{OUTPUT_PREFIX}{output}"
+    """The metric that stands for an output, or for reading, in a birth."""
+    return READ_METRIC if output == READ else f"{OUTPUT_PREFIX}{output}"
+
+
+def output_of(metric: str) -> str | None:
+    """The output that a metric stands for (`READ` for reading); None for any other metric."""
+    if metric == READ_METRIC:
+        return READ
+    return metric.removeprefix(OUTPUT_PREFIX) if metric.startswith(OUTPUT_PREFIX) else None
 
 
 def read(text: object) -> Ask | Confirm:

@@ -21,6 +21,8 @@ from protocols.events import Event, Observation, Reading, Value
 TopicKind = Literal["device", "availability", "bridge-state", "bridge-devices", "other"]
 Payload = Mapping[str, Any]
 
+ASKABLE: Final[Mapping[str, str]] = {"siren": "max_duration"}
+"""Types that listen all the time, and what they can be asked for: the others sleep, and tell by themselves only."""
 _SOS_ACTIONS: Final = frozenset({"emergency", "sos", "panic"})
 _OLDEST_MS: Final = 7 * 86_400_000
 
@@ -174,6 +176,11 @@ def observations(
     if pressed and not retained and "sos" in DEVICE_TYPES[device_type].events:
         told.append(Event(device=device, kind="sos", at_ms=at_ms, data={"action": action}))
     return tuple(told)
+
+
+def get_command(device_type: str) -> bytes:
+    """What ``NAME/get`` takes to let a device of one of the `ASKABLE` types report itself."""
+    return json.dumps({ASKABLE[device_type]: ""}, separators=(",", ":")).encode()
 
 
 def warning_command(sound: bool, duration_s: int) -> bytes:

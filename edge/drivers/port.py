@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -82,6 +82,17 @@ class Driver(Protocol):
         """Write an output and wait for the device's confirmation, at most `timeout_s`. Called from another thread.
 
         Raises DeviceError when the device refuses or is silent, RefusedError for an output that it does not have.
+        """
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """A driver that can read a device when somebody wants it, and not only when its turn comes."""
+
+    def read(self, device: str, timeout_s: float) -> None:
+        """Ask `device` now; returns when all that it answered was handed to `ctx.emit`. Called from another thread.
+
+        Raises DeviceError when the device is silent for `timeout_s`, RefusedError for one that cannot be asked.
         """
 
 

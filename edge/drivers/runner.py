@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from edge.board import Board
 from edge.config import DriverEntry
-from edge.drivers.port import DeviceConfig, Driver
+from edge.drivers.port import DeviceConfig, Driver, Reads
 from edge.log import Log
 from edge.pipeline import Pipeline, check_devices
-from protocols.errors import DeviceError, LiandongError
+from protocols.errors import DeviceError, LiandongError, RefusedError
 from protocols.events import Observation, Value
 
 FIRST_PAUSE_S: Final = 0.5
@@ -120,6 +120,20 @@ class DriverRunner:
         if not self._running:
             raise DeviceError("edge.driver.down", driver=self.name)
         self._driver.act(device, output, value, timeout_s)
+
+    def read(self, device: str, timeout_s: float) -> None:
+        """Read a device now; returns once what it told is on the disk, also what is no news.
+
+        Raises DeviceError while the driver is down or when the device is silent, RefusedError for a device that tells
+        by itself only, UnavailableError or StorageError when the values could not be stored.
+        """
+        if not isinstance(self._driver, Reads):
+            raise RefusedError("edge.command.no-read", device=device)
+        if not self._running:
+            raise DeviceError("edge.driver.down", driver=self.name)
+        self._pipeline().between(lambda: self._pipeline().forget(device))
+        self._driver.read(device, timeout_s)
+        self._pipeline().emit(self.name, (), durable=True)
 
     def _supervise(self) -> None:
         pause = FIRST_PAUSE_S

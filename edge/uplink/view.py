@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from edge.board import Board
 from edge.identity.register import Register
 from edge.outbox.store import Outbox
+from protocols import configuration
 from protocols.catalog import NODE_TYPE, Datatype, DeviceType
-from protocols.command import OUTPUT_PREFIX, metric_name
+from protocols.command import READ, metric_name, output_of
 from protocols.events import EVENT_METRIC, Quality, Reading
 from protocols.sparkplug.births import OutboxState
 from protocols.sparkplug.datatype import DataType
@@ -74,7 +75,7 @@ class AgentView:
         spec = row.metric(metric) if row is not None else None
         if spec is not None:
             return spec.datatype
-        if metric == EVENT_METRIC or metric.startswith(OUTPUT_PREFIX):
+        if metric in (EVENT_METRIC, configuration.METRIC) or output_of(metric) is not None:
             return "String"
         return self._register.datatype(device, metric) or "Double"
 
@@ -84,9 +85,11 @@ class AgentView:
         found: dict[str, Datatype] = {EVENT_METRIC: "String"}
         if row is not None:
             found = {**{spec.name: spec.datatype for spec in row.metrics}, **found}
-            found |= {metric_name(output): "String" for output in row.outputs}
+            controls = [metric_name(output) for output in (*row.outputs, *((READ,) if row.reads else ()))]
+            found |= dict.fromkeys(controls, "String")
         known = self._register.metrics(device)
         if device == "":
+            found[configuration.METRIC] = "String"
             known = {name: kind for name, kind in known.items() if "/" not in name and name != "bdSeq"}
         return {**known, **found}
 

@@ -12,7 +12,8 @@ from edge.drivers.modbus.bus import Bus, LineError
 from edge.drivers.modbus.config import ModbusConfig, ModbusDevice
 from edge.drivers.modbus.schedule import Turn, answered, choose, failed
 from edge.drivers.port import DriverContext
-from protocols.errors import DeviceError, RefusedError, UnavailableError
+from edge.drivers.reads import ReadRequest, ReadRequests
+from protocols.errors import DeviceError, LiandongError, RefusedError, UnavailableError
 from protocols.events import Reading, Value
 from protocols.modbus import Block, Profile, decode_block, plan_reads
 
@@ -40,6 +41,7 @@ class ModbusDriver:
             profile = device.load()
             self._units[device.unit] = _Unit(device=device, profile=profile, blocks=plan_reads(profile))
         self._turns: dict[int, Turn] = {}
+        self._reads = ReadRequests()
 
     @property
     def devices(self) -> Sequence[ModbusDevice]:
@@ -57,41 +59,67 @@ class ModbusDriver:
                     pause = first
                     self._poll(ctx)
                 except LineError as error:
+                    self._reads.refuse(error)
                     for device in self._config.device:
                         ctx.status(device.id, online=False, error=error)
                     ctx.stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads attempts, hides nothing
                     pause = min(2 * pause, longest)
         finally:
             self._bus.close()
+            self._reads.refuse(DeviceError("edge.driver.down", driver=self._config.name))
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         """Nothing on this bus can be switched: always RefusedError."""
         raise RefusedError("edge.driver.modbus.no-output", device=device, output=output)
+
+    def read(self, device: str, timeout_s: float) -> None:
+        """Ask a unit for all of its registers, before the units whose turn it is."""
+        self._reads.ask(device, timeout_s)
 
     def _poll(self, ctx: DriverContext) -> None:
         now = time.monotonic()
         self._turns = {u: Turn(unit=u, interval_s=x.device.interval_s, due_s=now) for u, x in self._units.items()}
         while not ctx.stop.is_set():
             turn, wait_s = choose(self._turns.values(), time.monotonic())
-            if turn is None:
-                ctx.stop.wait(min(wait_s, _LONGEST_WAIT_S))
-            else:
+            request = self._reads.take(0.0 if turn is not None else min(wait_s, _LONGEST_WAIT_S))
+            if request is not None:
+                self._read_wanted(request, ctx)
+            elif turn is not None:
                 self._turns[turn.unit] = self._take(turn, ctx)
 
-    def _take(self, turn: Turn, ctx: DriverContext) -> Turn:
-        unit = self._units[turn.unit]
-        slowest = 0.0
+    def _read_wanted(self, request: ReadRequest, ctx: DriverContext) -> None:
+        """Beside its turns; a unit that was silent before has its period again when it answers."""
+        unit = next(unit for unit, one in self._units.items() if one.device.id == request.device)
+        error: LiandongError | None = None
         try:
-            for block in unit.blocks:
-                words, took = self._bus.read(turn.unit, block, ctx.stop)
-                slowest = max(slowest, took)
-                self._hand_on(unit, block, words, ctx)
+            self._read_unit(unit, ctx)
+            turn = self._turns[unit]
+            self._turns[unit] = answered(turn, time.monotonic()) if turn.failures else turn
+        except LineError as lost:
+            error = lost
+            raise
+        except LiandongError as failure:
+            error = failure
+        finally:
+            request.finish(error)
+
+    def _take(self, turn: Turn, ctx: DriverContext) -> Turn:
+        try:
+            self._read_unit(turn.unit, ctx)
         except LineError:
             raise
         except DeviceError as error:
             return self._note_failure(turn, error, ctx)
-        ctx.status(unit.device.id, online=True, round_trip_s=slowest)
         return answered(turn, time.monotonic())
+
+    def _read_unit(self, number: int, ctx: DriverContext) -> None:
+        unit = self._units[number]
+        slowest = 0.0
+        for block in unit.blocks:
+            words, took = self._bus.read(number, block, ctx.stop)
+            slowest = max(slowest, took)
+            self._hand_on(unit, block, words, ctx)
+        ctx.status(unit.device.id, online=True, round_trip_s=slowest)
 
     def _note_failure(self, turn: Turn, error: DeviceError, ctx: DriverContext) -> Turn:
         chance = random.random()  # noqa: S311 - spreads attempts, hides nothing

@@ -18,6 +18,7 @@ from edge.drivers.osdp.line import SerialLine
 from edge.drivers.osdp.panel import OFF, ON, ON_TIMED, Local, Panel, Told, nobody
 from edge.drivers.osdp.reader import Reader
 from edge.drivers.port import DriverContext
+from edge.drivers.reads import ReadRequest, ReadRequests
 from protocols.access.door import Fact, Release, Restore, Step, Unlock
 from protocols.errors import DeviceError, LiandongError, RefusedError, StorageError, UnavailableError
 from protocols.events import Observation, Value
@@ -70,6 +71,8 @@ class OsdpDriver:
         self._keys = [read_key(reader) for reader in config.device]
         self._cardholders = read_cardholders(config.cardholders)
         self._orders: queue.Queue[_Order] = queue.Queue(maxsize=16)
+        self._reads = ReadRequests()
+        self._read: list[tuple[ReadRequest, bool]] = []
         self._untold: list[Observation] = []
         self._emit_at = 0.0
         self._chance = random.Random()  # noqa: S311 - only spreads retries
@@ -99,6 +102,11 @@ class OsdpDriver:
             finally:
                 line.close()
         self._refuse_orders()
+        self._reads.refuse(DeviceError("edge.driver.down", driver=self._config.name))
+
+    def read(self, device: str, timeout_s: float) -> None:
+        """Ask the reader for its inputs and its own condition."""
+        self._reads.ask(device, timeout_s)
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         """`release` (until `restore`), `restore`, `unlock` (once) or `beep`, each with a true value.
@@ -133,6 +141,7 @@ class OsdpDriver:
             while not ctx.stop.is_set() and line.failed is None:
                 for index, told in panel.refresh():
                     self._heard(ctx, panel, index, told)
+                self._answer_reads(ctx, panel)
                 for index, presence in enumerate(presences):
                     self._watch(ctx, panel, line, index, presence)
                 self._obey(ctx, panel)
@@ -236,6 +245,22 @@ class OsdpDriver:
                 self._take(ctx, panel, index, fact, confirm)
             else:
                 confirm(False)
+
+    def _answer_reads(self, ctx: DriverContext, panel: Panel) -> None:
+        """Begin what somebody wants read; end what has been: what the reader said was taken just before."""
+        answered, self._read = self._read, []
+        for request, done in answered:
+            index = self._index(request.device)
+            if done:
+                self._tell(ctx, self._readers[index].readings(ctx.now_ms()))
+            address = self._readers[index].config.address
+            silent = DeviceError("edge.driver.osdp.silent", device=request.device, address=address)
+            request.finish(None if done else silent)
+        while (wanted := self._reads.take()) is not None:
+            panel.ask(self._index(wanted.device), self._noted(wanted))
+
+    def _noted(self, request: ReadRequest) -> Callable[[bool], None]:
+        return lambda done: self._read.append((request, done))
 
     def _without_line(self, ctx: DriverContext, seconds: float) -> None:
         """Wait for the line. An emergency release or its end is kept meanwhile, and takes effect with the line."""

@@ -116,11 +116,15 @@ class Panel:
         }
         self._submit(index, command, confirm)
 
-    def ask(self, index: int) -> None:
-        """Ask for the inputs and the reader's own condition; they come as `Inputs` and `Local`."""
-        self._submit(index, {"command": osdp_sys.CMD_STATUS, "type": osdp_sys.STATUS_REPORT_LOCAL}, nobody)
+    def ask(self, index: int, confirm: Confirm = nobody) -> None:
+        """Ask for the inputs and the reader's own condition; they come as `Inputs` and `Local`, before `confirm`."""
+        local = {"command": osdp_sys.CMD_STATUS, "type": osdp_sys.STATUS_REPORT_LOCAL}
         if self._can(index, osdp_sys.CAP_CONTACT_STATUS_MONITORING):
-            self._submit(index, {"command": osdp_sys.CMD_STATUS, "type": osdp_sys.STATUS_REPORT_INPUT}, nobody)
+            inputs = {"command": osdp_sys.CMD_STATUS, "type": osdp_sys.STATUS_REPORT_INPUT}
+            self._submit(index, local, lambda done: None if done else confirm(False))
+            self._submit(index, inputs, confirm)
+        else:
+            self._submit(index, local, confirm)
 
     def light(self, index: int, *, green: bool, seconds: float) -> None:
         """Show green or red for a while, where the reader has a light (a refused command costs the channel)."""

@@ -66,6 +66,13 @@ class Reader:
             readings.append(self.reading("mains-lost", told.mains_lost, now_ms))
         return readings
 
+    def readings(self, now_ms: int) -> list[Observation]:
+        """Everything that is known of the door now, news or not."""
+        known = {"released": self.state.released, "contact-open": self.state.open}
+        if self._local is not None:
+            known |= {"tamper": self._local.tamper, "mains-lost": self._local.mains_lost}
+        return [self.reading(metric, value, now_ms) for metric, value in known.items() if value is not None]
+
     def elapse(self, now_ms: int) -> tuple[Step, list[Observation]] | None:
         """Take the time, when it is due."""
         if self.due_ms is None or now_ms < self.due_ms:

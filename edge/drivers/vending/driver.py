@@ -11,6 +11,7 @@ from contextlib import closing
 from typing import Final
 
 from edge.drivers.port import DeviceConfig, DriverContext
+from edge.drivers.reads import ReadRequest, ReadRequests
 from edge.drivers.vending.config import VendingConfig
 from edge.drivers.vending.line import Line, LineError
 from edge.drivers.vending.meaning import Memory, understand
@@ -44,6 +45,8 @@ class VendingDriver:
         self._asked_s: float | None = None
         self._round_trip_s: float | None = None
         self._refused: LiandongError | None = None
+        self._reads = ReadRequests()
+        self._wanted: list[ReadRequest] = []
 
     @property
     def devices(self) -> Sequence[DeviceConfig]:
@@ -52,6 +55,16 @@ class VendingDriver:
 
     def run(self, ctx: DriverContext) -> None:
         """Read an audit every `interval_s`, and when the machine calls, until `ctx.stop` is set."""
+        try:
+            self._run(ctx)
+        finally:
+            self._reads.refuse(DeviceError("edge.driver.down", driver=self._config.name))
+
+    def read(self, device: str, timeout_s: float) -> None:
+        """Read the machine's audit now: the session that begins next counts, not one that is under way."""
+        self._reads.ask(device, timeout_s)
+
+    def _run(self, ctx: DriverContext) -> None:
         first, longest = _REOPEN_S
         pause = first
         while not ctx.stop.is_set():
@@ -60,6 +73,7 @@ class VendingDriver:
                 with closing(Line(self._config)) as line:
                     self._serve(line, ctx)
             except LineError as error:
+                self._reads.refuse(error)
                 self._away(ctx, error)
                 pause = first if time.monotonic() - opened > longest else pause
                 ctx.stop.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
@@ -78,7 +92,10 @@ class VendingDriver:
         self._next_s = time.monotonic()
         while not ctx.stop.is_set():
             now = time.monotonic()
-            if not carrier.busy and now >= self._next_s:
+            if not carrier.busy:
+                while (request := self._reads.take()) is not None:
+                    self._wanted.append(request)
+            if not carrier.busy and (now >= self._next_s or self._wanted):
                 self._asked_s = now
                 self._next_s = now + self._config.interval_s
                 step = carrier.start(now)
@@ -119,6 +136,7 @@ class VendingDriver:
             else:
                 self._follow(carrier.confirm(time.monotonic()), carrier, line, ctx)
         elif isinstance(event, Closed):
+            self._answer_reads(None)
             self._failures = 0
             self._next_s = max(self._next_s, time.monotonic() + _BETWEEN_S)
             ctx.status(self._device, online=True, round_trip_s=self._round_trip_s)
@@ -126,7 +144,14 @@ class VendingDriver:
             reason, self._refused = self._refused or event.error, None
             self._on_failure(reason, ctx)
 
+    def _answer_reads(self, error: LiandongError | None) -> None:
+        """The session has ended that those who want the audit read had begun."""
+        wanted, self._wanted = self._wanted, []
+        for request in wanted:
+            request.finish(error)
+
     def _on_failure(self, error: LiandongError, ctx: DriverContext) -> None:
+        self._answer_reads(error)
         self._failures += 1
         first, longest = _RETRY_S
         pause = min(first * 2.0 ** min(self._failures, 20), longest, self._config.interval_s)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge.drivers.port import DriverContext
+from edge.drivers.reads import ReadRequest, ReadRequests
 from edge.drivers.zigbee2mqtt.config import ZigbeeConfig, ZigbeeDevice
 from edge.drivers.zigbee2mqtt.memory import Memory, digest
 from edge.drivers.zigbee2mqtt.presence import BRIDGE, Presence
@@ -17,7 +18,9 @@ from protocols.catalog import DEVICE_TYPES
 from protocols.errors import DeviceError, ProtocolError, RefusedError, StorageError, UnavailableError
 from protocols.events import Observation, Value
 from protocols.zigbee import (
+    ASKABLE,
     Payload,
+    get_command,
     observations,
     observed_at,
     read_availability,
@@ -35,6 +38,7 @@ _BEHIND_S: Final = 0.5
 _AGAIN_S: Final = 2.0
 _BROKER_GRACE_S: Final = 5.0
 _MOST_STRANGERS: Final = 64
+_MOST_ASKED: Final = 15
 
 
 class _Confirmation:
@@ -55,6 +59,8 @@ class ZigbeeDriver:
         self._session = Session(config, self._hear)
         self._acting = threading.Lock()
         self._awaited: _Confirmation | None = None
+        self._reads = ReadRequests()
+        self._wanted: dict[str, list[ReadRequest]] = {}
         self._log = Log(f"driver.{config.name}")
         self._strangers: set[str] = set()
         self._told = (0, 0)
@@ -78,14 +84,24 @@ class ZigbeeDriver:
         self._session.open()
         try:
             while not ctx.stop.is_set():
+                self._ask_wanted()
                 batch = self._session.take(_BATCH, _LISTEN_S)
                 if batch and self._store(self._read(batch, ctx.now_ms()), ctx):
                     for message in batch:
                         self._session.acknowledge(message)
+                        self._answer_reads(message)
                 self._tell_presence(ctx)
                 self._tell_session()
         finally:
             self._session.close()
+            self._reads.refuse(DeviceError("edge.driver.down", driver=self._config.name))
+
+    def read(self, device: str, timeout_s: float) -> None:
+        """Let zigbee2mqtt ask a device that listens (``/get``); one on a battery sleeps and tells by itself."""
+        target = self._by_id[device]
+        if target.type not in ASKABLE:
+            raise RefusedError("edge.driver.zigbee2mqtt.sleeps", device=device)
+        self._reads.ask(device, timeout_s)
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         """``sound`` true or false on a siren; sent again until its state topic confirms it."""
@@ -116,6 +132,23 @@ class ZigbeeDriver:
         finally:
             self._awaited = None
         raise self._unconfirmed(siren.id, "sound", value, timeout_s)
+
+    def _ask_wanted(self) -> None:
+        while (request := self._reads.take()) is not None:
+            target = self._by_id[request.device]
+            topic = f"{self._config.base_topic}/{target.friendly_name}/get"
+            if self._session.publish(topic, get_command(target.type)):
+                waiting = self._wanted.setdefault(target.friendly_name, [])
+                waiting[:] = [*waiting[-_MOST_ASKED:], request]
+            else:
+                request.finish(self._broker_error())
+
+    def _answer_reads(self, message: Incoming) -> None:
+        """What a device reports after it was asked is its answer, and on the disk."""
+        topic = read_topic(self._config.base_topic, message.topic)
+        if self._wanted and topic.kind == "device" and not message.retained:
+            for request in self._wanted.pop(topic.name, ()):
+                request.finish()
 
     def _unconfirmed(self, device: str, output: str, value: bool, timeout_s: float) -> DeviceError:
         return DeviceError(

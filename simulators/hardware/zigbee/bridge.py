@@ -39,6 +39,7 @@ _RECONNECT_S: Final = (1, 1)
 _CONNECT_S: Final = 1.5
 _KEEPALIVE_S: Final = 15
 _FAREWELL_S: Final = 1.0
+_BURST_S: Final = 0.02
 
 _D = TypeVar("_D", bound=ZigbeeDevice)
 
@@ -73,6 +74,7 @@ class ZigbeeBridge:
         self._unconfirmed: dict[int, _Told | None] = {}
         self._early: set[int] = set()
         self._counters: dict[str, int] = {}
+        self._stopping = threading.Event()
         self._client = self._make_client()
         if username is not None:
             self._client.username_pw_set(username, password)
@@ -89,6 +91,7 @@ class ZigbeeBridge:
 
     def stop(self) -> None:
         """Say that the bridge goes, and leave."""
+        self._stopping.set()
         if self._client.is_connected():
             farewell = self._client.publish(self._topic("bridge/state"), '{"state":"offline"}', qos=1, retain=True)
             farewell.wait_for_publish(_FAREWELL_S)
@@ -102,7 +105,10 @@ class ZigbeeBridge:
                 self._tell(device, device.step(now_ms, elapsed_s))
 
     def triggers(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]:
-        """What can happen; ``smoke`` and ``leak`` take `clear` = true as well."""
+        """What can happen; ``smoke`` and ``leak`` take `clear` = true as well.
+
+        ``flood``: the last device tells `readings_per_s` for `seconds`.
+        """
         return {
             "smoke": lambda device, params: self._smoke(device, not params.get("clear")),
             "smoke-clear": lambda device, params: self._smoke(device, False),
@@ -110,6 +116,7 @@ class ZigbeeBridge:
             "leak-clear": lambda device, params: self._leak(device, False),
             "sos": lambda device, params: self._sos(device),
             "motion": lambda device, params: self._motion(device),
+            "flood": self._flood,
             "device-offline": lambda device, params: self._set_online(device, False),
             "device-online": lambda device, params: self._set_online(device, True),
         }
@@ -146,7 +153,7 @@ class ZigbeeBridge:
             return
         for device in self._by_id.values():
             if isinstance(device, Siren):
-                client.subscribe(self._topic(f"{device.name}/set"), qos=0)
+                client.subscribe([(self._topic(f"{device.name}/{word}"), 0) for word in ("set", "get")])
         rows: list[dict[str, object]] = [{"type": "Coordinator", "friendly_name": "Coordinator"}]
         rows += [self._row(device) for device in self._by_id.values()]
         self._publish("bridge/state", '{"state":"online"}', retain=True)
@@ -173,9 +180,12 @@ class ZigbeeBridge:
             return
         with self._lock:
             for device in self._by_id.values():
-                meant = isinstance(command, dict) and message.topic == self._topic(f"{device.name}/set")
-                if meant and isinstance(device, Siren) and device.online:
+                if not isinstance(command, dict) or not isinstance(device, Siren) or not device.online:
+                    continue
+                if message.topic == self._topic(f"{device.name}/set"):
                     self._tell(device, device.set(command, _now_ms()))
+                elif message.topic == self._topic(f"{device.name}/get"):
+                    self._tell(device, device.get(command, _now_ms()))
 
     def _tell(self, device: ZigbeeDevice, messages: Iterable[Shown]) -> None:
         if not device.online:
@@ -250,6 +260,22 @@ class ZigbeeBridge:
             self._publish_availability(found)
             self._tell(found, found.report(_now_ms()))
         return {"device": device, "online": online}
+
+    def _flood(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A device gone mad: the last of the list tells its state again and again."""
+        chosen = list(self._by_id.values())[-1]
+        rate, seconds = float(params.get("readings_per_s", 5000)), float(params.get("seconds", 5))
+        threading.Thread(target=self._tell_often, args=(chosen, rate, seconds), name="flood", daemon=True).start()
+        return {"device": chosen.id, "readings_per_s": rate, "seconds": seconds}
+
+    def _tell_often(self, device: ZigbeeDevice, readings_per_s: float, seconds: float) -> None:
+        began, told = time.monotonic(), 0
+        while (elapsed := time.monotonic() - began) < seconds and not self._stopping.wait(_BURST_S):
+            with self._lock:
+                while told < elapsed * readings_per_s:
+                    shown = device.report(_now_ms())
+                    self._tell(device, shown)
+                    told += sum(len(one.payload) for one in shown)
 
     def _find(self, device: str, kind: type[_D]) -> _D:
         found = self._by_id.get(device)

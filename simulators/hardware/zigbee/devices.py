@@ -224,6 +224,10 @@ class Siren(ZigbeeDevice):
         self.left_s = 0.0 if warning["mode"] == "stop" else float(warning.get("duration") or 10)
         return self.report(now_ms)
 
+    def get(self, asked: Mapping[str, Any], now_ms: int) -> list[Shown]:
+        """Answer a question for its longest duration with its whole state; anything else cannot be asked for."""
+        return self.report(now_ms) if "max_duration" in asked else []
+
     def report(self, now_ms: int) -> list[Shown]:
         """Sounding or not."""
         return [self.shown("sounding", self.sounding, alarm=self.sounding, warning=self.warning)]

@@ -80,6 +80,7 @@ def test_births_declare_each_output_and_a_command_by_alias_is_obeyed(iotcore_bro
         born = {metric.name: metric for metric in host.of(MessageType.DBIRTH, "door-1")[0].payload.metrics}
         outputs = {name for name in born if name is not None and name.startswith(command.OUTPUT_PREFIX)}
         assert outputs == {"Output/release", "Output/restore", "Output/unlock", "Output/beep"}
+        assert born[command.READ_METRIC].datatype is DataType.STRING
         assert (born[RELEASE].datatype, born[RELEASE].value) == (DataType.STRING, None)
         identity, ticket, _ = asked(host)
         write(host, {"host": host.name, "id": identity, "ticket": ticket}, alias=born[RELEASE].alias)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from edge.commands import MAX_WAITING, Commands
-from protocols import command
+from edge.commands import MAX_READS, MAX_WAITING, Commands
+from protocols import command, configuration
 from protocols.errors import DeviceError
 from protocols.events import Event, Value
 from protocols.sparkplug.datatype import DataType
@@ -31,14 +31,18 @@ class Bench:
         self.now = 1000.0
         self.away: set[str] = set()
         self.acted: list[tuple[str, str, Value]] = []
+        self.read: list[str] = []
+        self.configured: list[object] = []
         self.refuses: Exception | None = None
         self.hold: threading.Event | None = None
         self.told: queue.Queue[Event] = queue.Queue()
         self.commands = Commands(
             host=HOST,
-            types={"door-1": "door", "meter-1": "power-meter"},
+            types={"door-1": "door", "meter-1": "power-meter", "smoke-1": "smoke"},
             away=lambda device: device in self.away,
             act=self._act,
+            read=self._read,
+            configure=self.configured.append,
             tell=self.told.put,
             now_ms=lambda: 1_700_000_000_000,
             clock=lambda: self.now,
@@ -50,6 +54,13 @@ class Bench:
         if self.refuses is not None:
             raise self.refuses
         self.acted.append((device, output, value))
+
+    def _read(self, device: str, timeout_s: float) -> None:
+        if self.hold is not None:
+            assert self.hold.wait(PATIENCE_S)
+        if self.refuses is not None:
+            raise self.refuses
+        self.read.append(device)
 
     def write(self, said: object, *, device: str | None = "door-1", output: str = "unlock") -> None:
         text = said if isinstance(said, str) else json.dumps(said)
@@ -255,3 +266,60 @@ def test_a_stopping_agent_begins_nothing_new(bench: Bench) -> None:
     bench.confirm(identity, ticket)
     bench.ask()
     assert bench.silent()
+
+
+def test_a_device_is_read_once_with_a_ticket(bench: Bench) -> None:
+    identity = bench.ask(device="meter-1", output=command.READ)
+    ticket = bench.hears(command.READY)["ticket"]
+    assert not bench.read
+    for _ in range(3):
+        bench.confirm(identity, ticket, device="meter-1", output=command.READ)
+    assert bench.hears(command.DONE)["output"] == command.READ
+    bench.ask(id=identity, device="meter-1", output=command.READ)
+    assert bench.silent()
+    assert bench.read == ["meter-1"]
+
+
+def test_a_ticket_for_reading_opens_no_door(bench: Bench) -> None:
+    identity = bench.ask(output=command.READ)
+    ticket = bench.hears(command.READY)["ticket"]
+    bench.confirm(identity, ticket, output="unlock")
+    bench.confirm(identity, ticket, output="release")
+    assert bench.silent()
+    bench.now += command.MAX_TICKET_MS / 1000
+    bench.confirm(identity, ticket, output=command.READ)
+    assert bench.hears(command.REFUSED)["error"] == "edge.command.late"
+    assert not bench.read
+
+
+def test_what_sleeps_is_not_read_and_what_is_silent_says_so(bench: Bench) -> None:
+    bench.ask(device="smoke-1", output=command.READ)
+    assert bench.hears(command.REFUSED)["error"] == "edge.command.no-read"
+    bench.refuses = DeviceError("edge.command.not-read", device="meter-1", timeout_s=45.0)
+    identity = bench.ask(device="meter-1", output=command.READ)
+    bench.confirm(identity, bench.hears(command.READY)["ticket"], device="meter-1", output=command.READ)
+    assert bench.hears(command.REFUSED)["error"] == "edge.command.not-read"
+
+
+def test_slow_machines_keep_no_door_waiting_and_are_bounded(bench: Bench) -> None:
+    bench.hold = threading.Event()
+    for _ in range(MAX_READS + 1):
+        identity = bench.ask(device="meter-1", output=command.READ)
+        bench.confirm(identity, bench.hears(command.READY)["ticket"], device="meter-1", output=command.READ)
+        bench.idle()
+    assert bench.hears(command.REFUSED)["error"] == "edge.command.busy"
+    bench.hold, held = None, bench.hold
+    identity = bench.ask()
+    bench.confirm(identity, bench.hears(command.READY)["ticket"])
+    assert bench.hears(command.DONE)["id"] == identity
+    held.set()
+    for _ in range(MAX_READS):
+        bench.hears(command.DONE)
+
+
+def test_a_configuration_goes_where_it_belongs(bench: Bench) -> None:
+    metric = Metric(name=configuration.METRIC, datatype=DataType.STRING, value="{}")
+    bench.commands.hear(Command(device=None, metrics=(metric,), timestamp_ms=0))
+    bench.commands.hear(Command(device="door-1", metrics=(metric,), timestamp_ms=0))
+    assert bench.silent()
+    assert bench.configured == ["{}"]
