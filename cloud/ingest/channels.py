@@ -17,22 +17,29 @@ from protocols.events import EVENT_METRIC
 from protocols.sparkplug.births import BD_SEQ, OUTBOX_BIRTH, OUTBOX_LANE
 from protocols.sparkplug.datatype import FIELDS, SIGNED, UNSIGNED, DataType
 from protocols.sparkplug.host import BirthMetric, NodeKey
-from protocols.sparkplug.payload import UNIT, RawPayload
+from protocols.sparkplug.payload import UNITS, RawPayload
 
 _SERVICE: Final = ("Node Control/", "Device Control/", "Outbox/", "Output/", "Node Info/", "Device Info/")
-_LONGEST_NAME: Final = 512
+LONGEST_NAME: Final = 512
 _NUMBERS: Final = frozenset((*SIGNED, *UNSIGNED, DataType.FLOAT, DataType.DOUBLE))
 _TEXTS: Final = frozenset((DataType.STRING, DataType.TEXT, DataType.UUID))
 
 
 class Kind(StrEnum):
-    """What becomes of a channel's values. NONE: they are not kept (service metrics, arrays, files, templates)."""
+    """What becomes of a channel's values.
+
+    NUMBER, BOOLEAN and TEXT are readings; EVENT is the metric that carries our events. OBJECT has no place as a number
+    (arrays, tables, templates, bytes, files, unknown types): each value is told as an event. NONE are service metrics,
+    read elsewhere. REFUSED has a name that no column holds: each value is a fault.
+    """
 
     NUMBER = "number"
     BOOLEAN = "boolean"
     TEXT = "text"
     EVENT = "event"
+    OBJECT = "object"
     NONE = "none"
+    REFUSED = "refused"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -64,11 +71,25 @@ class Channel:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Table:
-    """The channels of one birth, by alias and by name."""
+    """The channels of one birth, by alias and by name. `known` are those that the station ever had, by name.
+
+    `came_after`: the data came before the birth, so its aliases may have meant something else.
+    """
 
     station: Station
+    known: dict[str, Channel] = field(default_factory=dict)
     by_alias: dict[int, Channel] = field(default_factory=dict)
     by_name: dict[str, Channel] = field(default_factory=dict)
+    came_after: bool = False
+
+    def unborn(self, name: str, datatype: DataType | None) -> Channel | None:
+        """The channel of a metric that the birth did not name: by the type it came with, or that it once had."""
+        channel = self.known.get(name)
+        if channel is None or datatype not in (None, channel.datatype):
+            if datatype is None or not name:
+                return None
+            channel = self.known[name] = new_channel(self.station, name, datatype)
+        return channel
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -91,6 +112,7 @@ class Channels:
         self.touched: dict[NodeKey, int] = {}
         self._stations: dict[tuple[NodeKey, str], Station] = {}
         self._known: dict[tuple[NodeKey, str], dict[str, Channel]] = {}
+        self._unborn: dict[NodeKey, Session] = {}
 
     def node_born(self, node: NodeKey, metrics: Iterable[BirthMetric], payload: RawPayload) -> Session:
         """Begin a session. With declarations that cannot be read it is a plain one: silence beats a wrong answer."""
@@ -111,6 +133,7 @@ class Channels:
         session = Session(node=node, bdseq=bdseq, birth=birth, declared=declared)
         session.tables[""] = self._table(node, "", metrics, payload)
         self.sessions[node] = session
+        self._unborn.pop(node, None)
         return session
 
     def device_born(self, node: NodeKey, device: str, metrics: Iterable[BirthMetric], payload: RawPayload) -> Table:
@@ -118,6 +141,13 @@ class Channels:
         table = self._table(node, device, metrics, payload)
         self.sessions[node].tables[device] = table
         return table
+
+    def unborn(self, node: NodeKey, code: str) -> tuple[Session, Table]:
+        """A session and a table for data of a station whose birth was not heard: no alias is known in it."""
+        session = self.sessions.get(node)
+        if session is None:
+            session = self._unborn.setdefault(node, Session(node=node, bdseq=None, birth=None, declared={}))
+        return session, Table(station=self.station(node, code), known=self._known.setdefault((node, code), {}))
 
     def forget_ids(self) -> None:
         """The database was restored: what its rows were called before means nothing any more."""
@@ -137,12 +167,12 @@ class Channels:
         return found
 
     def _table(self, node: NodeKey, code: str, metrics: Iterable[BirthMetric], payload: RawPayload) -> Table:
-        table = Table(station=self.station(node, code))
         known = self._known.setdefault((node, code), {})
+        table = Table(station=self.station(node, code), known=known)
         for metric, raw in zip(metrics, payload.metrics, strict=True):
             channel = known.get(metric.name)
             if channel is None or channel.datatype != metric.datatype:
-                channel = known[metric.name] = _channel(table.station, metric)
+                channel = known[metric.name] = new_channel(table.station, metric.name, metric.datatype)
             channel.unit = _unit(raw) or channel.unit
             table.by_name[metric.name] = channel
             if metric.alias is not None:
@@ -150,28 +180,31 @@ class Channels:
         return table
 
 
-def _channel(station: Station, metric: BirthMetric) -> Channel:
-    kind = _kind(metric.name, metric.datatype)
-    fallback = FIELDS.get(metric.datatype, "")
-    return Channel(station=station, name=metric.name, datatype=metric.datatype, kind=kind, field=fallback)
+def new_channel(station: Station, name: str, datatype: DataType) -> Channel:
+    """A metric that nobody has told of before."""
+    kind = _kind(name, datatype)
+    return Channel(station=station, name=name, datatype=datatype, kind=kind, field=FIELDS.get(datatype, ""))
 
 
 def _kind(name: str, datatype: DataType) -> Kind:
-    if name == BD_SEQ or name.startswith(_SERVICE) or "\x00" in name or len(name) > _LONGEST_NAME:
+    if name == BD_SEQ or name.startswith(_SERVICE):
         return Kind.NONE
+    if "\x00" in name or len(name) > LONGEST_NAME:
+        return Kind.REFUSED
     if name == EVENT_METRIC and datatype in _TEXTS:
         return Kind.EVENT
     if datatype in _NUMBERS:
         return Kind.NUMBER
     if datatype is DataType.BOOLEAN:
         return Kind.BOOLEAN
-    return Kind.TEXT if datatype in _TEXTS else Kind.NONE
+    return Kind.TEXT if datatype in _TEXTS else Kind.OBJECT
 
 
 def _unit(raw: RawPayload.Metric) -> str:
     if not raw.HasField("properties"):
         return ""
     for key, value in zip(raw.properties.keys, raw.properties.values, strict=False):
-        if key == UNIT and isinstance(value.string_value, str):
-            return value.string_value[:64]
+        unit: object = value.string_value
+        if str(key).lower() in UNITS and isinstance(unit, str):
+            return unit.replace("\x00", "")[:64]
     return ""

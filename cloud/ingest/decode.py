@@ -1,4 +1,8 @@
-"""A data message as columns: readings, texts and events of known channels, and what could not be read.
+"""A data message as columns: readings, texts and events of its channels, and what could not be read.
+
+What no birth explains but names itself and its type is read with quality uncertain. What has no place as a number is an
+event `sparkplug.value` (see `objects`). Transient values are judged and shown, and kept out of the history: Sparkplug
+says "not be stored in a historian" (3.0.0, chapter 6, `is_transient`).
 
 Times are ms since 1970 UTC: the metric's, else the payload's, else that of the arrival. A time that no calendar holds
 gets that of the arrival, with quality uncertain. A number that is not finite is an unknown value of bad quality.
@@ -12,9 +16,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from cloud.ingest.channels import Channel, Kind, Table
+from cloud.ingest.objects import object_event
 from cloud.storage.readings import MAX_MS
 from protocols.errors import ProtocolError
 from protocols.events import Event, Quality, event_from_json
+from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import QUALITY, RawMetric, RawPayload, read_value
 
 GOOD: Final = 192
@@ -23,6 +29,8 @@ BAD: Final = 0
 UNKNOWN_ALIAS: Final = "cloud.ingest.unknown-alias"
 BAD_VALUE: Final = "cloud.ingest.bad-value"
 _A_NUMBER: Final = Kind.NUMBER
+_NUMERIC: Final = frozenset({Kind.NUMBER, Kind.BOOLEAN})
+_DATATYPES: Final = frozenset(int(datatype) for datatype in DataType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +49,16 @@ class Text:
     at_ms: int
     value: str | None
     quality: int
+    transient: bool = False
 
 
 @dataclass(slots=True)
 class Columns:
-    """What a message says. The four lists of readings have equal length; a value of NaN is unknown."""
+    """What a message says. The four lists of readings have equal length; a value of NaN is unknown.
+
+    `transient`: places in these lists of what is not kept. `unborn`: whether something was read that no birth explains;
+    `unexplained`: places in the message of what could not be read for want of a birth, a fault each.
+    """
 
     channel: list[Channel] = field(default_factory=list)
     at_ms: list[int] = field(default_factory=list)
@@ -54,34 +67,81 @@ class Columns:
     texts: list[Text] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    transient: list[int] = field(default_factory=list)
+    unborn: bool = False
+    unexplained: list[int] = field(default_factory=list)
 
 
 def decode(payload: RawPayload, table: Table, received_ms: int) -> Columns:
     """The columns of `payload`, whose metrics `table` explains. What cannot be read becomes a fault; never raises."""
     columns = Columns()
     fallback_ms = _in_calendar(payload.timestamp) or received_ms
-    by_alias, by_name, isfinite = table.by_alias, table.by_name, math.isfinite
+    by_alias, by_name, certain, isfinite = table.by_alias, table.by_name, not table.came_after, math.isfinite
     channels, times, values, qualities = columns.channel, columns.at_ms, columns.value, columns.quality
-    for metric in payload.metrics:
+    for place, metric in enumerate(payload.metrics):
         alias = metric.alias
         channel = by_alias.get(alias) if alias or metric.HasField("alias") else by_name.get(metric.name)
         if channel is not None and channel.kind is _A_NUMBER and channel.field == "double_value":
             # Nearly all metrics are this: what is not 0 is there, and calls cost more than all the rest.
             value, at_ms = metric.double_value, metric.timestamp
-            if value and isfinite(value) and 0 < at_ms <= MAX_MS and not metric.HasField("properties"):
+            if (
+                value
+                and isfinite(value)
+                and 0 < at_ms <= MAX_MS
+                and not metric.HasField("properties")
+                and not metric.is_transient
+                and certain
+            ):
                 channels.append(channel)
                 times.append(at_ms)
                 values.append(value)
                 qualities.append(GOOD)
                 continue
+        best = GOOD if certain else UNCERTAIN
         if channel is None:
-            params = {"device": table.station.code, "metric": metric.alias or _printable(metric.name)}
-            columns.faults.append(Fault(code=UNKNOWN_ALIAS, params=params))
-        elif channel.kind is Kind.NUMBER or channel.kind is Kind.BOOLEAN:
-            _number(columns, channel, metric, fallback_ms, received_ms)
-        elif channel.kind is not Kind.NONE:
-            _other(columns, channel, metric, fallback_ms, received_ms)
+            channel, born = _without_alias(table, metric)
+            if channel is None:
+                columns.unexplained.append(place)
+                params = {"device": table.station.code, "metric": metric.alias or _printable(metric.name)}
+                columns.faults.append(Fault(code=UNKNOWN_ALIAS, params=params))
+                continue
+            if not born:
+                best, columns.unborn = UNCERTAIN, True
+        _take(columns, channel, metric, best, fallback_ms, received_ms)
     return columns
+
+
+def _without_alias(table: Table, metric: RawMetric) -> tuple[Channel | None, bool]:
+    """What a metric whose alias says nothing is by its name, and whether the birth named it."""
+    name: object = metric.name
+    if not isinstance(name, str) or not name:
+        return None, False
+    if name in table.by_name:
+        return table.by_name[name], True
+    datatype = DataType(metric.datatype) if metric.HasField("datatype") and metric.datatype in _DATATYPES else None
+    return table.unborn(name, datatype), False
+
+
+def _take(columns: Columns, channel: Channel, metric: RawMetric, best: int, fallback_ms: int, received_ms: int) -> None:
+    """One metric into the columns that its channel asks for; its quality is at most `best`."""
+    if channel.kind is Kind.NONE:
+        return
+    if channel.kind is Kind.REFUSED:
+        columns.faults.append(_bad_value(channel, ValueError("name")))
+        return
+    quality = _at_best(_quality(metric), best) if metric.HasField("properties") else best
+    at_ms = metric.timestamp
+    if not 0 < at_ms <= MAX_MS:
+        at_ms, quality = _replaced(metric, quality, fallback_ms, received_ms)
+    try:
+        if channel.kind in _NUMERIC:
+            _number(columns, channel, metric, at_ms, quality)
+        else:
+            _other(columns, channel, metric, at_ms, quality)
+    except ProtocolError as error:
+        columns.faults.append(Fault(code=error.code, params=dict(error.params)))
+    except ValueError as error:
+        columns.faults.append(_bad_value(channel, error))
 
 
 def quality_word(quality: int) -> Quality:
@@ -91,50 +151,39 @@ def quality_word(quality: int) -> Quality:
     return "uncertain" if UNCERTAIN <= quality < GOOD else "bad"
 
 
-def _number(columns: Columns, channel: Channel, metric: RawMetric, fallback_ms: int, received_ms: int) -> None:
-    quality = _quality(metric) if metric.HasField("properties") else GOOD
+def _number(columns: Columns, channel: Channel, metric: RawMetric, at_ms: int, quality: int) -> None:
     if channel.field == "double_value" and metric.HasField("double_value"):
         value = metric.double_value
     else:
-        try:
-            read = read_value(metric, channel.datatype)
-        except ValueError as error:
-            columns.faults.append(_bad_value(channel, error))
-            return
+        read: Any = read_value(metric, channel.datatype)
         value = math.nan if read is None else float(read)
+        if read is not None and value != read:
+            quality = _at_best(quality, UNCERTAIN)  # beyond 2^53 a column of numbers holds only some integers
     if not math.isfinite(value):
         value, quality = math.nan, BAD if quality == GOOD else quality
-    at_ms = metric.timestamp
-    if not 0 < at_ms <= MAX_MS:
-        at_ms, quality = _replaced(metric, quality, fallback_ms, received_ms)
+    if metric.is_transient:
+        columns.transient.append(len(columns.channel))
     columns.channel.append(channel)
     columns.at_ms.append(at_ms)
     columns.value.append(value)
     columns.quality.append(quality)
 
 
-def _other(columns: Columns, channel: Channel, metric: RawMetric, fallback_ms: int, received_ms: int) -> None:
-    quality = _quality(metric) if metric.HasField("properties") else GOOD
-    at_ms = metric.timestamp
-    if not 0 < at_ms <= MAX_MS:
-        at_ms, quality = _replaced(metric, quality, fallback_ms, received_ms)
-    try:
-        value = read_value(metric, channel.datatype)
-        if channel.kind is Kind.EVENT:
-            if value is not None:
-                columns.events.append(_event(str(value), channel, at_ms))
-            return
-    except ProtocolError as error:
-        columns.faults.append(Fault(code=error.code, params=dict(error.params)))
+def _other(columns: Columns, channel: Channel, metric: RawMetric, at_ms: int, quality: int) -> None:
+    if channel.kind is Kind.OBJECT:
+        event = object_event(channel, metric, at_ms, quality)
+        if event is not None:
+            columns.events.append(_in_store(event))
         return
-    except ValueError as error:
-        columns.faults.append(_bad_value(channel, error))
-        return
-    columns.texts.append(Text(channel, at_ms, None if value is None else str(value), quality))
+    value = read_value(metric, channel.datatype)
+    if channel.kind is Kind.TEXT:
+        text = None if value is None else str(value)
+        columns.texts.append(Text(channel, at_ms, text, quality, metric.is_transient))
+    elif value is not None:
+        columns.events.append(_in_store(event_from_json(str(value), device=channel.station.code, at_ms=at_ms)))
 
 
-def _event(text: str, channel: Channel, at_ms: int) -> Event:
-    event = event_from_json(text, device=channel.station.code, at_ms=at_ms)
+def _in_store(event: Event) -> Event:
     try:
         return replace(event, kind=_storable(event.kind), data=_storable(event.data))
     except RecursionError as error:
@@ -152,6 +201,10 @@ def _storable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_storable(key): _storable(item) for key, item in value.items()}
     return value
+
+
+def _at_best(quality: int, best: int) -> int:
+    return min(quality, best) if GOOD <= quality < 256 else quality
 
 
 def _replaced(metric: RawMetric, quality: int, fallback_ms: int, received_ms: int) -> tuple[int, int]:

@@ -35,7 +35,7 @@ class Happened:
 
 @dataclass(slots=True, kw_only=True)
 class Rows:
-    """What a group will write. The four columns of readings have equal length."""
+    """What a group will write. The four columns of readings have equal length; `transient` are places in them."""
 
     channel: list[Channel] = field(default_factory=list)
     at_ms: list[int] = field(default_factory=list)
@@ -43,9 +43,11 @@ class Rows:
     quality: list[int] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     events: list[Happened] = field(default_factory=list)
+    transient: list[int] = field(default_factory=list)
 
     def add(self, columns: Columns, station: Station, channels: Channels) -> None:
         """What a message of `station` says."""
+        self.transient += [len(self.channel) + place for place in columns.transient]
         self.channel += columns.channel
         self.at_ms += columns.at_ms
         self.value += columns.value
@@ -62,16 +64,20 @@ class Rows:
             value=np.array(self.value, dtype=np.float64),
             quality=np.array(self.quality, dtype=np.int16),
         )
-        texts = [
-            TextReading(series_id=number, at_ms=text.at_ms, value=text.value, quality=text.quality)
-            for text in self.texts
-            if (number := ids.series(text.channel)) is not None and text.value is not None
-        ]
-        readings.append(tx, numbers)
+        texts = self._text_readings(ids, [text for text in self.texts if not text.transient])
+        passing = self._text_readings(ids, [text for text in self.texts if text.transient])
+        readings.append(tx, _without(numbers, self.transient))
         readings.append_texts(tx, texts)
-        readings.touch_latest(tx, numbers, texts, received_ms)
+        readings.touch_latest(tx, numbers, [*texts, *passing], received_ms)
         self._write_events(tx, ids, received_ms)
         return len(numbers) + len(texts), len(self.events)
+
+    def _text_readings(self, ids: Ids, texts: list[Text]) -> list[TextReading]:
+        return [
+            TextReading(series_id=number, at_ms=text.at_ms, value=text.value, quality=text.quality)
+            for text in texts
+            if (number := ids.series(text.channel)) is not None and text.value is not None
+        ]
 
     def facts(self, tx: Transaction, ids: Ids, watched: Watched) -> list[Fact]:
         """What the judge must see: events and watched readings of devices that hang somewhere, in the order of time."""
@@ -124,6 +130,18 @@ class Rows:
         tx.execute(load("observations")["append_events"], params)
         told = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in ANSWERS]
         commands.take_answers(tx, told, received_ms)
+
+
+def _without(numbers: Readings, places: list[int]) -> Readings:
+    """`numbers` but for those at `places`."""
+    if not places:
+        return numbers
+    return Readings(
+        at_ms=np.delete(numbers.at_ms, places),
+        series=np.delete(numbers.series, places),
+        value=np.delete(numbers.value, places),
+        quality=np.delete(numbers.quality, places),
+    )
 
 
 def _of_whom(event: Event, station: Station, channels: Channels) -> Station:

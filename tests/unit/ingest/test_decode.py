@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cloud.ingest.channels import Channels, Kind, Table
+from cloud.ingest.channels import LONGEST_NAME, Channels, Kind, Table
 from cloud.ingest.decode import BAD_VALUE, UNKNOWN_ALIAS, decode, quality_word
+from cloud.ingest.objects import OBJECT_EVENT
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import birth_metrics
-from protocols.sparkplug.payload import Metric, Payload, RawPayload, decode_raw, encode
+from protocols.sparkplug.payload import Metric, Payload, Property, RawPayload, decode_raw, encode
 
 NODE = ("estate", "gw-1")
 RECEIVED = 1_800_000_000_000
@@ -53,7 +55,7 @@ def test_numbers_of_every_type(datatype: DataType, value: Any, kind: Kind, store
     assert not columns.faults
 
 
-def test_text_events_and_what_is_not_kept() -> None:
+def test_text_events_and_service_metrics() -> None:
     text = Metric(name="label", alias=3, datatype=DataType.STRING, value="北", timestamp_ms=T0)
     event = Metric(
         name="Event",
@@ -62,9 +64,8 @@ def test_text_events_and_what_is_not_kept() -> None:
         value='{"id": "0a0a0a0a-0000-4000-8000-000000000001", "kind": "sos", "data": {"n": [1, {"x": null}]}}',
         timestamp_ms=T0 + 1,
     )
-    blob = Metric(name="photo", alias=5, datatype=DataType.BYTES, value=b"\x00", timestamp_ms=T0)
     control = Metric(name="Node Control/Reboot", datatype=DataType.BOOLEAN, value=False, timestamp_ms=T0)
-    columns = decode(message(text, event, blob, control), table(text, event, blob, control), RECEIVED)
+    columns = decode(message(text, event, control), table(text, event, control), RECEIVED)
     assert [(item.at_ms, item.value) for item in columns.texts] == [(T0, "北")]
     assert [(item.device, item.kind, item.at_ms, item.data) for item in columns.events] == [
         ("d", "sos", T0 + 1, {"n": [1, {"x": None}]})
@@ -114,13 +115,75 @@ def test_quality_is_kept() -> None:
 def test_what_no_birth_explains_is_a_fault_and_the_rest_is_read() -> None:
     known = Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=T0)
     strange = Metric(name="u", alias=9, datatype=DataType.DOUBLE, value=2.0, timestamp_ms=T0)
-    nameless = Metric(name="v", datatype=DataType.DOUBLE, value=2.0, timestamp_ms=T0)
+    nameless = Metric(name="v", datatype=DataType.DOUBLE, value=2.0, timestamp_ms=T0)  # its type is left out
     columns = decode(message(strange, known, nameless), table(known), RECEIVED)
     assert columns.value == [1.0]
     assert [(fault.code, fault.params["metric"]) for fault in columns.faults] == [
         (UNKNOWN_ALIAS, 9),
         (UNKNOWN_ALIAS, "v"),
     ]
+    assert (columns.unexplained, columns.unborn) == ([0, 2], False)
+
+
+def test_data_that_names_itself_and_its_type_needs_no_birth() -> None:
+    """A node that says tck-id-payloads-metric-datatype-not-req is not for it; its values are kept, as uncertain."""
+    metrics = (
+        Metric(name="flow", datatype=DataType.INT16, value=-3, timestamp_ms=T0),
+        Metric(name="flow", alias=77, datatype=DataType.INT16, value=-4, timestamp_ms=T0, quality=0),
+        Metric(name="label", datatype=DataType.STRING, value="x", timestamp_ms=T0),
+        Metric(name="list", datatype=DataType.UINT8_ARRAY, value=(1, 2), timestamp_ms=T0),
+        Metric(name="Node Control/Rebirth", datatype=DataType.BOOLEAN, value=True, timestamp_ms=T0),
+    )
+    explained = Channels().unborn(NODE, "d")[1]
+    columns = decode(decode_raw(encode(Payload(metrics=metrics))), explained, RECEIVED)
+    assert (columns.value, columns.quality) == ([-3.0, -4.0], [64, 0])
+    assert [(text.value, text.quality) for text in columns.texts] == [("x", 64)]
+    assert [(event.kind, event.data["quality"]) for event in columns.events] == [(OBJECT_EVENT, 64)]
+    assert (columns.unborn, columns.unexplained, columns.faults) == (True, [], [])
+    again = decode(message(Metric(name="flow", datatype=DataType.INT16, value=5)), explained, RECEIVED)
+    assert (again.value, again.quality) == ([5.0], [64])
+
+
+def test_data_by_the_name_that_the_birth_gave() -> None:
+    born = Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=T0)
+    sent = Metric(name="t", datatype=DataType.DOUBLE, value=3.0, timestamp_ms=T0)
+    columns = decode(message(sent), table(born), RECEIVED)
+    assert (columns.value, columns.quality, columns.unborn) == ([3.0], [192], False)
+
+
+def test_data_whose_birth_came_after_are_uncertain() -> None:
+    metric = Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=T0)
+    assert decode(message(metric), replace(table(metric), came_after=True), RECEIVED).quality == [64]
+
+
+def test_a_transient_value_is_marked() -> None:
+    kept = Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=T0)
+    label = Metric(name="l", alias=3, datatype=DataType.TEXT, value="x", timestamp_ms=T0, is_transient=True)
+    sent = message(kept, replace(kept, is_transient=True), kept, replace(kept, value=0.0, is_transient=True), label)
+    columns = decode(sent, table(kept, label), RECEIVED)
+    assert columns.transient == [1, 3]
+    assert [text.transient for text in columns.texts] == [True]
+
+
+@pytest.mark.parametrize(("datatype", "value"), [(DataType.INT64, (1 << 53) + 1), (DataType.UINT64, (1 << 64) - 1)])
+def test_an_integer_that_no_float_holds_is_uncertain(datatype: DataType, value: int) -> None:
+    metric = Metric(name="n", alias=2, datatype=datatype, value=value, timestamp_ms=T0)
+    columns = decode(message(metric), table(metric), RECEIVED)
+    assert (columns.value, columns.quality) == ([float(value)], [64])
+
+
+def test_a_name_that_no_column_holds_is_a_fault() -> None:
+    long = Metric(name="n" * (LONGEST_NAME + 1), alias=2, datatype=DataType.DOUBLE, value=1.0)
+    nul = Metric(name="a\x00", alias=3, datatype=DataType.DOUBLE, value=1.0)
+    columns = decode(message(long, nul), table(long, nul), RECEIVED)
+    assert [fault.code for fault in columns.faults] == [BAD_VALUE, BAD_VALUE]
+
+
+@pytest.mark.parametrize("key", ["engUnit", "Engineering Units", "unit"])
+def test_the_engineering_unit_of_a_birth(key: str) -> None:
+    unit = {key: Property(datatype=DataType.STRING, value="kWh")}
+    metric = Metric(name="e", alias=2, datatype=DataType.DOUBLE, value=1.0, properties=unit)
+    assert table(metric).by_name["e"].unit == "kWh"
 
 
 def test_a_value_of_another_type_is_a_fault() -> None:
