@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from cloud.ingest.channels import Channels, Session, Table
+from cloud.ingest.decode import UNKNOWN_ALIAS
 from cloud.ingest.link import Heard
+from cloud.ingest.waiting import Waiting, WaitingRoom
 from cloud.ingest.work import Backlog, Born, Died, Message, Settled, Unread
 from cloud.storage.readings import MAX_MS
 from protocols.delivery import MessageId
@@ -54,6 +57,7 @@ class Hearing:
         self._count = count
         self._unsettled: dict[NodeKey, float] = {}
         self._deviant: set[NodeKey] = set()
+        self._room = WaitingRoom()
         self.heard_at: dict[NodeKey, float] = {}
 
     def hear(self, heard: Heard) -> None:
@@ -75,6 +79,30 @@ class Hearing:
             session = self._channels.sessions.get(node)
             if session is not None:
                 self._backlog.turn(Settled(node=node, present=frozenset(session.tables), at_ms=now.utc_ms))
+        for one in self._room.overdue(now.at):
+            raw = one.payload.SerializeToString()
+            self._backlog.unread(Unread(topic=one.topic, payload=raw, code=UNKNOWN_ALIAS, what="no birth came"))
+
+    def unborn(self, message: Message, places: Sequence[int], now: Now) -> None:
+        """No birth explains (a part of) `message`: a rebirth is asked for.
+
+        Its metrics at `places` cannot be read without; of a message without a number, which never comes again, they
+        wait for the birth.
+        """
+        self.ask_rebirth(message.session.node, now)
+        if not places or message.id is not None:
+            return
+        rest = RawPayload(timestamp=message.payload.timestamp or message.received_ms)
+        rest.metrics.extend(message.payload.metrics[place] for place in places)
+        waiting = Waiting(
+            node=message.session.node,
+            device=message.table.station.code,
+            kind=message.kind,
+            payload=rest,
+            size=rest.ByteSize(),
+            since=now.at,
+        )
+        self._room.keep(waiting)
 
     def ask_rebirth(self, node: NodeKey, now: Now) -> None:
         """Ask for the whole birth sequence, unless this node was asked too recently."""
@@ -99,7 +127,7 @@ class Hearing:
             case DeviceDied():
                 self._device_died(action, now)
             case Unexplained():
-                self._count("unexplained")
+                self._unexplained(action, now)
             case Publish():
                 self._count("rebirth")
                 self._publish(action)
@@ -116,6 +144,7 @@ class Hearing:
             self._deviant.add(action.node)
             _LOG.info("node-deviates node=%s/%s rules=%s", *action.node, ",".join(action.deviations))
         self._birth_values(session, table, action.payload, MessageType.NBIRTH, now)
+        self._explained(session, table, now)
 
     def _device_born(self, action: DeviceBorn, now: Now) -> None:
         session = self._channels.sessions.get(action.node)
@@ -124,11 +153,25 @@ class Hearing:
         table = self._channels.device_born(action.node, action.device, action.metrics, action.payload)
         self._backlog.turn(Born(session=session, table=table, at_ms=now.utc_ms))
         self._birth_values(session, table, action.payload, MessageType.DBIRTH, now)
+        self._explained(session, table, now)
 
     def _birth_values(self, session: Session, table: Table, payload: RawPayload, kind: MessageType, now: Now) -> None:
         """Births of a node with an outbox are never a reading; those of any other are observations."""
         if session.birth is None:
             self._message(session, table, payload, kind, now, identity=None)
+
+    def _unexplained(self, action: Unexplained, now: Now) -> None:
+        """Data before their birth: a numbered message comes again; of any other is read what names itself."""
+        if action.kind not in (MessageType.NDATA, MessageType.DDATA) or _identity(action.payload) is not None:
+            self._count("unexplained")
+            return
+        session, table = self._channels.unborn(action.node, action.device or "")
+        self._message(session, table, action.payload, action.kind, now, identity=None)
+
+    def _explained(self, session: Session, table: Table, now: Now) -> None:
+        """What waited for this birth."""
+        for one in self._room.born(session.node, table.station.code):
+            self._message(session, replace(table, came_after=True), one.payload, one.kind, now, identity=None)
 
     def _data(self, action: Data, now: Now) -> None:
         session = self._channels.sessions.get(action.node)

@@ -98,6 +98,7 @@ class Unexplained:
 
     node: NodeKey
     device: str | None
+    kind: MessageType
     payload: RawPayload
 
 
@@ -140,8 +141,8 @@ class Host:
         if parsed.type is MessageType.NDEATH:
             return self._node_death(key, node, payload, now)
         if node is None:
-            device = parsed.device
-            return [Unexplained(node=key, device=device, payload=payload), *self.ask_rebirth(key, now)]
+            unexplained = Unexplained(node=key, device=parsed.device, kind=parsed.type, payload=payload)
+            return [unexplained, *self.ask_rebirth(key, now)]
         return self._in_turn(key, node, parsed, payload, now)
 
     def tick(self, now: Now) -> list[Action]:
@@ -258,7 +259,8 @@ class Host:
             died_ms = payload.timestamp if payload.HasField("timestamp") else now.utc_ms
             return [DeviceDied(node=key, device=device, utc_ms=died_ms)]
         if device is not None and device not in node.devices:
-            return [Unexplained(node=key, device=device, payload=payload), *self.ask_rebirth(key, now)]
+            unexplained = Unexplained(node=key, device=device, kind=topic.type, payload=payload)
+            return [unexplained, *self.ask_rebirth(key, now)]
         aliases = node.aliases if device is None else node.devices[device]
         return [Data(node=key, device=device, payload=payload, in_order=in_order, aliases=aliases)]
 
