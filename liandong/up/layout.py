@@ -11,10 +11,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import secrets
 import socket
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Final
@@ -23,6 +25,7 @@ from protocols.errors import ConfigError, StorageError
 
 LAYOUT_VERSION: Final = 1
 _BEFORE_A_STREET: Final = frozenset({"lock", "liandong.json.new", "lost+found"})
+_SERVER_PORTS: Final = range(15000, 28000)
 _SOCKET_PATH_LIMIT: Final = 100  # sun_path is 108 bytes on Linux; a name must fit behind the directory
 
 
@@ -125,11 +128,15 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback that nobody uses now.
+
+    Not one of those that the kernel gives to outgoing connections: such a one may be taken before its server listens.
+    """
+    for port in random.sample(_SERVER_PORTS, len(_SERVER_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ConfigError("liandong.up.port-in-use", address="127.0.0.1", port=f"{_SERVER_PORTS[0]}-{_SERVER_PORTS[-1]}")
 
 
 def demand_free(address: str, port: int) -> None:

@@ -59,6 +59,7 @@ class Street:
         self._said: list[str] = []
         self._clients: list[httpx.Client] = []
         self.took_s = 0.0
+        self.ready_ms = 0
 
     def start(self) -> None:
         """Start, and wait until it says that it runs."""
@@ -77,6 +78,7 @@ class Street:
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         eventually("liandong up is ready", lambda: self._ended() or "Ctrl-C stops everything" in self.said, START_S)
         self.took_s = time.monotonic() - began
+        self.ready_ms = time.time_ns() // 1_000_000
         assert not self._ended(), self.complaint()
 
     def stop(self) -> int:

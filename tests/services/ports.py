@@ -6,15 +6,11 @@ import socket
 import subprocess
 import time
 
+from liandong.up.layout import free_port
+
+__all__ = ["LOOPBACK", "end", "free_port", "is_open", "wait_until_open"]
+
 LOOPBACK = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A TCP port on the loopback interface that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def is_open(port: int) -> bool:

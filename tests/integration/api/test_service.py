@@ -17,6 +17,7 @@ import pytest
 
 from cloud.storage.database import Database
 from tests.integration.api.conftest import ESTATE, wait_for
+from tests.services.ports import free_port
 
 
 def _config(folder: Path, dsn: str, port: int = 0) -> Path:
@@ -60,10 +61,7 @@ def _healthy(port: int) -> bool:
 @pytest.fixture
 def port() -> int:
     """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    return free_port()
 
 
 def test_import_link_run_kill_run_stop(postgres: str, tmp_path: Path, port: int) -> None:
