@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from liandong.lab import account, stored
-from liandong.lab.account import Account, Cause, Interruption
+from liandong.lab.account import Account
+from liandong.lab.interrupted import Cause, Interruption
 from simulators.ledger import read_ledger
 from tests.acceptance.street import Street, eventually
 
