@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from edge.actions import Actions
-from edge.board import Board, DeviceCondition, DriverCondition
+from edge.board import Board
 from edge.commands import Commands
 from edge.config import EdgeConfig
+from edge.config_change import change
+from edge.config_store import Versions
+from edge.configuring import Configuring
+from edge.drivers.fleet import Fleet
 from edge.drivers.runner import DriverRunner
 from edge.health import Health
 from edge.identity.register import Register
@@ -25,13 +29,14 @@ from edge.normalise import Normaliser
 from edge.outbox.gather import Gather
 from edge.outbox.quota import Quota
 from edge.outbox.store import Block, Outbox
+from edge.outbox.tending import Tender
 from edge.pipeline import Pipeline, set_aside_event
 from edge.rules import LocalRules, check_rules
 from edge.status import Report, report
 from edge.uplink.uplink import Uplink
 from edge.uplink.view import AgentView
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE, DeviceType
-from protocols.errors import ConfigError, LiandongError, RefusedError, StorageError
+from protocols.errors import ConfigError, LiandongError, StorageError
 from protocols.events import Event, Value
 
 AGENT: Final = "@agent"
@@ -50,24 +55,25 @@ def now_ms() -> int:
 class EdgeAgent:
     """One gateway's agent. Can be started inside a test: `start`, later `stop`."""
 
-    def __init__(self, config: EdgeConfig) -> None:
-        """Check everything that can be checked without touching the disk or a line. Raises ConfigError."""
+    def __init__(
+        self,
+        config: EdgeConfig,
+        versions: Versions | None = None,
+        anew: Callable[[EdgeConfig], None] = lambda _: None,
+    ) -> None:
+        """Check everything that can be checked without touching the disk or a line. Raises ConfigError.
+
+        With `versions` the configuration may come from the cloud; `anew` is called (from any thread) with one that only
+        another agent can work by: this one is then to be stopped.
+        """
         self._config = config
+        self._versions, self.anew = versions, anew
         self._log = Log("agent")
         self._stack = ExitStack()
-        self._runners = [self._runner(entry) for entry in config.drivers]
-        self._by_device = {device.id: runner for runner in self._runners for device in runner.devices}
-        self._types = {device.id: device.type for runner in self._runners for device in runner.devices}
-        self._check_devices()
+        self._fleet = Fleet(config.drivers, self._runner, config.source)
+        self._types = self._fleet.types
         check_rules(config.rules, self._types, config.source)
-        self._board = Board(
-            {
-                device.id: DeviceCondition(driver=runner.name, type=device.type)
-                for runner in self._runners
-                for device in runner.devices
-            },
-            {runner.name: DriverCondition(family=runner.family) for runner in self._runners},
-        )
+        self._board = Board(self._fleet.device_conditions(), self._fleet.driver_conditions())
         self._offline: set[str] = set()
         self._offline_lock = threading.Lock()
 
@@ -82,8 +88,7 @@ class EdgeAgent:
     def stop(self) -> None:
         """Stop everything in order; what was observed is on the disk, the broker has heard NDEATH."""
         self._log.info("stopping")
-        for runner in self._runners:
-            runner.stop.set()
+        self._fleet.halt()
         self._stack.close()
         self._log.info("stopped")
 
@@ -98,6 +103,55 @@ class EdgeAgent:
             acknowledged=uplink.delivery == "acknowledged",
         )
 
+    def births(self) -> int:
+        """How many births the uplink has made since the start."""
+        return self._uplink.condition.births
+
+    def answered(self) -> bool:
+        """Whether the newest birth reached whom it was for."""
+        uplink = self._uplink.condition
+        return uplink.stage == "born" and (uplink.answered or self._config.uplink.delivery == "plain")
+
+    def online(self) -> Mapping[str, bool | None]:
+        """Each device, and whether it answers; None: not known yet."""
+        return {device: condition.online for device, condition in self._board.devices().items()}
+
+    def check(self, config: EdgeConfig) -> None:
+        """Raise ConfigError for what only the drivers and rules themselves can find."""
+        EdgeAgent(config)
+
+    def change(self, config: EdgeConfig) -> None:
+        """Work by `config` from now on; drivers whose tables are the same go on undisturbed. Not from two threads.
+
+        Raises ConfigError (nothing changed), UnavailableError when the pipeline is behind: then the change is to be
+        taken back by another one.
+        """
+        made = change(replace(self._config, drivers=self._fleet.entries), config)
+        if made.whole:
+            self.anew(config)
+            return
+        runners = self._fleet.made(made.started)
+        self._fleet.remove(made.stopped)
+        self._fleet.add(runners)
+        fresh = {*made.stopped, *(runner.name for runner in runners)}
+        self._board.arrange(self._fleet.device_conditions(), self._fleet.driver_conditions(), fresh)
+        with self._offline_lock:
+            self._offline &= self._types.keys()
+        self._pipeline.between(lambda: self._arrange_pipeline(config))
+        self._config = config
+        self._uplink.renew(config.uplink)
+        self._fleet.start()
+        names = {"stopped": ",".join(sorted(made.stopped)), "started": ",".join(runner.name for runner in runners)}
+        self._log.info("configuration-changed", **names, uplink=made.uplink, rules=made.rules)
+
+    def _arrange_pipeline(self, config: EdgeConfig) -> None:
+        self._rows.update({device: DEVICE_TYPES[kind] for device, kind in self._types.items()})
+        self._pipeline.judge_by(lambda old: old.succeeded_by(config.rules, self._types, self._outbox.rule_records()))
+
+    def _configure(self, value: object) -> None:
+        if self._configuring is not None:
+            self._configuring.hear(value)
+
     def _start(self) -> None:
         gateway, uplink = self._config.gateway, self._config.uplink
         data = gateway.data
@@ -108,7 +162,11 @@ class EdgeAgent:
         quota = Quota(total=total, acknowledged=int(total * self._config.outbox.acknowledged_share))
         self._outbox = Outbox(data / "outbox.db", now_ms=now_ms(), quota=quota)
         self._stack.callback(self._outbox.close)
-        rows = {"": NODE_TYPE} | {device: DEVICE_TYPES[kind] for device, kind in self._types.items()}
+        tender = Tender(self._outbox.tend)
+        self._outbox.on_append(tender.wake)
+        tender.start()
+        self._stack.callback(tender.close)
+        self._rows = rows = {"": NODE_TYPE} | {device: DEVICE_TYPES[kind] for device, kind in self._types.items()}
         view = AgentView(
             outbox=self._outbox,
             register=register,
@@ -122,7 +180,7 @@ class EdgeAgent:
             away=lambda device: self._board.devices()[device].online is False,
             act=self._act,
             read=self._read,
-            configure=lambda _: None,
+            configure=self._configure,
             tell=lambda event: self._pipeline.tell(event),
             now_ms=now_ms,
         )
@@ -144,6 +202,20 @@ class EdgeAgent:
         self._stack.callback(server.close)
         server.start()
         self._start_sources()
+        self._start_configuring()
+
+    def _start_configuring(self) -> None:
+        self._configuring: Configuring | None = None
+        if self._versions is not None:
+            self._configuring = Configuring(
+                self._versions,
+                self,
+                host=self._config.uplink.primary_host,
+                tell=self._pipeline.tell,
+                now_ms=now_ms,
+            )
+            self._stack.callback(self._configuring.close)
+            self._configuring.start()
 
     def _start_pipeline(self, register: Register, rows: Mapping[str, DeviceType]) -> None:
         uplink = self._config.uplink
@@ -177,9 +249,8 @@ class EdgeAgent:
         )
         self._stack.callback(health.close)
         health.start()
-        for runner in self._runners:
-            self._stack.callback(runner.close)
-            runner.start()
+        self._stack.callback(self._fleet.close)
+        self._fleet.start()
         gateway = self._config.gateway
         self._log.info("started", group=gateway.group, node=gateway.node, epoch=self._outbox.epoch)
 
@@ -192,26 +263,6 @@ class EdgeAgent:
             told=self._device_told,
             now_ms=now_ms,
         )
-
-    def _check_devices(self) -> None:
-        seen: set[str] = set()
-        for index, runner in enumerate(self._runners):
-            for number, device in enumerate(runner.devices):
-                key = f"driver[{index}].device[{number}]"
-                if device.id in seen:
-                    raise ConfigError(
-                        "edge.config.twice", file=self._config.source, key=f"{key}.id", value=repr(device.id)
-                    )
-                seen.add(device.id)
-                if device.type not in DEVICE_TYPES:
-                    raise ConfigError(
-                        "edge.config.not-allowed",
-                        file=self._config.source,
-                        key=f"{key}.type",
-                        value=repr(device.type),
-                        allowed=", ".join(DEVICE_TYPES),
-                        hint="",
-                    )
 
     def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request at the local socket."""
@@ -232,16 +283,10 @@ class EdgeAgent:
                 raise ConfigError("edge.local.unreadable")
 
     def _act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
-        self._runner_of(device).act(device, output, value, timeout_s)
+        self._fleet.runner_of(device).act(device, output, value, timeout_s)
 
     def _read(self, device: str, timeout_s: float) -> None:
-        self._runner_of(device).read(device, timeout_s)
-
-    def _runner_of(self, device: str) -> DriverRunner:
-        runner = self._by_device.get(device)
-        if runner is None:
-            raise RefusedError("edge.local.device", device=device, known=", ".join(self._by_device))
-        return runner
+        self._fleet.runner_of(device).read(device, timeout_s)
 
     def _settle(self, task: Any, error: LiandongError | None) -> None:
         self._pipeline.settle(task, error)
@@ -295,16 +340,3 @@ def _claim(data: Path) -> int:
         os.close(lock)
         raise StorageError("edge.storage.in-use", file=data) from error
     return lock
-
-
-def run(config: EdgeConfig) -> None:
-    """Run an agent until SIGTERM or SIGINT."""
-    agent = EdgeAgent(config)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    agent.start()
-    try:
-        stop.wait()
-    finally:
-        agent.stop()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
 from protocols.errors import LiandongError
 from protocols.events import Observation, Reading
@@ -39,8 +38,8 @@ class Board:
 
     def __init__(self, devices: Mapping[str, DeviceCondition], drivers: Mapping[str, DriverCondition]) -> None:
         self._lock = threading.Lock()
-        self._devices: Final = dict(devices)
-        self._drivers: Final = dict(drivers)
+        self._devices = dict(devices)
+        self._drivers = dict(drivers)
         self._latest: dict[str, dict[str, Reading]] = {}
 
     def stored(self, observations: Iterable[Observation]) -> None:
@@ -73,6 +72,17 @@ class Board:
                 round_trip_s=before.round_trip_s if round_trip_s is None else round_trip_s,
             )
             return before.online
+
+    def arrange(
+        self, devices: Mapping[str, DeviceCondition], drivers: Mapping[str, DriverCondition], fresh: Collection[str]
+    ) -> None:
+        """These are the devices and drivers from now on; of those of the drivers in `fresh` nothing is known."""
+        with self._lock:
+            known = {name: one for name, one in self._devices.items() if one.driver not in fresh}
+            running = {name: one for name, one in self._drivers.items() if name not in fresh}
+            self._devices = {name: known.get(name, one) for name, one in devices.items()}
+            self._drivers = {name: running.get(name, one) for name, one in drivers.items()}
+            self._latest = {name: rows for name, rows in self._latest.items() if name == "" or name in devices}
 
     def driver(self, name: str, *, running: bool, error: LiandongError | None = None) -> None:
         """A driver started or ended."""

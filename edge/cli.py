@@ -40,12 +40,11 @@ def register(parser: argparse.ArgumentParser, language: str) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from edge.app import run
-    from edge.config import load_config
     from edge.log import configure
+    from edge.run import run
 
     configure(args.log_level)
-    run(load_config(args.config))
+    run(args.config)
     return 0
 
 

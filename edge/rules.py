@@ -91,9 +91,12 @@ class LocalRules:
         """They were not stored: they are part of the next `take_changes`."""
         self._changed.update((record.rule, record.device) for record in records)
 
-    def records(self) -> list[RuleRecord]:
-        """The state of every rule on every device that it watches."""
-        return [standing.record for standing in self._standing.values()]
+    def succeeded_by(self, rules: Sequence[Rule], types: Mapping[str, str], stored: Iterable[RuleRecord]) -> LocalRules:
+        """Other rules, which go on where these stand now; what has never stood here begins where it was stored."""
+        records = [*stored, *(standing.record for standing in self._standing.values())]
+        heir = LocalRules(rules, types, records, self._submit)
+        heir.put_back(record for record in self.take_changes() if (record.rule, record.device) in heir._standing)
+        return heir
 
     def firing(self) -> list[Key]:
         """Which rules fire on which devices."""

@@ -53,6 +53,11 @@ class DriverRunner:
         return self._entry.name
 
     @property
+    def entry(self) -> DriverEntry:
+        """Its table."""
+        return self._entry
+
+    @property
     def family(self) -> str:
         """The family's name."""
         return self._entry.family.name
@@ -68,13 +73,15 @@ class DriverRunner:
         return self._stop
 
     def start(self) -> None:
-        """Start the driver's thread."""
-        self._thread.start()
+        """Start the driver's thread, unless it was started before."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def close(self) -> None:
         """Wait (bounded) for the thread, after `stop` was set."""
         self._stop.set()
-        self._thread.join(JOIN_S)
+        if self._thread.ident is not None:
+            self._thread.join(JOIN_S)
         if self._thread.is_alive():
             self._log.error("does-not-stop", seconds=JOIN_S)
 

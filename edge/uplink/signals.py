@@ -51,7 +51,12 @@ class DeviceChanged:
     online: bool
 
 
-Signal = Connected | Subscribed | Disconnected | Message | Written | DeviceChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewed:
+    """The configuration changed: births again, perhaps at another broker."""
+
+
+Signal = Connected | Subscribed | Disconnected | Message | Written | DeviceChanged | Renewed
 MAX_SIGNALS = 10_000
 
 
@@ -63,6 +68,7 @@ class Signals:
         self._queue: deque[Signal] = deque()
         self._rung = False
         self._stopping = False
+        self._hurried = False
 
     @property
     def stopping(self) -> bool:
@@ -82,6 +88,12 @@ class Signals:
             self._rung = True
             self._changed.notify()
 
+    def hurry(self) -> None:
+        """End the pause that is on, or that comes next."""
+        with self._changed:
+            self._hurried = True
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """Say goodbye and end."""
         with self._changed:
@@ -99,9 +111,10 @@ class Signals:
             return found
 
     def pause(self, timeout_s: float) -> None:
-        """Sleep, unless the agent stops. The bell is not heard."""
+        """Sleep, unless the agent stops or is in a hurry. The bell is not heard."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping, timeout_s)
+            self._changed.wait_for(lambda: self._stopping or self._hurried, timeout_s)
+            self._hurried = False
 
     def drain(self) -> list[Signal]:
         """Take what is left from a connection that is gone."""

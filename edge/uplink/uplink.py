@@ -18,7 +18,17 @@ from edge.log import Log
 from edge.outbox.store import LANES, Block, Outbox
 from edge.uplink.link import CONNECT_S, Link
 from edge.uplink.sending import History, Sending
-from edge.uplink.signals import Connected, DeviceChanged, Disconnected, Message, Signal, Signals, Subscribed, Written
+from edge.uplink.signals import (
+    Connected,
+    DeviceChanged,
+    Disconnected,
+    Message,
+    Renewed,
+    Signal,
+    Signals,
+    Subscribed,
+    Written,
+)
 from edge.uplink.view import AgentView
 from protocols.delivery import Acknowledgement, Lane, MessageId, NumberSet
 from protocols.errors import LiandongError, ProtocolError, StorageError, UnavailableError
@@ -44,6 +54,7 @@ class UplinkCondition:
     in_flight: int = 0
     sent: int = 0
     again: int = 0
+    births: int = 0
     error: LiandongError | None = None
 
 
@@ -64,6 +75,7 @@ class Uplink:
         now_ms: Callable[[], int],
     ) -> None:
         self._gateway, self._settings, self._bdseq = gateway, settings, bdseq
+        self._wanted = settings
         self._outbox, self._board, self._view = outbox, board, view
         self._lost, self._commanded, self._now_ms = lost, commanded, now_ms
         self._log = Log("uplink")
@@ -97,6 +109,13 @@ class Uplink:
         self._signals.stop()
         self._thread.join(timeout_s)
 
+    def renew(self, settings: UplinkTable) -> None:
+        """Births again, over another connection if `settings` differ (whom it talks to and how is fixed)."""
+        self._wanted = settings
+        self._attempts = 0
+        self._signals.put(Renewed())
+        self._signals.hurry()
+
     def device_changed(self, device: str, *, online: bool) -> None:
         """A device was lost, or answers again; what it told before is in the outbox."""
         self._signals.put(DeviceChanged(device=device, online=online))
@@ -118,6 +137,7 @@ class Uplink:
 
     def _connect_once(self) -> None:
         self._signals.drain()
+        self._settings = self._wanted
         will = self._node.connect(self._bdseq(), self._now())
         client_id = f"{self._gateway.group}-{self._gateway.node}"
         self._link = Link(self._settings, client_id, will, self._signals, written=not self._acknowledged)
@@ -175,9 +195,16 @@ class Uplink:
                 self._stage("waiting")
                 return self._do(self._node.connected())
             return self._do(self._node.subscribed(now))
+        if isinstance(signal, Renewed):
+            return self._renewed(now)
         if isinstance(signal, DeviceChanged):
             self._device_changed(signal, now)
         return True
+
+    def _renewed(self, now: Now) -> bool:
+        if self._wanted != self._settings:
+            return self._do(self._node.stop(now))
+        return self._do(self._node.birth(now)) if self._node.stage is Stage.BORN else True
 
     def _device_changed(self, signal: DeviceChanged, now: Now) -> None:
         if not signal.online:
@@ -226,6 +253,7 @@ class Uplink:
         self._history.begin()
         for device in ("", *self._view.live_devices()):
             self._device_born(device)
+        self._condition = replace(self._condition, births=self._condition.births + 1)
         self._stage("born")
 
     def _device_born(self, device: str) -> None:
