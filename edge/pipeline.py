@@ -19,7 +19,7 @@ from edge.board import Board
 from edge.log import Log
 from edge.normalise import Normaliser
 from edge.outbox.gather import Gather, blocks
-from edge.outbox.quota import Loss
+from edge.outbox.losses import Loss
 from edge.outbox.store import Commit, Outbox
 from edge.rules import LocalRules
 from protocols.delivery import Lane
@@ -65,6 +65,7 @@ class Pipeline:
         self._urgent: list[Observation] = []
         self._retry_at: float | None = None
         self._unstored = 0
+        self._told: list[Loss] = []
         self._odd_told: set[tuple[str, str, str]] = set()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
@@ -250,6 +251,7 @@ class Pipeline:
             blocks=blocks(Lane.URGENT, [*urgent, *awaited_urgent]) + blocks(Lane.BULK, [*bulk, *awaited_bulk]),
             driver_states={e.driver: e.state for e, _ in waited if e.state is not None},
             rules=self._rules.take_changes(),
+            told=self._told,
         )
         try:
             losses = self._commit(commit)
@@ -261,6 +263,7 @@ class Pipeline:
         if self._retry_at is not None:
             self._log.info("storing-again")
             self._retry_at = None
+        self._told = []
         self._board.stored([*urgent, *bulk, *awaited])
         for emission, _ in waited:
             assert emission.stored is not None
@@ -307,6 +310,7 @@ class Pipeline:
                 "reason": loss.reason,
             }
             self._lost(data)
+            self._told.append(loss)
         if self._unstored:
             self._lost({"count": self._unstored, "reason": "storage"})
             self._unstored = 0
@@ -330,7 +334,12 @@ def set_aside_event(outbox: Outbox, now_ms: int) -> Event:
     """The event that tells of a corrupt outbox file which was set aside."""
     assert outbox.was_set_aside is not None
     path, why = outbox.was_set_aside
-    return Event(device="", kind="outbox.set-aside", at_ms=now_ms, data={"file": path.name, "why": why})
+    return Event(
+        device="",
+        kind="outbox.set-aside",
+        at_ms=now_ms,
+        data={"file": path.name, "why": why, "salvaged": outbox.salvaged},
+    )
 
 
 def check_devices(observations: Iterable[Observation], devices: Iterable[str]) -> None:

@@ -7,25 +7,36 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from protocols.errors import StorageError
 
-BUSY_S = 5.0
-_CHECK_UP_TO_BYTES = 32 * 1024 * 1024
+BUSY_S: Final = 5.0
+_CHECK_UP_TO_BYTES: Final = 32 * 1024 * 1024
+_WAL_BYTES: Final = 4 * 1024 * 1024
+"""The WAL is copied into the file when it has grown to this: what was merged or deleted meanwhile is written once."""
 
 
-def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
+def open_database(
+    path: Path, schema: str, version: int, *, upgrade: str = "", page_bytes: int = 4096
+) -> sqlite3.Connection:
     """A connection to `path` (made with `schema` when it is new): WAL, every commit on the disk before it returns.
 
-    It may be used from any thread, by one at a time. Raises StorageError for a file of a newer version
-    (``edge.storage.newer-version``), one that cannot be opened, and one that is corrupt (``edge.storage.corrupt``).
+    `upgrade` turns a file of the version before into this one, in one transaction, with `schema` in the place of its
+    line ``-- schema``. It may be used from any thread, by one at a time. Raises StorageError for a file of a newer
+    version (``edge.storage.newer-version``), one that cannot be opened, and one that is corrupt
+    (``edge.storage.corrupt``).
     """
     try:
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise StorageError("edge.storage.unusable", file=path, why=error) from error
     try:
-        _prepare(connection, path, schema, version)
+        connection.execute(f"PRAGMA page_size = {page_bytes}")
+        found = _prepare(connection, path, version)
+        if found < version:
+            script = schema if found == 0 else upgrade.replace("-- schema", schema)
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;")
     except StorageError:
         connection.close()
         raise
@@ -35,20 +46,22 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, schema: str, version: int) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, version: int) -> int:
+    """The version of the file, 0 of a new one."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA cache_size = -512")
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_BYTES // page_bytes}")
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found > version:
         raise StorageError("edge.storage.newer-version", file=path, found=found, known=version)
-    if found == 0:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version = {version};\nCOMMIT;")
-    elif path.stat().st_size <= _CHECK_UP_TO_BYTES:
+    if found and path.stat().st_size <= _CHECK_UP_TO_BYTES:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise StorageError("edge.storage.corrupt", file=path, why=verdict)
+    return int(found)
 
 
 def failure(error: sqlite3.Error, path: Path) -> StorageError:

@@ -1,151 +1,110 @@
-"""How much the outbox may hold, and what goes first when it is full: confirmed, then the oldest bulk, then urgent."""
+"""How much the outbox may hold, and what goes first when it is full: confirmed, then the oldest bulk, then urgent.
+
+Before it comes to that, `edge.outbox.tending` thins bulk that was never sent.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from edge.outbox.database import transaction
+from edge.outbox.holdings import ROW_BYTES, Holdings, key, place
+from edge.outbox.losses import Losses
 from edge.outbox.statements import statements
-from protocols.delivery import Lane
+from protocols.delivery import Lane, NumberSet
 
-ROW_BYTES: Final = 160
-"""What a message takes in the file besides its body: its row and its places in the indexes."""
-_ROUND: Final = 0.05
+NEAR: Final = 0.95
+"""The share of the quota at which thinning begins."""
+RELIEF: Final = 0.05
 """The share of the quota that one deletion frees, so that losses come as few ranges, not as single numbers."""
-_LANES: Final = (Lane.URGENT, Lane.BULK)
+_PAGE: Final = 500
 _SQL: Final = statements("edge.outbox", "statements.sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """Bytes that all messages together may take, and that confirmed ones may take among them."""
+    """Bytes that all blocks together may take, and that confirmed ones may take among them."""
 
     total: int
     acknowledged: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
-    """`count` messages in `first` … `last` of a lane were deleted before the cloud had them."""
+class Room:
+    """Makes room in the file. Called with the lock of the writing connection held."""
 
-    epoch: uuid.UUID
-    lane: Lane
-    first: int
-    last: int
-    count: int
-    reason: str
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        holdings: Holdings,
+        losses: Losses,
+        quota: Quota,
+        name: Callable[[int], str],
+    ) -> None:
+        """`name`: the UUID of an epoch's row."""
+        self._connection, self._holdings, self._losses = connection, holdings, losses
+        self._quota, self._name = quota, name
 
+    def make(self) -> None:
+        """Delete what is over the quota. Raises sqlite3.Error."""
+        totals, quota = self._holdings.totals, self._quota
+        surplus = sum(totals.kept_bytes.values()) - quota.acknowledged
+        if surplus > 0:
+            self.delete_confirmed(surplus + int(quota.acknowledged * RELIEF))
+        surplus = totals.size - quota.total
+        if surplus <= 0:
+            return
+        goal = surplus + int(quota.total * RELIEF)
+        goal -= self.delete_confirmed(goal)
+        for lane in (Lane.BULK, Lane.URGENT):
+            goal -= self._delete(lane, goal, acknowledged=False)
 
-@dataclass(slots=True)
-class Totals:
-    """Messages and bytes in the file, by lane: waiting for the cloud, and confirmed."""
+    def delete_confirmed(self, goal: int) -> int:
+        """Delete confirmed blocks of `goal` bytes, if there are as many; the bytes that were freed."""
+        freed = 0
+        for lane in (Lane.BULK, Lane.URGENT):
+            freed += self._delete(lane, goal - freed, acknowledged=True)
+        return freed
 
-    waiting: dict[Lane, int] = field(default_factory=lambda: dict.fromkeys(_LANES, 0))
-    waiting_bytes: dict[Lane, int] = field(default_factory=lambda: dict.fromkeys(_LANES, 0))
-    kept: dict[Lane, int] = field(default_factory=lambda: dict.fromkeys(_LANES, 0))
-    kept_bytes: dict[Lane, int] = field(default_factory=lambda: dict.fromkeys(_LANES, 0))
+    def _delete(self, lane: Lane, goal: int, *, acknowledged: bool) -> int:
+        """Delete at least `goal` bytes of the oldest if there are as many; the bytes that were freed."""
+        freed = 0
+        for epoch, numbers in self._holdings.in_order(lane):
+            while freed < goal and (there := (numbers.acknowledged if acknowledged else numbers.waiting).ranges):
+                low, high = there[0]
+                rows = self._candidates(epoch, lane, low, high, goal - freed, acknowledged=acknowledged)
+                if not rows:
+                    break
+                self._remove(epoch, lane, rows, acknowledged=acknowledged)
+                freed += sum(size + ROW_BYTES for _, _, _, size, _ in rows)
+        return freed
 
-    @property
-    def size(self) -> int:
-        """Bytes of everything."""
-        return sum(self.waiting_bytes.values()) + sum(self.kept_bytes.values())
-
-    def set(self, lane: Lane, *, acknowledged: bool, count: int, size: int) -> None:
-        """What a count of the file found."""
-        counts, sizes = (self.kept, self.kept_bytes) if acknowledged else (self.waiting, self.waiting_bytes)
-        counts[lane], sizes[lane] = count, size + count * ROW_BYTES
-
-    def add(self, lane: Lane, size: int) -> None:
-        """One message more, of `size` bytes."""
-        self.waiting[lane] += 1
-        self.waiting_bytes[lane] += size + ROW_BYTES
-
-    def confirm(self, lane: Lane, sizes: Sequence[int]) -> None:
-        """Messages of these sizes were confirmed."""
-        self._move(lane, sizes, 1)
-
-    def requeue(self, lane: Lane, sizes: Sequence[int]) -> None:
-        """Messages of these sizes wait again."""
-        self._move(lane, sizes, -1)
-
-    def remove(self, lane: Lane, sizes: Sequence[int], *, acknowledged: bool) -> None:
-        """Messages of these sizes were deleted."""
-        counts, bytes_ = (self.kept, self.kept_bytes) if acknowledged else (self.waiting, self.waiting_bytes)
-        counts[lane] -= len(sizes)
-        bytes_[lane] -= sum(sizes) + len(sizes) * ROW_BYTES
-
-    def _move(self, lane: Lane, sizes: Sequence[int], sign: int) -> None:
-        count, size = sign * len(sizes), sign * (sum(sizes) + len(sizes) * ROW_BYTES)
-        self.waiting[lane] -= count
-        self.waiting_bytes[lane] -= size
-        self.kept[lane] += count
-        self.kept_bytes[lane] += size
-
-
-def make_room(connection: sqlite3.Connection, totals: Totals, quota: Quota) -> list[Loss]:
-    """Delete what is over `quota`; what the cloud did not have yet is returned."""
-    surplus = sum(totals.kept_bytes.values()) - quota.acknowledged
-    if surplus > 0:
-        _delete_confirmed(connection, totals, surplus + int(quota.acknowledged * _ROUND))
-    surplus = totals.size - quota.total
-    if surplus <= 0:
-        return []
-    goal = surplus + int(quota.total * _ROUND)
-    goal -= _delete_confirmed(connection, totals, goal)
-    losses: list[Loss] = []
-    for lane in (Lane.BULK, Lane.URGENT):
-        if goal > 0:
-            freed, rows = _delete(connection, totals, lane, goal, acknowledged=False)
-            goal -= freed
-            losses += _ranges(lane, rows)
-    return losses
-
-
-def _delete_confirmed(connection: sqlite3.Connection, totals: Totals, goal: int) -> int:
-    freed = 0
-    for lane in (Lane.BULK, Lane.URGENT):
-        if freed < goal:
-            freed += _delete(connection, totals, lane, goal - freed, acknowledged=True)[0]
-    return freed
-
-
-def _delete(
-    connection: sqlite3.Connection, totals: Totals, lane: Lane, goal: int, *, acknowledged: bool
-) -> tuple[int, list[tuple[str, int, int]]]:
-    """Delete at least `goal` bytes of the oldest if there are as many: bytes freed, (epoch, first, last) of each."""
-    freed = 0
-    gone: list[tuple[str, int, int]] = []
-    query = {"acknowledged": int(acknowledged), "lane": _LANES.index(lane), "limit": 500}
-    while freed < goal:
-        rows = connection.execute(_SQL["oldest"], query).fetchall()
-        chosen: list[tuple[int, str, int, int, int]] = []
-        for identity, epoch, _lane, first, last, size in rows:
-            if freed >= goal:
+    def _candidates(
+        self, epoch: int, lane: Lane, low: int, high: int, goal: int, *, acknowledged: bool
+    ) -> list[tuple[int, int, int, int, str | None]]:
+        query = {"low": key(epoch, lane, low), "high": key(epoch, lane, high), "acknowledged": int(acknowledged)}
+        rows = self._connection.execute(_SQL["candidates"], query | {"limit": _PAGE}).fetchall()
+        chosen = []
+        for row in rows:
+            if goal <= 0:
                 break
-            chosen.append((identity, epoch, first, last, size))
-            freed += size + ROW_BYTES
-        if not chosen:
-            break
-        with transaction(connection, durable=not acknowledged):
-            connection.executemany("DELETE FROM block WHERE id = ?", [(row[0],) for row in chosen])
-        totals.remove(lane, [row[4] for row in chosen], acknowledged=acknowledged)
-        gone += [row[1:4] for row in chosen]
-    return freed, gone
+            chosen.append(row)
+            goal -= row[3] + ROW_BYTES
+        return chosen
 
-
-def _ranges(lane: Lane, rows: Iterable[tuple[str, int, int]]) -> Iterator[Loss]:
-    """Neighbouring numbers of an epoch as one loss."""
-    epoch, low, high, count = "", 0, 0, 0
-    for name, first, last in rows:
-        if name == epoch and first == high + 1:
-            high, count = last, count + 1
-            continue
-        if count:
-            yield Loss(epoch=uuid.UUID(epoch), lane=lane, first=low, last=high, count=count, reason="quota")
-        epoch, low, high, count = name, first, last, 1
-    if count:
-        yield Loss(epoch=uuid.UUID(epoch), lane=lane, first=low, last=high, count=count, reason="quota")
+    def _remove(
+        self, epoch: int, lane: Lane, rows: list[tuple[int, int, int, int, str | None]], *, acknowledged: bool
+    ) -> None:
+        numbers, totals = self._holdings.of(epoch, lane), self._holdings.totals
+        gone = NumberSet((place(block)[2], last) for block, last, *_ in rows)
+        lost = NumberSet() if acknowledged else gone & numbers.unsent
+        with self._losses.noting(), transaction(self._connection, durable=bool(lost)):
+            self._connection.executemany(_SQL["delete"], [{"id": block} for block, *_ in rows])
+            for low, high in lost.ranges:
+                self._losses.note(self._name(epoch), lane, low, high, high - low + 1, "quota")
+        numbers.remove(gone)
+        totals.lost += len(lost)
+        for _, _, messages, size, _ in rows:
+            totals.remove(lane, messages, size, acknowledged=acknowledged)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from edge.outbox.body import unpack, wire_size
+from edge.outbox.body import wire_size
 from edge.outbox.store import LANES, START, Block, Outbox, Position
 from edge.uplink.view import metric_of
 from protocols.catalog import Datatype
@@ -114,7 +114,7 @@ class Sending:
             if block.id in self._window:
                 continue
             try:
-                observations = tuple(unpack(block.body))
+                observations = tuple(block.read())
             except StorageError as error:
                 self._unreadable(block, error)
                 continue

@@ -15,7 +15,6 @@ import pytest
 from edge.actions import Actions, Task
 from edge.board import Board, DeviceCondition
 from edge.normalise import REPEAT_MS, Normaliser
-from edge.outbox.body import unpack
 from edge.outbox.gather import Gather
 from edge.outbox.quota import Quota
 from edge.outbox.store import START, Outbox
@@ -114,7 +113,7 @@ class Bench:
         self.pipeline.start()
 
     def stored(self, lane: Lane) -> list[Observation]:
-        return [told for block in self.outbox.queued(lane, START, 1000) for told in unpack(block.body)]
+        return [told for block in self.outbox.queued(lane, START, 1000) for told in block.read()]
 
     def until(self, lane: Lane, count: int) -> list[Observation]:
         deadline = time.monotonic() + 10
