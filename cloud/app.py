@@ -85,7 +85,7 @@ class Cloud:
         courier = Courier(self._config.host_id, ingest.send)
         due = DueWorker(self.database, self._places, handlers(judge.judge, {}, courier))
         listener = Listener(self.database.dsn, {"stream": self._hub.heard, "due": lambda _: due.wake()})
-        jobs = Jobs(self.database, standard_jobs())
+        jobs = Jobs(self.database, standard_jobs(self._config.street.zone()))
         self._parts = [listener, due, ingest, state, jobs]
         for part in self._parts:
             part.start()

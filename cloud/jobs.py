@@ -14,31 +14,39 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import psycopg
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from cloud.storage.database import Connection, Database, Transaction
-from cloud.storage.editions import Edition, edition_of, forget_before, keep_ahead
+from cloud.storage.editions import Edition, edition_of, keep_ahead
+from cloud.storage.kinds import longest
 from cloud.storage.queries import load
+from cloud.storage.retention import forget
+from cloud.storage.rollups import Roller
 from protocols.errors import UnavailableError
 
 _LOG: Final = logging.getLogger("liandong.cloud.jobs")
 _CHECK: Final = timedelta(seconds=30)
 """How often it is looked whether a job is due: so late a job may be, also after the database was away."""
 
-
+_WORTH_TELLING: Final = timedelta(minutes=10)
+"""A job that runs more often is told of when it fails only."""
 _STOP_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """`run` does the work in one transaction, at most every `every` over all services."""
+    """`run` does the work in one transaction, at most every `every` over all services.
+
+    What it gives back says whether there is more to do: then it is called again, in a transaction of its own.
+    """
 
     name: str
     every: timedelta
-    run: Callable[[Transaction, datetime], None]
+    run: Callable[[Transaction, datetime], bool | None]
 
 
 class Jobs:
@@ -81,29 +89,37 @@ class Jobs:
 
     def run_if_due(self, job: Job) -> bool:
         """Run `job` unless it ran less than its period ago, or another service runs it now; whether it ran."""
+        more = self._step(job, job.every)
+        ran = more is not None
+        while more:
+            more = self._step(job, timedelta(0))
+        return ran
+
+    def _step(self, job: Job, every: timedelta) -> bool | None:
+        """One transaction of a job; whether there is more to do, or None when it did not run."""
         sql = load("jobs")
         now = datetime.now(UTC)
         try:
             with self._database.transaction() as tx:
-                due = tx.one(sql["begin"], {"job": job.name, "every": job.every})
+                due = tx.one(sql["begin"], {"job": job.name, "every": every})
                 if due is None or not due["locked"] or not due["due"] or self._stopping.is_set():
-                    return False
+                    return None
                 tx.execute(sql["patience"])
                 self._at_hand.add(tx.connection)
                 try:
-                    job.run(tx, now)
+                    more = job.run(tx, now)
                 finally:
                     self._at_hand.discard(tx.connection)
                 tx.execute(sql["ended"], {"job": job.name, "started_at": now, "error": None})
         except UnavailableError as error:
             _LOG.warning("job-waits job=%s why=%s", job.name, error)
-            return False
+            return None
         except Exception as error:  # noqa: BLE001 - one job's fault must not stop the others
             _LOG.exception("job-failed job=%s", job.name)
             self._remember_failure(job, now, str(error))
-            return False
-        _LOG.info("job-done job=%s", job.name)
-        return True
+            return None
+        _LOG.log(logging.INFO if job.every >= _WORTH_TELLING else logging.DEBUG, "job-done job=%s", job.name)
+        return bool(more)
 
     def _remember_failure(self, job: Job, started_at: datetime, error: str) -> None:
         try:
@@ -114,16 +130,8 @@ class Jobs:
             _LOG.warning("job-outcome-unknown job=%s", job.name)
 
 
-def standard_jobs(*, keep_readings: timedelta = timedelta(days=731)) -> tuple[Job, ...]:
-    """The jobs of every service; readings older than `keep_readings` are forgotten."""
-
-    def retention(tx: Transaction, now: datetime) -> None:
-        edition = edition_of(tx)
-        if edition is not None:
-            forget_before(tx, edition, now - keep_readings)
-        for name in ("forget_texts", "forget_events"):
-            tx.execute(load("jobs")[name], {"cutoff": now - keep_readings})
-        tx.execute(load("jobs")["forget_notifications"])
+def standard_jobs(zone: ZoneInfo) -> tuple[Job, ...]:
+    """The jobs of every service. `zone`: the street's, whose days are summarised."""
 
     def partitions(tx: Transaction, now: datetime) -> None:
         if edition_of(tx) is Edition.PLAIN:
@@ -134,8 +142,15 @@ def standard_jobs(*, keep_readings: timedelta = timedelta(days=731)) -> tuple[Jo
         for name in ("purge_sessions", "purge_links", "purge_actions", "purge_poison", "forget_positions"):
             tx.execute(load("jobs")[name])
 
+    def others(tx: Transaction, now: datetime) -> None:
+        for name in ("forget_texts", "forget_events"):
+            tx.execute(load("jobs")[name], {"cutoff": now - longest().readings})
+        tx.execute(load("jobs")["forget_notifications"])
+
     return (
         Job(name="partitions", every=timedelta(hours=6), run=partitions),
-        Job(name="retention", every=timedelta(days=1), run=retention),
+        Job(name="rollups", every=timedelta(seconds=30), run=Roller(zone).step),
+        Job(name="retention", every=timedelta(days=1), run=forget),
+        Job(name="events", every=timedelta(days=1), run=others),
         Job(name="purge", every=timedelta(hours=1), run=purge),
     )

@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.storage.database import Transaction
+from cloud.storage.packed import COPY_HEADER, COPY_TRAILER, EPOCH_2000_MS
 from cloud.storage.queries import load
+from cloud.storage.rollups import mark
 
-EPOCH_2000_MS: Final = 946_684_800_000
-"""PostgreSQL counts time from 2000-01-01 UTC, in microseconds."""
 MAX_MS: Final = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which Python has no dates."""
 
-_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_TRAILER: Final = b"\xff\xff"
 _HEAD: Final = [("fields", ">i2"), ("ts_size", ">i4"), ("ts", ">i8"), ("series_size", ">i4"), ("series", ">i4")]
 _QUALITY: Final = [("quality_size", ">i4"), ("quality", ">i2")]
 _ROW: Final = np.dtype([*_HEAD, ("value_size", ">i4"), ("value", ">f8"), *_QUALITY])
@@ -63,11 +61,12 @@ class Point:
 
 
 def append(tx: Transaction, readings: Readings) -> None:
-    """Add `readings` to the table, as one COPY."""
+    """Add `readings` to the table, as one COPY, and mark what is to be rolled up."""
     if not len(readings):
         return
     with tx.connection.cursor() as cursor, cursor.copy(load("readings")["copy"]) as copy:
         copy.write(copy_bytes(readings))
+    mark(tx, readings.series, readings.at_ms)
 
 
 def append_texts(tx: Transaction, texts: Sequence[TextReading]) -> None:
@@ -120,7 +119,7 @@ def copy_bytes(readings: Readings) -> bytes:
     """`readings` in PostgreSQL's binary COPY format (columns ts, series_id, value, quality)."""
     known = ~np.isnan(readings.value)
     if known.all():
-        return b"".join((_HEADER, _rows(readings, _ROW).tobytes(), _TRAILER))
+        return b"".join((COPY_HEADER, _rows(readings, _ROW).tobytes(), COPY_TRAILER))
     some = Readings(
         at_ms=readings.at_ms[known],
         series=readings.series[known],
@@ -133,7 +132,7 @@ def copy_bytes(readings: Readings) -> bytes:
         value=readings.value[~known],
         quality=readings.quality[~known],
     )
-    return b"".join((_HEADER, _rows(some, _ROW).tobytes(), _rows(none, _NULL_ROW).tobytes(), _TRAILER))
+    return b"".join((COPY_HEADER, _rows(some, _ROW).tobytes(), _rows(none, _NULL_ROW).tobytes(), COPY_TRAILER))
 
 
 def _rows(readings: Readings, shape: np.dtype[np.void]) -> NDArray[np.void]:

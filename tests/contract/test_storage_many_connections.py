@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -131,17 +132,17 @@ def test_a_job_that_fails_is_remembered_and_waits(database: Database) -> None:
 
 
 def test_the_standard_jobs_run_on_every_edition(database: Database) -> None:
-    jobs = Jobs(database, standard_jobs())
+    jobs = Jobs(database, standard_jobs(ZoneInfo("Asia/Shanghai")))
     jobs.start()
     deadline = threading.Event()
     for _ in range(400):
         with database.transaction() as tx:
             rows = tx.fetch("SELECT job, error FROM job_run ORDER BY job")
-        if len(rows) == 3:
+        if len(rows) == 5:
             break
         deadline.wait(0.05)
     jobs.stop()
-    assert rows == [{"job": name, "error": None} for name in ("partitions", "purge", "retention")]
+    assert rows == [{"job": name, "error": None} for name in ("events", "partitions", "purge", "retention", "rollups")]
 
 
 def test_a_service_that_stops_does_not_wait_for_a_long_job(database: Database) -> None:

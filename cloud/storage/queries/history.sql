@@ -1,0 +1,37 @@
+-- bounds: a question that asks for too much ends, and keeps nothing waiting
+SET LOCAL statement_timeout = '5s';
+
+-- readings: of a series, at most so many
+SELECT string_agg(int4send(series_id) || timestamptz_send(ts) || float8send(coalesce(value, 'NaN')) || int2send(quality), '') AS packed
+FROM (SELECT series_id, ts, value, quality FROM reading WHERE series_id = %(series)s AND ts >= %(begin)s AND ts < %(end)s
+      ORDER BY ts LIMIT %(most)s) AS found;
+
+-- before: the last reading and the last value before a time, for what held on then
+SELECT string_agg(int4send(series_id) || timestamptz_send(ts) || float8send(coalesce(value, 'NaN')) || int2send(quality), '') AS packed
+FROM ((SELECT series_id, ts, value, quality FROM reading
+       WHERE series_id = %(series)s AND ts < %(begin)s AND ts >= %(back)s ORDER BY ts DESC, value DESC LIMIT 1)
+      UNION
+      (SELECT series_id, ts, value, quality FROM reading
+       WHERE series_id = %(series)s AND ts < %(begin)s AND ts >= %(back)s AND value IS NOT NULL AND quality >= 64
+       ORDER BY ts DESC, value DESC LIMIT 1)) AS found;
+
+-- page: of a series, onwards from a time, without the first so many of that time
+SELECT string_agg(int4send(series_id) || timestamptz_send(ts) || float8send(coalesce(value, 'NaN')) || int2send(quality), '') AS packed
+FROM (SELECT series_id, ts, value, quality FROM reading WHERE series_id = %(series)s AND ts >= %(begin)s AND ts < %(end)s
+      ORDER BY ts, value, quality OFFSET %(skip)s LIMIT %(most)s) AS found;
+
+-- latest: the newest value of a metric of every device at these paths and below
+SELECT device.id AS device_id, device.code, place.path, series.metric, series.unit, series.datatype,
+       latest.ts, latest.value, latest.text, latest.quality
+FROM device JOIN series ON series.device_id = device.id JOIN latest ON latest.series_id = series.id
+LEFT JOIN place ON place.id = device.place_id
+WHERE (%(metric)s::text IS NULL OR series.metric = %(metric)s)
+  AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND device.place_id IS NULL))
+ORDER BY device.id, series.metric LIMIT %(most)s;
+
+-- series_of: the series of these devices that hold numbers
+SELECT series.id, series.device_id, device.code AS device, device.type, series.metric, series.unit, series.datatype, place.path
+FROM series JOIN device ON device.id = series.device_id LEFT JOIN place ON place.id = device.place_id
+WHERE series.device_id = ANY (%(devices)s::int[]) AND (%(metrics)s::text[] IS NULL OR series.metric = ANY (%(metrics)s))
+  AND series.datatype <> 12
+ORDER BY series.device_id, series.metric;
