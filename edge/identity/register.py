@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from edge.identity.bdseq import BdSeq
 from edge.outbox.database import failure, open_database, set_aside, transaction
 from protocols.catalog import Datatype
 from protocols.errors import StorageError
@@ -36,6 +37,12 @@ class Register:
             self.was_set_aside = (set_aside(path), str(error.params.get("why", "")))
             self._connection = open_database(path, schema, VERSION)
             self._connection.execute("UPDATE counter SET next = ? WHERE name = 'alias'", (now_ms,))
+        try:
+            (begin,) = self._run("SELECT next FROM counter WHERE name = 'bdseq'", ())
+            self._bdseq = BdSeq(path.with_name("bdseq"), begin=begin)
+        except StorageError:
+            self._connection.close()
+            raise
         self._known: dict[tuple[str, str], tuple[int, Datatype]] = {
             (device, metric): (alias, datatype)
             for alias, device, metric, datatype in self._connection.execute("SELECT * FROM alias ORDER BY alias")
@@ -72,16 +79,14 @@ class Register:
             return {metric: datatype for (owner, metric), (_, datatype) in self._known.items() if owner == device}
 
     def next_bdseq(self) -> int:
-        """The bdSeq of the next CONNECT: 0 at first, +1 each time, 0 again after 255; it survives a restart."""
-        with self._lock:
-            (bdseq,) = self._run("SELECT next FROM counter WHERE name = 'bdseq'", ())
-            self._run("UPDATE counter SET next = ? WHERE name = 'bdseq' RETURNING next", ((bdseq + 1) % 256,))
-            return int(bdseq)
+        """The bdSeq of the next CONNECT: 0 at first, +1 each time, 0 again after 255 (`BdSeq`)."""
+        return self._bdseq.take()
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._connection.close()
+            self._bdseq.close()
 
     def _give(self, device: str, metric: str, datatype: Datatype) -> int:
         (alias,) = self._run("UPDATE counter SET next = next + 1 WHERE name = 'alias' RETURNING next - 1", ())

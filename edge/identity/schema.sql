@@ -10,6 +10,7 @@ CREATE TABLE alias (
     UNIQUE (device, metric)
 ) STRICT;
 
+-- 'bdseq' is where the file `bdseq` begins when it is made: it was counted here before.
 CREATE TABLE counter (
     name TEXT PRIMARY KEY CHECK (name IN ('alias', 'bdseq')),
     next INTEGER NOT NULL CHECK (next >= 0)
