@@ -29,6 +29,7 @@ _WIDTHS: Final = (10_000, 65_536, 100_000, 1_000_000, 10_000_000, 16_777_216, 10
 _ALWAYS_PLAUSIBLE: Final = 200  # sales of one selection between two audits, however short the time
 _UNKNOWN_TIME: Final = 10_000
 _MOST_PER_SECOND: Final = 1.0
+_MOST: Final = 20_000  # each sale becomes an event of its own: a clock that was wrong for years must not make millions
 _MOST_ABOVE_PRICE: Final = 10
 
 
@@ -90,7 +91,7 @@ def _plausible(elapsed_s: float | None) -> int:
     """How many sales of one selection can have happened in the time."""
     if elapsed_s is None or elapsed_s < 0:
         return _UNKNOWN_TIME
-    return max(_ALWAYS_PLAUSIBLE, int(elapsed_s * _MOST_PER_SECOND))
+    return int(min(max(_ALWAYS_PLAUSIBLE, elapsed_s * _MOST_PER_SECOND), _MOST))
 
 
 def _wrapped(before: int, after: int, limit: int) -> int | None:
