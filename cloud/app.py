@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
 
@@ -20,6 +21,7 @@ from cloud.config import Config
 from cloud.domain import policy
 from cloud.due import DueWorker
 from cloud.handlers import handlers
+from cloud.ingest import losses
 from cloud.ingest.link import Broker
 from cloud.ingest.state_holder import StateHolder
 from cloud.ingest.worker import IngestWorker
@@ -46,6 +48,8 @@ class Cloud:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.database = Database(config.database.resolved())
+        # Requests must not take the connections that ingest needs, nor wait for those that it holds.
+        self._ingest_database = Database(config.database.resolved(), max_size=3)
         self.metrics = Metrics()
         self._places = Places()
         self._hub = Hub()
@@ -68,19 +72,30 @@ class Cloud:
         self._socket = listening(self._config.http.listen, self._config.http.port)
         self.database.open()
         reach(self.database)
+        self._ingest_database.open()
         with self.database.transaction() as tx:
             rules = load_rules(tx, builtin_rules())
+            losses.begin(tx, datetime.now(UTC))
         judge = IngestJudge(rules, policy.builtin(), self._places)
         broker = self._broker()
         state = StateHolder(self.database, broker, self._config.host_id)
+
+        def restored() -> None:
+            """An older database, or an emptied one: it gets what it must have before anything is stored in it."""
+            with self._ingest_database.transaction() as tx:
+                load_rules(tx, builtin_rules())
+                losses.begin(tx, datetime.now(UTC))
+            self._places.forget()
+            state.bounce()
+
         ingest = IngestWorker(
-            self.database,
+            self._ingest_database,
             broker,
             self._config.host_id,
             judge,
             judge.watches,
             metrics=self.metrics,
-            on_restored=state.bounce,
+            on_restored=restored,
         )
         courier = Courier(self._config.host_id, ingest.send)
         due = DueWorker(self.database, self._places, handlers(judge.judge, {}, courier))
@@ -92,7 +107,7 @@ class Cloud:
 
         def working() -> dict[str, bool]:
             alive = {"listener": listener.alive, "timers": due.alive, "ingest": ingest.alive, "state": state.alive}
-            return alive | {"broker": ingest.connected}
+            return alive | {"broker": ingest.connected, "in_time": ingest.in_time}
 
         self._server = _Server(self._web(working), self._hub)
 
@@ -112,6 +127,7 @@ class Cloud:
         """Stop every part, the last started first; bounded."""
         for part in reversed(self._parts):
             part.stop()
+        self._ingest_database.close()
         self.database.close()
         if self._socket is not None:
             self._socket.close()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cloud.alerting.judge import Judge
 from cloud.due import Handler
+from cloud.ingest import losses
 from cloud.loop import alarms, commands, offers, waves
 from cloud.loop.commands import Courier
 from cloud.loop.work import Work
@@ -27,7 +28,12 @@ def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) ->
     def send(work: Work, ref: str) -> datetime | None:
         return outbox.send(work.tx, int(ref), channels, work.now)
 
+    def look_for_losses(work: Work, _ref: str) -> datetime:
+        losses.look(work.tx, work.now)
+        return work.now + losses.LOOK
+
     return {
+        losses.TIMER: look_for_losses,
         "dispatch.wave": _once(waves.dispatch_wave),
         "offer.expire": _once(waves.expire),
         "assignment.no-movement": _once(no_movement),

@@ -141,10 +141,13 @@ def standard_jobs(zone: ZoneInfo) -> tuple[Job, ...]:
         tx.execute(load("stream")["purge"])
         for name in ("purge_sessions", "purge_links", "purge_actions", "purge_poison", "forget_positions"):
             tx.execute(load("jobs")[name])
+        for name in ("forget_attempts", "forget_runs"):
+            tx.execute(load("runs")[name])
 
     def others(tx: Transaction, now: datetime) -> None:
         for name in ("forget_texts", "forget_events"):
             tx.execute(load("jobs")[name], {"cutoff": now - longest().readings})
+        tx.execute(load("losses")["forget"], {"cutoff": now - longest().readings})
         tx.execute(load("jobs")["forget_notifications"])
 
     return (

@@ -29,6 +29,11 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.waiting = Gauge(
+            "liandong_ingest_waiting_seconds",
+            "How long the oldest message that is not stored yet has waited",
+            registry=self.registry,
+        )
         self.queue_depth = Gauge("liandong_ingest_queue_messages", "Messages that wait", registry=self.registry)
         self.poison = Counter("liandong_ingest_poison", "Messages kept unread", ["code"], registry=self.registry)
         self.rebirths = Counter("liandong_ingest_rebirth_requests", "Rebirths asked for", registry=self.registry)
@@ -37,6 +42,15 @@ class Metrics:
             "liandong_ingest_broker_connected", "1 while the broker is there", registry=self.registry
         )
 
+        self.held = Gauge(
+            "liandong_delivery_held_messages", "Messages that gateways hold back", ["lane"], registry=self.registry
+        )
+        self.missing = Gauge(
+            "liandong_delivery_missing_messages",
+            "Messages that were given and did not arrive: `lost` for good, `open` perhaps on their way",
+            ["lane", "state"],
+            registry=self.registry,
+        )
         self.database_up = Gauge("liandong_database_up", "1 while the database answers", registry=self.registry)
         self.stream_clients = Gauge("liandong_stream_clients", "Pages that listen", registry=self.registry)
         self.timers = Gauge(
@@ -62,6 +76,13 @@ class Metrics:
         self.gateways.set(row["gateways_offline"])
         for severity in ("P1", "P2", "P3", "P4"):
             self.alarms.labels(severity).set((row["active_alarms"] or {}).get(severity, 0))
+
+    def delivers(self, lanes: Mapping[str, tuple[int, int, int]]) -> None:
+        """Per lane: messages that gateways hold, that are lost, and that may be on their way."""
+        for lane, (held, lost, open_) in lanes.items():
+            self.held.labels(lane).set(held)
+            self.missing.labels(lane, "lost").set(lost)
+            self.missing.labels(lane, "open").set(open_)
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from cloud.api import commands, console, devices, errors, pages, phone, session, simulation, stream, system
+from cloud.api import commands, console, delivery, devices, errors, pages, phone, session, simulation, stream, system
 from cloud.api.guard import Guard
 from cloud.api.services import Services
 
@@ -33,7 +33,7 @@ def application(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    for part in (session, console, phone, devices, commands, simulation, stream, system, pages):
+    for part in (session, console, phone, devices, delivery, commands, simulation, stream, system, pages):
         app.include_router(part.router)
     pages.mount(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000)

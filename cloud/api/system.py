@@ -14,6 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from psycopg.rows import DictRow
 
 from cloud.api.services import Given, Services
+from cloud.storage import delivery
 from cloud.storage.queries import load
 from protocols.errors import LiandongError, RefusedError
 from protocols.messages import LANGUAGES, Language, catalogue, flatten
@@ -44,17 +45,18 @@ def _sentences(language: Language) -> dict[str, str]:
 def health(given: Given) -> JSONResponse:
     """200 while the database answers, every thread lives, and timers are dealt with in time.
 
-    `warnings` name what does not stop the service and still wants somebody to look: `broker` away, `timers` that fail
-    and are tried again, messages `unjudged` within a day (an alarm may be missing).
+    `warnings` name what does not stop the service and still wants somebody to look: `broker` away, `late` (what arrives
+    waits too long for the database), `timers` that fail and are tried again, messages `unjudged` within a day (an alarm
+    may be missing).
     """
     parts = dict(given.working())
-    broker = parts.pop("broker", True)
+    broker, in_time = parts.pop("broker", True), parts.pop("in_time", True)
     try:
         row = _standing(given)
     except LiandongError as error:
         return JSONResponse({"ok": False, "database": error.code, "parts": parts, "warnings": []}, 503)
     told = {name: row[name] for name in ("late_timers", "failing_timers", "unjudged")}
-    wanted = {"broker": not broker, "timers": told["failing_timers"], "unjudged": told["unjudged"]}
+    wanted = {"broker": not broker, "late": not in_time, "timers": told["failing_timers"], "unjudged": told["unjudged"]}
     warnings = [name for name, wants in wanted.items() if wants]
     ok = told["late_timers"] == 0 and all(parts.values())
     answer = {"ok": ok, "database": "ok", "parts": parts | {"broker": broker}, "warnings": warnings} | told
@@ -67,6 +69,8 @@ def metrics(given: Given) -> Response:
     given.metrics.stream_clients.set(given.hub.clients)
     try:
         given.metrics.stands(_standing(given))
+        with given.database.transaction() as tx:
+            given.metrics.delivers(delivery.standing(tx))
     except LiandongError:
         given.metrics.stands(None)
     return Response(given.metrics.text(), media_type=CONTENT_TYPE_LATEST)

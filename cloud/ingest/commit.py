@@ -1,13 +1,13 @@
 """One commit group, in one transaction: received sets, births and deaths, rows, judgement, poison.
 
-The order of locks is the same for every worker: received sets first (in their own fixed order), then rows of the
-registry, then the newest values by series, then what judging locks, and the head of the stream last.
+The order of locks is the same for every worker: received sets first (in their own fixed order), then gateways by name,
+then the newest values by series, then what judging locks, and the head of the stream last.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,7 +18,8 @@ from cloud.ingest.decode import Columns
 from cloud.ingest.ids import Ids
 from cloud.ingest.port import Judge, Watched
 from cloud.ingest.rows import Rows
-from cloud.ingest.work import Born, Group, Message
+from cloud.ingest.run import RestoredError
+from cloud.ingest.work import Born, Group, Message, Turn
 from cloud.registry import births
 from cloud.storage import received
 from cloud.storage.database import Transaction
@@ -33,10 +34,6 @@ TOUCH_MS: Final = 15_000
 
 AnswerKey = tuple[NodeKey, LaneKey]
 """Whom to acknowledge to, and what."""
-
-
-class RestoredError(Exception):
-    """The database lacks numbers that were committed to it: a backup was put back under this worker."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +80,9 @@ class GroupWriter:
         if any(self._committed[key] - before[key] for key in before if key in self._committed):
             raise RestoredError
         self._sets = dict(before)
+        due = self._nodes_to_touch(group, now_ms)
+        made = self._unknown(group) | {turn.session.node for turn in group.turns if isinstance(turn, Born)}
+        births.lock(tx, due | made | {_node(turn) for turn in group.turns}, made)
         for turn in group.turns:
             self._rows.events += turns.apply(tx, turn, self._channels, stored.ids)
         for message, content in zip(group.messages, columns, strict=True):
@@ -91,11 +91,12 @@ class GroupWriter:
         for item in group.unread:
             self._set_aside(item.topic, item.payload, item.code, {"what": item.what})
         stored.readings, stored.events = self._rows.write(tx, stored.ids, now_ms)
-        births.seen(tx, self._gateways_to_touch(group, now_ms), datetime.fromtimestamp(now_ms / 1000, UTC))
+        births.seen(tx, self._gateways(due), datetime.fromtimestamp(now_ms / 1000, UTC))
         facts = self._rows.facts(tx, stored.ids, self._watched)
         if facts:
             self._judge(tx, facts, now_ms)
-        received.store(tx, {key: self._sets[key] for key in keys if self._sets[key] != before[key]}, declared)
+        changed = {key: self._sets[key] for key in keys if self._sets[key] != before[key]}
+        received.store(tx, changed, declared, self._carriers(group))
         self._answer(group)
         return stored
 
@@ -134,12 +135,31 @@ class GroupWriter:
         self._tx.execute(load("observations")["insert_poison"], row)
         self._stored.poisoned.append(code)
 
-    def _gateways_to_touch(self, group: Group, now_ms: int) -> set[int]:
-        """The gateways heard of, each at most every 15 s: a row written per message would cost more than it tells."""
+    def _nodes_to_touch(self, group: Group, now_ms: int) -> set[NodeKey]:
+        """The nodes heard of, each at most every 15 s: a row written per message would cost more than it tells."""
         nodes = {message.session.node for message in group.messages}
         due = {node for node in nodes if now_ms - self._channels.touched.get(node, 0) >= TOUCH_MS}
         self._channels.touched.update(dict.fromkeys(due, now_ms))
-        return {number for node in due if (number := self._stored.ids.gateway(node)) is not None}
+        return due
+
+    def _unknown(self, group: Group) -> set[NodeKey]:
+        """Nodes with stations whose rows must be found or made."""
+        stations = (message.table.station for message in group.messages)
+        return {station.node for station in stations if station.device_id is None}
+
+    def _gateways(self, nodes: Iterable[NodeKey]) -> set[int]:
+        return {number for node in nodes if (number := self._stored.ids.gateway(node)) is not None}
+
+    def _carriers(self, group: Group) -> dict[LaneKey, int]:
+        """Which gateway's row stands for a lane: whoever declares or carries it now."""
+        found: dict[LaneKey, NodeKey] = {}
+        for turn in group.turns:
+            found |= dict.fromkeys(turns.declared([turn]), _node(turn))
+        for message in group.messages:
+            if message.id is not None:
+                found[message.id.epoch, message.id.lane] = message.session.node
+        ids = {node: self._stored.ids.gateway(node) for node in set(found.values())}
+        return {key: number for key, node in found.items() if (number := ids[node]) is not None}
 
     def _answer(self, group: Group) -> None:
         """What to report: to births everything they declared, to messages the set of their lane."""
@@ -153,3 +173,7 @@ class GroupWriter:
             if message.id is not None:
                 key = (message.id.epoch, message.id.lane)
                 stored.answers[message.session.node, key] = self._sets[key]
+
+
+def _node(turn: Turn) -> NodeKey:
+    return turn.session.node if isinstance(turn, Born) else turn.node

@@ -67,6 +67,12 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def oldest(self) -> float | None:
+        """When the message that has waited longest arrived (monotonic seconds); None when none waits."""
+        with self._changed:
+            return self._items[0].at if self._items else None
+
     def put(self, item: Heard, timeout_s: float) -> bool:
         """Add `item`, waiting for room; False when there is none in time: nobody acknowledges it, so it comes again."""
         with self._changed:

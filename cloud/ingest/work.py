@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from cloud.ingest.channels import Session, Table
@@ -15,8 +17,10 @@ from protocols.sparkplug.topics import MessageType, node_topic
 GROUP_MESSAGES: Final = 2_000
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """What one transaction takes at most. Unbatched at low load, as large as the queue at high load: no timer is needed."""
+GROUP_TURNS: Final = 500
+"""Births and deaths that one transaction takes: a storm of births must not hold its locks for a minute."""
 BACKLOG_BYTES: Final = 64 * 1024 * 1024
-"""What may wait in memory at most. Beyond, the oldest bulk messages are forgotten; nobody acknowledged them."""
+"""What may wait in memory at most. Beyond, the oldest numbered bulk is forgotten; see `Backlog.full`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,11 +97,11 @@ class Group:
 
 
 class Backlog:
-    """What waits for a transaction. Not thread-safe; the worker's thread alone uses this."""
+    """What waits for a transaction. The worker's thread alone changes it; `oldest` may be asked from any."""
 
     def __init__(self, *, limit: int = BACKLOG_BYTES) -> None:
         self._limit = limit
-        self._turns: list[Turn] = []
+        self._turns: dict[object, Turn] = {}
         self._unread: deque[Unread] = deque(maxlen=100)
         self._urgent: deque[Message] = deque()
         self._bulk: deque[Message] = deque()
@@ -109,32 +113,45 @@ class Backlog:
     def __bool__(self) -> bool:
         return bool(self._turns or self._urgent or self._bulk or self._unread)
 
+    @property
+    def full(self) -> bool:
+        """Whether no more can be taken: what waits would not come again if it was forgotten, or is urgent."""
+        return self._bytes > self._limit and not self._bulk
+
+    @property
+    def oldest(self) -> float | None:
+        """When the message that has waited longest arrived (monotonic seconds); None when none waits."""
+        found = []
+        for lane in (self._urgent, self._bulk):
+            with suppress(IndexError):  # its only message was taken a moment ago
+                found.append(lane[0].arrived)
+        return min(found, default=None)
+
     def turn(self, turn: Turn) -> None:
         """A birth or a death. They are few, and only newer ones of the same thing replace them."""
-        if isinstance(turn, Born):
-            self._turns = [old for old in self._turns if not _replaces(turn, old)]
-        self._turns.append(turn)
+        key = turn.table.station if isinstance(turn, Born) else object()
+        self._turns.pop(key, None)
+        self._turns[key] = turn
 
     def unread(self, unread: Unread) -> None:
         """Something for the poison store; a flood of it keeps the newest hundred."""
         self._unread.append(unread)
 
     def message(self, message: Message) -> int:
-        """A data message; how many older ones had to be forgotten for it."""
+        """A data message; how many older ones had to be forgotten for it, each of which comes again."""
         lane = self._bulk if message.id is not None and message.id.lane is Lane.BULK else self._urgent
         lane.append(message)
         self._bytes += message.size
         forgotten = 0
-        while self._bytes > self._limit and len(self) > 1:
-            oldest = (self._bulk or self._urgent).popleft()
-            self._bytes -= oldest.size
+        while self._bytes > self._limit and self._bulk and len(self) > 1:
+            self._bytes -= self._bulk.popleft().size
             forgotten += 1
         return forgotten
 
     def take(self) -> Group:
-        """The next group: every birth and death, then urgent messages, then bulk as far as there is room."""
-        group = Group(turns=self._turns, unread=list(self._unread))
-        self._turns = []
+        """The next group: births and deaths, then urgent messages, then bulk as far as there is room."""
+        keys = list(islice(self._turns, GROUP_TURNS))
+        group = Group(turns=[self._turns.pop(key) for key in keys], unread=list(self._unread))
         self._unread.clear()
         size = 0
         for lane in (self._urgent, self._bulk):
@@ -147,10 +164,6 @@ class Backlog:
 
     def give_back(self, group: Group) -> None:
         """The group did not commit. Its messages are forgotten and will come again; births and deaths stay."""
-        newer, self._turns = self._turns, group.turns
-        for turn in newer:
+        newer, self._turns = self._turns, {}
+        for turn in (*group.turns, *newer.values()):
             self.turn(turn)
-
-
-def _replaces(new: Born, old: Turn) -> bool:
-    return isinstance(old, Born) and old.table.station is new.table.station

@@ -114,6 +114,18 @@ def aliases(tx: Transaction, gateway_id: int, device_id: int, given: Mapping[int
     tx.execute(load("births")["store_aliases"], params)
 
 
+def lock(tx: Transaction, nodes: Collection[NodeKey], made: Collection[NodeKey] = ()) -> None:
+    """Keep the rows of `nodes` until the transaction ends, after making those of `made` that are missing.
+
+    Both in one order for everybody, so that workers that hear the same births never wait for each other in a ring.
+    """
+    for statement, which in (("insert_gateways", made), ("lock", nodes)):
+        if which:
+            ordered = sorted(which)
+            params = {"groups": [group for group, _ in ordered], "codes": [code for _, code in ordered]}
+            tx.execute(load("births")[statement], params)
+
+
 def ensure_device(tx: Transaction, node: NodeKey, code: str) -> Arrival:
     """The rows of a node and one of its devices, made if they are missing, without saying that they are online."""
     sql = load("births")

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
-from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, UndefinedTable
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
@@ -99,6 +99,8 @@ class Database:
 
     def __init__(self, dsn: str, *, max_size: int = 12, timeout_s: float = 10.0) -> None:
         self.dsn = dsn
+        self.name = f"liandong-{uuid4()}"
+        """What the connections of this pool, and no others, are called in `pg_stat_activity`."""
         self._timeout_s = timeout_s
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
@@ -107,7 +109,7 @@ class Database:
             timeout=timeout_s,
             max_waiting=200,
             connection_class=psycopg.Connection,
-            kwargs={"row_factory": dict_row, "options": BOUNDS, **NOTICED},
+            kwargs={"row_factory": dict_row, "options": BOUNDS, "application_name": self.name, **NOTICED},
             check=ConnectionPool.check_connection,
             open=False,
         )
@@ -124,8 +126,8 @@ class Database:
     def transaction(self) -> Iterator[Transaction]:
         """A transaction: commits at the end of the block, rolls back when the block raises.
 
-        Raises UnavailableError when no connection can be had within `timeout_s`, it broke, or a statement took longer
-        than `BOUNDS` allow.
+        Raises UnavailableError when no connection can be had within `timeout_s`, it broke, a statement took longer than
+        `BOUNDS` allow, or the database has no schema (it was emptied under a service that runs).
         """
         try:
             with self._pool.connection() as connection:
@@ -134,6 +136,8 @@ class Database:
                 transaction.flush()
         except (QueryCanceled, LockNotAvailable, DeadlockDetected) as error:
             raise UnavailableError("cloud.database.slow", why=str(error).strip()) from error
+        except UndefinedTable as error:
+            raise UnavailableError("cloud.database.no-schema", why=str(error).strip()) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise UnavailableError("cloud.database.away", why=str(error).strip()) from error
 

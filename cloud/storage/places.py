@@ -60,6 +60,11 @@ class Places:
             self._by_id |= {place.id: place for place in found}
             self._by_path |= {place.path: place for place in found}
 
+    def forget(self) -> None:
+        """The database is another one: what places were called by there means nothing any more."""
+        with self._lock:
+            self._by_id, self._by_path = {}, {}
+
     def _missing(self, ids: Collection[int]) -> set[int]:
         with self._lock:
             if time.monotonic() - self._since > KEPT_S or len(self._by_id) > MOST:

@@ -29,9 +29,21 @@ def lock(tx: Transaction, keys: Iterable[LaneKey]) -> dict[LaneKey, NumberSet]:
     return {(row["epoch"], Lane(row["lane"])): NumberSet.parse(row["numbers"]) for row in rows}
 
 
-def store(tx: Transaction, sets: Mapping[LaneKey, NumberSet], declared: Mapping[LaneKey, int] | None = None) -> None:
-    """Write the sets of rows that `lock` holds, and the highest number that a birth declared as given."""
-    declared = declared or {}
+def read(tx: Transaction, key: LaneKey) -> NumberSet:
+    """The received set of `key` as it is now; nobody is kept from changing it."""
+    epoch, lane = key
+    row = tx.one(load("received")["read"], {"epoch": epoch, "lane": str(lane)})
+    return NumberSet() if row is None else NumberSet.parse(row["numbers"])
+
+
+def store(
+    tx: Transaction,
+    sets: Mapping[LaneKey, NumberSet],
+    declared: Mapping[LaneKey, int] | None = None,
+    gateways: Mapping[LaneKey, int] | None = None,
+) -> None:
+    """Write the sets of rows that `lock` holds, the highest number that a birth declared as given, and who says so."""
+    declared, gateways = declared or {}, gateways or {}
     ordered = sorted({*sets, *declared})
     if not ordered:
         return
@@ -42,6 +54,7 @@ def store(tx: Transaction, sets: Mapping[LaneKey, NumberSet], declared: Mapping[
         "lanes": [str(lane) for _, lane in ordered],
         "numbers": numbers,
         "highest": highest,
+        "gateways": [gateways.get(key) for key in ordered],
     }
     tx.execute(load("received")["store"], params)
 

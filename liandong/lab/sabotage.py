@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,10 +38,10 @@ def _store_received_sets_apart() -> None:
     from cloud.storage import database, received
 
     whole, store = database.Database.transaction, received.store
-    late: dict[database.Transaction, tuple[Any, Any]] = {}
+    late: dict[database.Transaction, tuple[Any, ...]] = {}
 
-    def remember(tx: database.Transaction, sets: Mapping[Any, Any], declared: Mapping[Any, int] | None = None) -> None:
-        late[tx] = (sets, declared)
+    def remember(tx: database.Transaction, *what: Any) -> None:
+        late[tx] = what
 
     @contextmanager
     def apart(self: database.Database) -> Iterator[database.Transaction]:
@@ -52,7 +52,7 @@ def _store_received_sets_apart() -> None:
             with whole(self) as after:
                 store(after, *kept)
 
-    received.store = remember
+    received.store = remember  # type: ignore[assignment]
     database.Database.transaction = apart  # type: ignore[method-assign]
 
 

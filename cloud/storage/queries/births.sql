@@ -1,12 +1,22 @@
 -- insert_gateway: a node that nobody knew
 INSERT INTO gateway (group_code, code) VALUES (%(group)s, %(code)s) ON CONFLICT DO NOTHING;
 
--- gateway_online: NBIRTH
+-- insert_gateways: nodes that nobody knew, in one fixed order for everybody
+INSERT INTO gateway (group_code, code)
+SELECT group_code, code FROM unnest(%(groups)s::text[], %(codes)s::text[]) AS given (group_code, code)
+ORDER BY group_code, code ON CONFLICT DO NOTHING;
+
+-- lock: gateways that a group writes to, in one fixed order for everybody
+SELECT id FROM gateway JOIN unnest(%(groups)s::text[], %(codes)s::text[]) AS given (group_code, code) USING (group_code, code)
+ORDER BY group_code, code FOR NO KEY UPDATE OF gateway;
+
+-- gateway_online: NBIRTH; one without an outbox says nothing about what was declared before
 WITH before AS (
     SELECT id, online FROM gateway WHERE group_code = %(group)s AND code = %(code)s FOR UPDATE
 )
 UPDATE gateway g
-SET online = true, bdseq = %(bdseq)s, born_at = %(at)s, seen_at = %(at)s, birth = %(birth)s, declared = %(declared)s
+SET online = true, bdseq = %(bdseq)s, born_at = %(at)s, seen_at = %(at)s, birth = coalesce(%(birth)s, g.birth),
+    declared = CASE WHEN %(birth)s::text IS NULL THEN g.declared ELSE %(declared)s END
 FROM before WHERE g.id = before.id
 RETURNING g.id, g.group_code, g.code, g.place_id, before.online AS was_online;
 

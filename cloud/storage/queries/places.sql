@@ -16,3 +16,6 @@ ORDER BY grid.code;
 
 -- path: where a place is in the tree
 SELECT path FROM place WHERE id = %(id)s;
+
+-- roots: the streets
+SELECT id FROM place WHERE parent_id IS NULL ORDER BY id;

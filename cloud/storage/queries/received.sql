@@ -10,9 +10,13 @@ FROM received r JOIN unnest(%(epochs)s::uuid[], %(lanes)s::text[]) AS given (epo
 ORDER BY r.epoch, r.lane
 FOR UPDATE OF r;
 
--- store: what has been received now; null numbers stay as they are
+-- read: as it is, without waiting for anybody
+SELECT numbers::text AS numbers FROM received WHERE epoch = %(epoch)s AND lane = %(lane)s;
+
+-- store: what has been received now; null numbers and gateways stay as they are
 UPDATE received r
-SET numbers = coalesce(given.numbers::int8multirange, r.numbers), highest = greatest(r.highest, given.highest)
-FROM unnest(%(epochs)s::uuid[], %(lanes)s::text[], %(numbers)s::text[], %(highest)s::bigint[])
-    AS given (epoch, lane, numbers, highest)
+SET numbers = coalesce(given.numbers::int8multirange, r.numbers), highest = greatest(r.highest, given.highest),
+    gateway_id = coalesce(given.gateway_id, r.gateway_id)
+FROM unnest(%(epochs)s::uuid[], %(lanes)s::text[], %(numbers)s::text[], %(highest)s::bigint[], %(gateways)s::integer[])
+    AS given (epoch, lane, numbers, highest, gateway_id)
 WHERE r.epoch = given.epoch AND r.lane = given.lane;
