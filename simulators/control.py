@@ -3,7 +3,7 @@
 ``{"cmd": "list"}`` → ``{"ok": true, "triggers": [...]}``; ``{"cmd": "trigger", "name", "at", "params"}`` →
 ``{"ok": true, "did": {...}}``; ``{"cmd": "ping"}`` → ``{"ok": true, "devices": n}``. For the fault lab:
 ``{"cmd": "network", "at": cable, "do": "unplug" | "plug" | "reset" | "halve" | "limit", "delay_s", "bytes_per_s"}`` and
-``{"cmd": "line", "name": hardware, "do": "unplug" | "plug" | …}`` → ``{"ok": true, "did": {...}}``.
+``{"cmd": "line", "name": hardware, "do": "unplug" | "plug" | …, "params"}`` → ``{"ok": true, "did": {...}}``.
 A refusal is ``{"ok": false, "error": {"code", "params", "now"}}``; `now` is true for what may be possible later.
 """
 

@@ -141,8 +141,8 @@ class Estate:
         _log.info("trigger=%s device=%s did=%s", name, device, dict(did))
         return {"trigger": name, "device": device, "at": self.scenario.places.get(device), **did}
 
-    def line(self, name: str, act: str) -> Mapping[str, Any]:
-        """Do `act` (``unplug``, ``plug``, ``noise`` …) to the hardware called `name`.
+    def line(self, name: str, act: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Do `act` (``unplug``, ``plug``, ``noise``, ``slow``, ``echo``, ``flood``) to the hardware called `name`.
 
         Raises ConfigError when there is no such hardware, or it cannot do that.
         """
@@ -151,7 +151,7 @@ class Estate:
         if hardware is None or did is None:
             raise ConfigError("simulators.trigger.nowhere", name=act, at=name, known=", ".join(self.hardware))
         with self._lock:
-            told = did(hardware.devices[0], {})
+            told = did(hardware.devices[0], params)
         _log.info("line=%s did=%s", name, act)
         return told
 

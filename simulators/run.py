@@ -69,8 +69,8 @@ class EstateProcess:
             case "network":
                 return {"did": self._network(request)}
             case "line":
-                name, act = str(request.get("name")), str(request.get("do"))
-                return {"did": await asyncio.to_thread(self._estate.line, name, act)}
+                name, act, params = str(request.get("name")), str(request.get("do")), request.get("params") or {}
+                return {"did": await asyncio.to_thread(self._estate.line, name, act, params)}
             case other:
                 raise ConfigError("simulators.control.unknown", cmd=other)
 

@@ -7,16 +7,19 @@ the disk when its gateway was killed; `ram_bound` is telemetry of the group in R
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+from liandong.lab.interrupted import Cause, Interruption
+from liandong.lab.late import Late
 from liandong.lab.stored import STATES, UNIQUE, Content, Key, Row
 from simulators.ledger import Observation
 
 RAM_BOUND_MS: Final = 2000
 """How old what a kill costs may be: a flush each second, and as much again for a busy machine."""
+DATED_MS: Final = 5000
+"""How far the time of a polled value may be from when it was shown, while its gateway runs."""
 _AFTER_MS: Final = 500
 _REPLY_MS: Final = 1000
 """How long a driver waits for a reply: what comes while it is stopped may be too late for it afterwards."""
@@ -25,28 +28,6 @@ _GATHERED: Final = ("energy-total",)
 _CANNOT_WAIT: Final = ("card", "access.forced")
 _POLLED: Final = ("energy-total", "card", "access.forced")
 """A poll's reply counts as taken when the next poll comes, also when the reply came too late for its driver."""
-
-
-class Cause(StrEnum):
-    """What happened to a gateway."""
-
-    KILLED = "killed"
-    STOPPED = "stopped"
-    FULL = "full"
-    UNPLUGGED = "unplugged"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interruption:
-    """A gateway was killed at `to_ms`, or stopped, without a disk or cut off from a line from `from_ms` to `to_ms`.
-
-    For a kill `from_ms` is when it could last store: earlier than `to_ms` when it was stopped or its disk was full.
-    """
-
-    gateway: str
-    from_ms: int
-    to_ms: int
-    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +41,26 @@ class Missing:
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """The result. `unconfirmed`: stored, though the hardware never learned that it was taken. `latency`: at_ms → ms."""
+    """The result. `unconfirmed`: stored, though the hardware never learned that it was taken.
+
+    `told`: gone with a broken file, and an event says so. `misdated`: stored with a time that is so many ms from the
+    one at which the hardware showed it. `latency`, `urgent`: at_ms → ms to the commit, of all, and of states and
+    events.
+    """
 
     observed: int = 0
     stored: int = 0
     lost: list[Missing] = field(default_factory=list)
     before_outbox: list[Missing] = field(default_factory=list)
     ram_bound: list[Missing] = field(default_factory=list)
+    told: list[Missing] = field(default_factory=list)
+    misdated: list[tuple[Key, int]] = field(default_factory=list)
     duplicated: list[Key] = field(default_factory=list)
     altered: list[Key] = field(default_factory=list)
-    misordered: list[Key] = field(default_factory=list)
+    misordered: list[Late] = field(default_factory=list)
     unconfirmed: list[Key] = field(default_factory=list)
     latency: list[tuple[int, float]] = field(default_factory=list)
+    urgent: list[tuple[int, float]] = field(default_factory=list)
 
 
 def compare(
@@ -88,7 +77,7 @@ def compare(
     stored: dict[Key, list[Row]] = defaultdict(list)
     for row in content.rows:
         stored[row.key].append(row)
-    highest: dict[tuple[str, str], int] = {}
+    highest: dict[tuple[str, str], tuple[int, Key]] = {}
     order = {id(row): position for position, row in enumerate(content.rows)}
     matched: list[tuple[int, Observation, Row]] = []
     for key, observations in expected.items():
@@ -101,11 +90,12 @@ def compare(
                 account.stored += 1
                 matched.append((order[id(rows[index])], one, rows[index]))
             else:
-                _miss(account, key, one, content.gateway_of, interruptions)
+                _miss(account, key, one, content, interruptions)
         if len(rows) > len(observations):
             account.duplicated += [key] * (len(rows) - len(observations))
     for _, one, row in sorted(matched, key=lambda match: match[0]):
         _judge(account, highest, one, row)
+        _date(account, one, row, content, interruptions)
     _unknown(account, whole, content, until_ms, interruptions)
     return account
 
@@ -144,34 +134,76 @@ def _miss(
     account: Account,
     key: Key,
     one: Observation,
-    gateway_of: Mapping[str, str],
+    content: Content,
     interruptions: Sequence[Interruption],
 ) -> None:
     missing = Missing(key=key, counter=one.counter, at_ms=one.at_ms)
-    mine = [i for i in interruptions if i.gateway == gateway_of.get(one.device)]
+    gateway = content.gateway_of.get(one.device, "")
+    mine = [i for i in interruptions if i.gateway == gateway]
+    told = any(i.from_ms <= one.at_ms <= i.to_ms for i in corruptions(gateway, interruptions, content.set_aside))
     killed = any(i.cause is Cause.KILLED and i.from_ms - RAM_BOUND_MS <= one.at_ms <= i.to_ms + _AFTER_MS for i in mine)
     stopped = any(
         i.cause is Cause.STOPPED and i.from_ms - _REPLY_MS <= one.at_ms <= i.from_ms + _AFTER_MS for i in mine
     )
-    full = any(i.cause is Cause.FULL and i.from_ms - _REPLY_MS <= one.at_ms <= i.to_ms for i in mine)
+    full = any(
+        i.cause in (Cause.FULL, Cause.SLOW) and i.from_ms - _REPLY_MS <= one.at_ms <= i.to_ms + _REPLY_MS for i in mine
+    )
     if one.metric in _GATHERED and killed:
         account.ram_bound.append(missing)
     elif (one.metric in _CANNOT_WAIT and killed) or (one.metric in _POLLED and (stopped or full)):
         account.before_outbox.append(missing)
+    elif told:
+        account.told.append(missing)
     else:
         account.lost.append(missing)
 
 
-def _judge(account: Account, highest: dict[tuple[str, str], int], one: Observation, row: Row) -> None:
-    """Order by the hardware's own counter, the time from showing to commit, the time of what carries its own."""
+def corruptions(
+    gateway: str, interruptions: Sequence[Interruption], set_aside: Sequence[tuple[str, int]]
+) -> Iterator[Interruption]:
+    """Broken files that an event told of, each from when all before it had arrived, until it was noticed."""
+    for one in interruptions:
+        if one.gateway != gateway or one.cause is not Cause.CORRUPT:
+            continue
+        noticed = [at_ms for name, at_ms in set_aside if name == gateway and at_ms >= one.to_ms]
+        if noticed:
+            yield replace(one, from_ms=one.from_ms - RAM_BOUND_MS, to_ms=min(noticed))
+
+
+def _judge(account: Account, highest: dict[tuple[str, str], tuple[int, Key]], one: Observation, row: Row) -> None:
+    """Order by the hardware's own counter, and the time from showing to commit."""
     series = (one.device, one.metric)
-    if one.counter < highest.get(series, 0):
-        account.misordered.append(row.key)
-    highest[series] = max(one.counter, highest.get(series, 0))
-    if one.metric == "volume" and row.at_ms != one.at_ms:
-        account.altered.append(row.key)
+    most, before = highest.get(series, (0, ()))
+    if one.counter < most:
+        late = Late(key=row.key, before=before, at_ms=one.at_ms, committed_ms=row.committed_ms or 0.0)
+        account.misordered.append(late)
+    else:
+        highest[series] = one.counter, row.key
     if row.committed_ms is not None and not one.metric.startswith("vending.sale/"):
         account.latency.append((one.at_ms, row.committed_ms - one.at_ms))
+        if one.metric in STATES or one.metric in (*_CANNOT_WAIT, "sos"):
+            account.urgent.append((one.at_ms, row.committed_ms - one.at_ms))
+
+
+def _date(
+    account: Account, one: Observation, row: Row, content: Content, interruptions: Sequence[Interruption]
+) -> None:
+    """The stored time: exact where the device tells it, else when its reply was read, which a standstill may delay."""
+    if one.metric == "volume" and row.at_ms != one.at_ms:
+        account.altered.append(row.key)
+    if one.metric not in _GATHERED:
+        return
+    off_ms = row.at_ms - one.at_ms
+    stood_still = sum(
+        i.to_ms - i.from_ms
+        for i in interruptions
+        if i.gateway == content.gateway_of.get(one.device)
+        and i.cause is Cause.STOPPED
+        and i.from_ms <= one.at_ms + DATED_MS
+        and one.at_ms <= i.to_ms
+    )
+    if not -DATED_MS <= off_ms <= DATED_MS + stood_still:
+        account.misdated.append((row.key, off_ms))
 
 
 def _unknown(

@@ -6,13 +6,15 @@ import heapq
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
-from liandong.lab.account import Cause, Interruption
 from liandong.lab.faults import KINDS, Fault, Where
+from liandong.lab.interrupted import Struck
 from liandong.lab.plan import Planned, Step
+from liandong.lab.scenario import LabScenario, gateway_of
 from liandong.lab.site import Site
 from protocols.errors import LiandongError
 
@@ -22,19 +24,6 @@ _AIM_S: Final = 1.5
 """How long a fault waits for something to hit. Then it strikes anyway, and counts only if it hits in its duration."""
 _LOOK_S: Final = 0.02
 _CLOUDLY: Final = frozenset({Where.CLOUD, Where.POSTGRES, Where.CLOUD_POSTGRES})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Struck:
-    """A fault that was made. `hit`: messages were unconfirmed or a transaction was open; ms since 1970 UTC."""
-
-    kind: str
-    target: str
-    start_ms: int
-    end_ms: int
-    hit: bool
-    unacknowledged: int = 0
-    transactions: int = 0
 
 
 class Conductor:
@@ -47,17 +36,17 @@ class Conductor:
         steps: Sequence[Step],
         say: Callable[[Struck], None],
         *,
-        line_gateways: Mapping[str, str],
+        scenario: LabScenario,
     ) -> None:
-        """`line_gateways`: serial line → its gateway; `say` is called for each fault that has ended."""
+        """`say` is called for each fault that has ended."""
         self._site = site
         self._plan = faults
         self._steps = steps
         self._say = say
-        self._line_gateways = line_gateways
+        self._scenario = scenario
         self._open: list[tuple[float, int, Fault, Struck]] = []
         self.struck: list[Struck] = []
-        self.missed = 0
+        self.not_possible: Counter[str] = Counter()
 
     def run(self, seconds: float, stop: threading.Event) -> None:
         """Everything of the plan within `seconds`; heals all at the end, also when `stop` is set or something fails."""
@@ -73,34 +62,6 @@ class Conductor:
         finally:
             self._heal(float("inf"))
             acting.join(15)
-
-    def interruptions(self) -> list[Interruption]:
-        """What may have cost a gateway what was not on its disk yet."""
-        unable = [one for one in self.struck if one.kind in ("stop-edge", "disk-full")]
-        found: list[Interruption] = []
-        for one in self.struck:
-            gateways, cause = self._interrupted(one)
-            for gateway in gateways:
-                from_ms, to_ms = one.start_ms, one.end_ms
-                if cause is Cause.KILLED:
-                    to_ms = one.start_ms
-                    still = [s.start_ms for s in unable if s.target == gateway and s.start_ms <= to_ms <= s.end_ms]
-                    from_ms = min([from_ms, *still])
-                found.append(Interruption(gateway=gateway, from_ms=from_ms, to_ms=to_ms, cause=cause))
-        return found
-
-    def _interrupted(self, one: Struck) -> tuple[Sequence[str], Cause]:
-        match one.kind:
-            case "kill-edge":
-                return (one.target,), Cause.KILLED
-            case "power-cut":
-                return self._site.gateways, Cause.KILLED
-            case "stop-edge":
-                return (one.target,), Cause.STOPPED
-            case "disk-full":
-                return (one.target,), Cause.FULL
-        lines = (self._line_gateways[one.target],) if KINDS[one.kind].where is Where.LINE else ()
-        return lines, Cause.UNPLUGGED
 
     def _act(self, began: float, stop: threading.Event) -> None:
         for step in self._steps:
@@ -125,11 +86,11 @@ class Conductor:
         kind = KINDS[planned.kind]
         fault = kind.make(self._site, planned)
         waiting, transactions = self._aim(planned, stop)
-        start_ms = _now_ms()
+        start_ms, empty_ms = _now_ms(), self._empty_ms(planned.target)
         try:
             fault.start()
         except LiandongError as error:
-            self.missed += 1
+            self.not_possible[planned.kind] += 1
             _log.info("fault=%s target=%s not possible: %s", planned.kind, planned.target, error)
             return
         struck = Struck(
@@ -140,6 +101,7 @@ class Conductor:
             hit=bool(waiting or transactions),
             unacknowledged=waiting,
             transactions=transactions,
+            empty_ms=empty_ms,
         )
         if planned.seconds <= 0:
             self._close(fault, struck)
@@ -158,13 +120,12 @@ class Conductor:
 
     def _look(self, kind: str, target: str) -> tuple[int, int]:
         where = KINDS[kind].where
-        gateways: Sequence[str] = self._site.gateways
-        if where is Where.GATEWAY:
-            gateways = (target,)
-        elif where is Where.LINE:
-            gateways = (self._line_gateways[target],)
-        waiting = self._site.unacknowledged(gateways)
+        mine = target if where is Where.GATEWAY else gateway_of(self._scenario, target)
+        waiting = self._site.outboxes.waiting(self._site.gateways if mine is None else (mine,))
         return waiting, self._site.transactions() if not waiting and where in _CLOUDLY else 0
+
+    def _empty_ms(self, target: str) -> int:
+        return self._site.outboxes.empty_ms(target) if target in self._site.gateways else 0
 
     def _heal(self, now: float) -> None:
         while self._open and self._open[0][0] <= now:

@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from liandong.lab.changes import BackUp, MoveHost, PutBack, Rebirth, Restart, Wipe
+from liandong.lab.clock import Turn, turn
+from liandong.lab.files import CorruptFile, FullDisk, ReadOnlyDisk, TornPage
 from liandong.lab.site import Site
 
 
 class Where(StrEnum):
-    """What a kind of fault breaks: any gateway, any serial line, or the one part of that name."""
+    """What a kind of fault breaks: any gateway, serial line or field bus, or the one part of that name."""
 
     GATEWAY = "gateway"
     LINE = "line"
+    FIELD = "field"
     CLOUD = "cloud"
     BROKER = "broker"
     POSTGRES = "postgres"
@@ -38,6 +42,14 @@ class Shape(Protocol):
     @property
     def bytes_per_s(self) -> int:
         """For a narrow cable."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+
+    @property
+    def seed(self) -> int:
+        """For what is left to chance in it."""
 
 
 class Fault(Protocol):
@@ -164,19 +176,52 @@ class Noise:
 
 
 @dataclass(slots=True)
-class FullDisk:
-    """The disk of a gateway takes nothing more (as a limit on the size of its files: no file system is filled)."""
+class SlowLine:
+    """Every reply on a line comes late, sometimes when nobody waits for it any more."""
 
     site: Site
-    gateway: str
+    line: str
+    delay_s: float
 
     def start(self) -> None:
-        """Full."""
-        self.site.limit_files(self.gateway, 0)
+        """From now on."""
+        self.site.line(self.line, "slow", seconds=self.delay_s)
 
     def stop(self) -> None:
-        """Room again; an agent that was started anew meanwhile never had the limit."""
-        self.site.limit_files(self.gateway, None)
+        """No more."""
+        self.site.line(self.line, "slow", seconds=0.0)
+
+
+@dataclass(slots=True)
+class Echo:
+    """The adapter of a line gives back every byte that it sends."""
+
+    site: Site
+    line: str
+
+    def start(self) -> None:
+        """From now on."""
+        self.site.line(self.line, "echo", on=True)
+
+    def stop(self) -> None:
+        """No more."""
+        self.site.line(self.line, "echo", on=False)
+
+
+@dataclass(slots=True)
+class Flood:
+    """One device of a field bus tells thousands of readings a second."""
+
+    site: Site
+    field: str
+    seconds: float
+
+    def start(self) -> None:
+        """It ends by itself."""
+        self.site.line(self.field, "flood", seconds=self.seconds, readings_per_s=FLOOD_READINGS_PER_S)
+
+    def stop(self) -> None:
+        """Nothing."""
 
 
 @dataclass(slots=True)
@@ -210,6 +255,23 @@ class Repeat:
         self.site.repeater.stop()
 
 
+@dataclass(slots=True)
+class TurnClock:
+    """The wall clock of a gateway's machine is set wrong, and right again."""
+
+    site: Site
+    gateway: str
+    to: Callable[[], Turn]
+
+    def start(self) -> None:
+        """Wrong from now on."""
+        turn(self.site.clocks[self.gateway], self.to())
+
+    def stop(self) -> None:
+        """Right again, and nobody vouches for it."""
+        turn(self.site.clocks[self.gateway], Turn())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A kind of fault: what it breaks, and how one is made."""
@@ -226,6 +288,10 @@ def _freeze(where: Where) -> Kind:
     return Kind(where=where, make=lambda site, shape: Freeze(site, shape.target))
 
 
+def _clock(to: Callable[[], Turn]) -> Kind:
+    return Kind(where=Where.GATEWAY, make=lambda site, shape: TurnClock(site, shape.target, to))
+
+
 def _cable(name: str, where: Where) -> Mapping[str, Kind]:
     return {
         f"{name}-reset": Kind(where=where, make=lambda site, shape: Cut(site, shape.target, "reset")),
@@ -235,6 +301,8 @@ def _cable(name: str, where: Where) -> Mapping[str, Kind]:
         f"{name}-narrow": Kind(where=where, make=lambda site, shape: Limit(site, shape.target, 0.0, shape.bytes_per_s)),
     }
 
+
+FLOOD_READINGS_PER_S: Final = 5000
 
 KINDS: Final[Mapping[str, Kind]] = {
     "kill-edge": _kill(Where.GATEWAY),
@@ -250,8 +318,24 @@ KINDS: Final[Mapping[str, Kind]] = {
     **_cable("database", Where.CLOUD_POSTGRES),
     "line-unplug": Kind(where=Where.LINE, make=lambda site, shape: Unplug(site, shape.target)),
     "line-noise": Kind(where=Where.LINE, make=lambda site, shape: Noise(site, shape.target)),
+    "line-slow": Kind(where=Where.LINE, make=lambda site, shape: SlowLine(site, shape.target, shape.delay_s)),
+    "line-echo": Kind(where=Where.LINE, make=lambda site, shape: Echo(site, shape.target)),
+    "flood": Kind(where=Where.FIELD, make=lambda site, shape: Flood(site, shape.target, shape.seconds)),
+    "torn-page": Kind(where=Where.GATEWAY, make=lambda site, shape: TornPage(site, shape.target, shape.seed)),
+    "file-corrupt": Kind(where=Where.GATEWAY, make=lambda site, shape: CorruptFile(site, shape.target, shape.seed)),
+    "disk-read-only": Kind(where=Where.GATEWAY, make=lambda site, shape: ReadOnlyDisk(site, shape.target)),
+    "clock-forward": _clock(lambda: Turn(step_s=3600)),
+    "clock-back": _clock(lambda: Turn(step_s=-3600)),
+    "clock-1970": _clock(lambda: Turn.to(0)),
     "disk-full": Kind(where=Where.GATEWAY, make=lambda site, shape: FullDisk(site, shape.target)),
     "power-cut": Kind(where=Where.SITE, make=lambda site, shape: PowerCut(site)),
+    "rebirth": Kind(where=Where.GATEWAY, make=lambda site, shape: Rebirth(site, shape.target)),
+    "restart-edge": Kind(where=Where.GATEWAY, make=lambda site, shape: Restart(site, shape.target)),
+    "restart-cloud": Kind(where=Where.CLOUD, make=lambda site, shape: Restart(site, shape.target)),
+    "host-move": Kind(where=Where.SITE, make=lambda site, shape: MoveHost(site)),
+    "database-backup": Kind(where=Where.POSTGRES, make=lambda site, shape: BackUp(site)),
+    "database-restored": Kind(where=Where.POSTGRES, make=lambda site, shape: PutBack(site)),
+    "database-wiped": Kind(where=Where.POSTGRES, make=lambda site, shape: Wipe(site)),
     "messages-repeat": Kind(where=Where.MESSAGES, make=lambda site, shape: Repeat(site)),
 }
 """Every kind of fault by its name in scenarios and reports."""

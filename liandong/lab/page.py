@@ -1,137 +1,178 @@
-"""The report of a run as one HTML page that needs nothing else: figures, and a picture of faults and flow."""
+"""The report of a run, or of many, as one HTML page that needs nothing else."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from typing import Any, Final
 
-from liandong.lab.conductor import Struck
-from liandong.lab.report import Run
+from liandong.lab import picture
+from liandong.lab.report import COUNTS, Run
 
 Say = Callable[..., str]
 
-_LEFT, _RIGHT, _LANE, _FLOW = 170, 20, 22, 150
-_WIDTH: Final = 1200
-_COUNTS: Final = ("observed", "stored", "lost", "duplicated", "altered", "misordered", "before_outbox", "ram_bound")
-_STYLE: Final = """
-:root { color-scheme: light dark; --ink: #17212b; --soft: #5b6b7a; --line: #d7dee5; --paper: #fff; --hit: #c4382e;
-  --miss: #9aa7b3; --seen: #2b7bb9; --kept: #2e8b57; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa7b3; --line: #303a44; --paper: #12181e;
-  --hit: #ff7b6e; --miss: #5b6b7a; --seen: #6cb6f0; --kept: #5fcf8f; } }
-body { margin: 2rem auto; max-width: 1240px; padding: 0 1rem; font: 15px/1.5 system-ui, sans-serif; color: var(--ink);
-  background: var(--paper); }
-h1 { font-size: 1.4rem; margin: 0 0 .2rem } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem }
-.verdict { font-weight: 600 } .well { color: var(--kept) } .bad { color: var(--hit) }
-dl { display: flex; flex-wrap: wrap; gap: .6rem 2.2rem; margin: 1rem 0 } dt { color: var(--soft); font-size: .85rem }
-dd { margin: 0; font-size: 1.35rem; font-variant-numeric: tabular-nums }
-table { border-collapse: collapse } td, th { padding: .25rem .9rem .25rem 0; text-align: right;
-  border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums }
-td:first-child, th:first-child { text-align: left }
-svg { width: 100%; height: auto } text { fill: var(--soft); font-size: 12px } .grid { stroke: var(--line) }
-.hit { fill: var(--hit) } .missed { fill: none; stroke: var(--miss) } .seen { stroke: var(--seen) }
-.kept { stroke: var(--kept) } polyline { fill: none; stroke-width: 1.6 } pre { overflow: auto; color: var(--soft) }
-"""
+_NEVER: Final = frozenset({"lost", "duplicated", "altered", "misdated", "unexplained"})
+_LATENCIES: Final = ("commit_latency_ms", "urgent_latency_ms")
+_PARTS: Final = ("outside_faults", "inside_faults")
 
 
-def page(run: Run, report: dict[str, Any], say: Say, language: str) -> str:
-    """The whole page."""
-    verdict = "well" if report["ok"] else "bad"
+def page(run: Run, report: Mapping[str, Any], say: Say, language: str) -> str:
+    """The page of one run."""
     title = say("liandong.lab.title", name=run.scenario, seed=run.seed, seconds=report["seconds"])
-    latency = report["commit_latency_ms"]
-    counts = [(say("liandong.lab." + name.replace("_", "-")), str(report[name])) for name in _COUNTS]
-    counts.append((say("liandong.lab.latency"), f"{latency['p50']} / {latency['p99']} ms"))
-    figures = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in counts)
+    about = say("liandong.lab.about-page", hit=report["faults"], injected=report["injected"], drain=report["drain_s"])
+    drawn = f'<div class="wide">{picture.timeline(run, say)}</div>{picture.legend(say)}'
+    beside = _section(say("liandong.lab.latencies"), _latencies(report, say)) + _watch(report, say) + _late(report, say)
+    body = [
+        _section("", _figures(report, say)),
+        _section(say("liandong.lab.timeline"), drawn),
+        f'<div class="two">{beside}</div>',
+        _section(say("liandong.lab.faults", hit=report["faults"], injected=report["injected"]), _kinds(report, say)),
+        _memory(report, say),
+        _examples(report, say),
+    ]
+    return _page(title, about, report, "".join(body), say, language)
+
+
+def sum_page(
+    total: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], links: Sequence[str], say: Say, language: str
+) -> str:
+    """The page of many runs; `links`: where the page of each is."""
+    title = say("liandong.lab.sum", name=total["scenario"], runs=len(reports), minutes=total["minutes"])
+    about = say(
+        "liandong.lab.about-page", hit=total["faults"], injected=total["injected"], drain=total["longest_drain_s"]
+    )
+    columns = ("seed", "faults", "observed", "lost", "duplicated", "altered", "misordered", "drain_s")
+    heads = "".join(f"<th>{escape(say('liandong.lab.col-' + name.replace('_', '-')))}</th>" for name in columns)
+    rows = "".join(
+        f'<tr><td><a href="{escape(link)}">{report["seed"]}</a> {"✓" if report["ok"] else "✗"}</td>'
+        + "".join(f"<td>{report[name]}</td>" for name in columns[1:])
+        + f"<td>{escape(', '.join(report['wrong']))}</td></tr>"
+        for report, link in zip(reports, links, strict=True)
+    )
+    body = [
+        _section("", _figures(total, say)),
+        _section(say("liandong.lab.latencies-worst"), _latencies(total, say)),
+        _section(say("liandong.lab.runs"), f'<div class="wide"><table><tr>{heads}<th></th></tr>{rows}</table></div>'),
+        _section(say("liandong.lab.faults", hit=total["faults"], injected=total["injected"]), _kinds(total, say)),
+    ]
+    return _page(title, about, total, "".join(body), say, language)
+
+
+def _page(title: str, about: str, report: Mapping[str, Any], body: str, say: Say, language: str) -> str:
+    verdict = "well" if report["ok"] else "bad"
+    style = files("liandong.lab").joinpath("style.css").read_text("utf-8")
     return f"""<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{escape(title)}</title><style>{_STYLE}</style>
+<title>{escape(title)}</title><style>{style}</style><main>
 <h1>{escape(title)}</h1>
-<p class="verdict {verdict}">{escape(say("liandong.lab." + verdict))}</p>
-<dl>{figures}</dl>
-<h2>{escape(say("liandong.lab.timeline"))}</h2>
-{_picture(run, say)}
-<h2>{escape(say("liandong.lab.faults", hit=report["faults"], injected=report["injected"]))}</h2>
-{_table(report, say)}
-{_examples(report, say)}
-</html>
+<p class="about">{escape(about)}</p>
+<p class="verdict {verdict}">{escape(say("liandong.lab." + verdict))} {escape(_wrong(report))}</p>
+{body}
+</main></html>
 """
 
 
-def _table(report: dict[str, Any], say: Say) -> str:
+def _wrong(report: Mapping[str, Any]) -> str:
+    found = report.get("wrong") or sorted({name for names in report.get("failed", {}).values() for name in names})
+    return f"({', '.join(found)})" if found else ""
+
+
+def _section(title: str, body: str) -> str:
+    head = f"<h2>{escape(title)}</h2>" if title else ""
+    return f"<section>{head}{body}</section>" if body else ""
+
+
+def _figures(report: Mapping[str, Any], say: Say) -> str:
+    return f"<dl>{''.join(_figure(report, name, say) for name in COUNTS)}</dl>"
+
+
+def _figure(report: Mapping[str, Any], name: str, say: Say) -> str:
+    value, most = report[name], report["limits"].get(name)
+    style = ""
+    if name in _NEVER:
+        style = "fault" if value else "zero"
+    elif most is not None:
+        style = "fault" if value > most else ""
+    bound = "" if most is None else f" <small>≤ {most:,}</small>"
+    label = escape(say("liandong.lab." + name.replace("_", "-")))
+    return f'<div><dt>{label}</dt><dd class="{style}">{value:,}{bound}</dd></div>'
+
+
+def _latencies(report: Mapping[str, Any], say: Say) -> str:
+    heads = "".join(
+        f"<th>{escape(say('liandong.lab.' + part.replace('_', '-')))} {share}</th>"
+        for part in _PARTS
+        for share in ("p50", "p99")
+    )
+    rows = "".join(
+        f"<tr><td>{escape(say('liandong.lab.' + name.partition('_')[0]))}</td>"
+        + "".join(f"<td>{_ms(report[name][part][share])}</td>" for part in _PARTS for share in ("p50", "p99"))
+        + "</tr>"
+        for name in _LATENCIES
+    )
+    return f'<div class="wide"><table><tr><th></th>{heads}</tr>{rows}</table></div>'
+
+
+def _ms(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:,.0f} ms"
+
+
+def _kinds(report: Mapping[str, Any], say: Say) -> str:
     heads = "".join(f"<th>{escape(say('liandong.lab.col-' + name))}</th>" for name in ("kind", "hit", "made", "duty"))
     rows = "".join(
-        f"<tr><td>{escape(kind)}</td><td>{row['hit']}</td><td>{row['injected']}</td>"
-        f"<td>{row['duty'] * 100:.1f} %</td></tr>"
+        f"<tr><td>{escape(picture.say_kind(kind, say))} <code>{escape(kind)}</code></td><td>{row['hit']}</td>"
+        f"<td>{row['injected']}</td><td>{row['duty'] * 100:.1f} % {picture.share(row['duty'], kind)}</td></tr>"
         for kind, row in report["kinds"].items()
     )
-    return f"<table><tr>{heads}</tr>{rows}</table>"
+    missing = "".join(
+        f'<p class="bad">{escape(say("liandong.lab.not-possible", kind=kind, **row))}</p>'
+        for kind, row in report["not_possible"].items()
+    )
+    return f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>{missing}'
 
 
-def _examples(report: dict[str, Any], say: Say) -> str:
-    if not report["examples"]:
+def _watch(report: Mapping[str, Any], say: Say) -> str:
+    watch = report["watch"]
+    if watch is None:
         return ""
+    told = say(
+        "liandong.lab.watched",
+        messages=watch["messages"],
+        nodes=watch["nodes"],
+        violations=sum(found["count"] for found in watch["violations"]),
+    )
+    rows = "".join(
+        f"<tr><td>{escape(found['rule'])}</td><td>{escape(found['node'])}</td><td>{found['count']}</td></tr>"
+        for found in watch["violations"]
+    )
+    return _section(say("liandong.lab.sparkplug"), f"<p>{escape(told)}</p><table>{rows}</table>")
+
+
+def _late(report: Mapping[str, Any], say: Say) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(say('liandong.lab.late-' + reason))}</td><td>{count}</td></tr>"
+        for reason, count in report["misordered_because"].items()
+    )
+    return _section(say("liandong.lab.misordered"), f"<table>{rows}</table>" if rows else "")
+
+
+def _memory(report: Mapping[str, Any], say: Say) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(part)}</td><td>{picture.spark(row['samples'], max(1.0, row['most_mb']))}</td>"
+        f"<td>{row['most_mb']} MB</td><td>{_slope(row['slope_mb_per_hour'])}</td></tr>"
+        for part, row in report["memory"].items()
+    )
+    heads = "".join(f"<th>{escape(say('liandong.lab.col-' + name))}</th>" for name in ("part", "over", "most", "slope"))
+    return _section(say("liandong.lab.memories"), f"<table><tr>{heads}</tr>{rows}</table>" if rows else "")
+
+
+def _slope(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f} MB/h"
+
+
+def _examples(report: Mapping[str, Any], say: Say) -> str:
     lines = [f"{name}: {row}" for name, rows in report["examples"].items() for row in rows]
-    return f"<h2>{escape(say('liandong.lab.examples'))}</h2><pre>{escape(chr(10).join(lines))}</pre>"
-
-
-def _picture(run: Run, say: Say) -> str:
-    """A lane for each kind of fault above two lines: observations shown and stored per second."""
-    kinds = sorted({one.kind for one in run.struck})
-    ends = [run.ended_ms, *(row.committed_ms or 0 for row in run.content.rows)]
-    seconds = max(1, math.ceil((max(ends) - run.began_ms) / 1000))
-    scale = (_WIDTH - _LEFT - _RIGHT) / seconds
-    top = _LANE * len(kinds) + 20
-    height = top + _FLOW + 40
-    lanes = "".join(
-        f'<text x="{_LEFT - 10}" y="{_LANE * row + 15}" text-anchor="end">{kind}</text>'
-        f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{_LANE * row + 20}" y2="{_LANE * row + 20}"/>'
-        + "".join(_bar(one, run.began_ms, scale, _LANE * row, say) for one in run.struck if one.kind == kind)
-        for row, kind in enumerate(kinds)
-    )
-    shown = Counter((one.at_ms - run.began_ms) // 1000 for one in run.ledger)
-    kept = Counter(int((row.committed_ms or 0) - run.began_ms) // 1000 for row in run.content.rows)
-    most = max([1, *shown.values(), *kept.values()])
-    flow = "".join(
-        f'<polyline class="{name}" points="{_points(counts, seconds, scale, top, most)}"/>'
-        for name, counts in (("kept", kept), ("seen", shown))
-    )
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(say("liandong.lab.timeline"))}">'
-        f"{lanes}{_axis(seconds, scale, top)}{flow}"
-        f'<text x="{_LEFT - 10}" y="{top + 12}" text-anchor="end">{most} /s</text>'
-        f'<text class="legend" x="{_LEFT}" y="{height - 4}">{escape(say("liandong.lab.legend"))}</text></svg>'
-    )
-
-
-def _bar(one: Struck, began_ms: int, scale: float, y: int, say: Say) -> str:
-    x = _LEFT + (one.start_ms - began_ms) / 1000 * scale
-    seconds = (one.end_ms - one.start_ms) / 1000
-    width = max(3.0, seconds * scale)
-    waiting = say("liandong.lab.waiting", count=one.unacknowledged)
-    about = f"{one.kind} {one.target} {seconds:.1f} s, {waiting}"
-    style = "hit" if one.hit else "missed"
-    return (
-        f'<rect class="{style}" x="{x:.1f}" y="{y + 5}" width="{width:.1f}" height="12" rx="2">'
-        f"<title>{escape(about)}</title></rect>"
-    )
-
-
-def _axis(seconds: int, scale: float, top: int) -> str:
-    step = next(s for s in (5, 10, 30, 60, 300, 600, 1800, 3600, seconds) if seconds / s <= 15)
-    return "".join(
-        f'<line class="grid" x1="{_LEFT + at * scale:.1f}" x2="{_LEFT + at * scale:.1f}" y1="0" y2="{top + _FLOW}"/>'
-        f'<text x="{_LEFT + at * scale + 3:.1f}" y="{top + _FLOW + 13}">{at} s</text>'
-        for at in range(0, seconds + 1, step)
-    )
-
-
-def _points(counts: Counter[int], seconds: int, scale: float, top: int, most: int) -> str:
-    wide = max(1, seconds // 600)
-    sums: Sequence[int] = [sum(counts[at + more] for more in range(wide)) for at in range(0, seconds, wide)]
-    points: Iterable[str] = (
-        f"{_LEFT + index * wide * scale:.1f},{top + _FLOW - min(1.0, count / wide / most) * (_FLOW - 10):.1f}"
-        for index, count in enumerate(sums)
-    )
-    return " ".join(points)
+    return _section(say("liandong.lab.examples"), f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else "")

@@ -13,11 +13,16 @@ from liandong.lab.scenario import FaultTable, LabScenario
 REST_S: Final = 6.0
 """What was broken is left alone for so long afterwards, so that the next fault finds it at work."""
 _BUSY_S: Final = 0.5
+_HURRY: Final = 0.9
+_LEAST_HURRY: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A fault: `at_s` after the start, of `kind`, at `target`, for `seconds` (0: an instant)."""
+    """A fault: `at_s` after the start, of `kind`, at `target`, for `seconds` (0: an instant).
+
+    `seed`: for what is left to chance in it.
+    """
 
     at_s: float
     kind: str
@@ -25,6 +30,7 @@ class Planned:
     seconds: float
     delay_s: float = 0.0
     bytes_per_s: int = 0
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,37 +44,71 @@ class Step:
 
 
 def faults(scenario: LabScenario, gateways: Sequence[str], seed: int, seconds: float) -> tuple[Planned, ...]:
-    """The faults of a run of `seconds`. All kinds come equally often, by their weights; the order is chance."""
+    """The faults of a run of `seconds`. All kinds come equally often, by their weights; the order is chance.
+
+    With `each` in the scenario the gaps are made as short as it takes for every kind to come so often.
+    """
+    fixed = tuple(_fixed(scenario, gateways, seed, seconds))
+    drawn = [table for table in scenario.fault if not table.at]
+    if not drawn:
+        return fixed
+    wanted = scenario.each * sum(table.weight for table in drawn)
+    hurry = 1.0
+    while True:
+        planned = tuple(_drawn(drawn, scenario, gateways, seed, seconds, hurry))
+        if len(planned) >= wanted or hurry < _LEAST_HURRY:
+            return tuple(sorted((*fixed, *planned[: wanted or None]), key=lambda one: one.at_s))
+        hurry *= _HURRY
+
+
+def _fixed(scenario: LabScenario, gateways: Sequence[str], seed: int, seconds: float) -> Iterator[Planned]:
+    chance = random.Random(f"fixed/{seed}")  # noqa: S311 - a schedule, no secret
+    times = sorted((share, place) for place, table in enumerate(scenario.fault) for share in table.at)
+    for share, place in times:
+        table = scenario.fault[place]
+        target = chance.choice(_targets(table, scenario, gateways))
+        yield _planned(table, target, share * seconds, chance.uniform(*table.seconds), chance)
+
+
+def _planned(table: FaultTable, target: str, at_s: float, length: float, chance: random.Random) -> Planned:
+    return Planned(
+        at_s=round(at_s, 3),
+        kind=table.kind,
+        target=target,
+        seconds=round(length, 3),
+        delay_s=round(chance.uniform(*table.delay_s), 3),
+        bytes_per_s=table.bytes_per_s,
+        seed=chance.randrange(1 << 32),
+    )
+
+
+def _drawn(
+    tables: Sequence[FaultTable],
+    scenario: LabScenario,
+    gateways: Sequence[str],
+    seed: int,
+    seconds: float,
+    hurry: float,
+) -> Iterator[Planned]:
     chance = random.Random(f"faults/{seed}")  # noqa: S311 - a schedule, no secret
-    if not scenario.fault:
-        return ()
-    deck = _deck(scenario.fault, chance)
     free_at: dict[str, float] = {}
-    planned: list[Planned] = []
-    at_s = scenario.warm_up_s
     waiting: list[FaultTable] = []
+    at_s = scenario.warm_up_s
     while at_s < seconds:
-        table = waiting.pop(0) if waiting else next(deck)
-        targets = [t for t in _targets(table, scenario, gateways) if free_at.get(t, 0.0) <= at_s]
-        if not targets:
-            waiting.append(table)
+        if not waiting:
+            waiting = [table for table in tables for _ in range(table.weight)]
+            chance.shuffle(waiting)
+        able = ((table, _free(table, scenario, gateways, free_at, at_s)) for table in waiting)
+        table, targets = next(((table, targets) for table, targets in able if targets), (None, ()))
+        if table is None:
             at_s += _BUSY_S
             continue
+        waiting.remove(table)
         target = chance.choice(targets)
         length = min(chance.uniform(*table.seconds), max(0.0, seconds - at_s))
-        planned.append(
-            Planned(
-                at_s=round(at_s, 3),
-                kind=table.kind,
-                target=target,
-                seconds=round(length, 3),
-                delay_s=round(chance.uniform(*table.delay_s), 3),
-                bytes_per_s=table.bytes_per_s,
-            )
-        )
+        yield _planned(table, target, at_s, length, chance)
         free_at[target] = at_s + length + REST_S
-        at_s += chance.uniform(*scenario.gap_s)
-    return tuple(planned)
+        at_s += chance.uniform(*scenario.gap_s) * hurry
 
 
 def activity(scenario: LabScenario, seed: int, seconds: float) -> tuple[Step, ...]:
@@ -99,11 +139,10 @@ def _step(chance: random.Random, at_s: float, number: int) -> Step:
             return Step(at_s=at_s, trigger="card", at=chance.choice(("door-1", "door-2")), params={"card": card})
 
 
-def _deck(tables: Sequence[FaultTable], chance: random.Random) -> Iterator[FaultTable]:
-    cards = [table for table in tables for _ in range(table.weight)]
-    while True:
-        chance.shuffle(cards)
-        yield from cards
+def _free(
+    table: FaultTable, scenario: LabScenario, gateways: Sequence[str], free_at: Mapping[str, float], at_s: float
+) -> Sequence[str]:
+    return [target for target in _targets(table, scenario, gateways) if free_at.get(target, 0.0) <= at_s]
 
 
 def _targets(table: FaultTable, scenario: LabScenario, gateways: Sequence[str]) -> Sequence[str]:
@@ -112,5 +151,7 @@ def _targets(table: FaultTable, scenario: LabScenario, gateways: Sequence[str]) 
             return gateways
         case Where.LINE:
             return sorted(scenario.lines)
+        case Where.FIELD:
+            return sorted(scenario.fields)
         case where:
             return (where.value,)

@@ -30,6 +30,8 @@ class Repeater:
         self._thread: threading.Thread | None = None
         self._client: paho.Client | None = None
         self.repeated = 0
+        self.copied: set[int] = set()
+        """Hashes of (topic, payload) of what was said again."""
 
     def start(self) -> None:
         """Listen. Raises UnavailableError when the broker is away."""
@@ -77,6 +79,7 @@ class Repeater:
                 self._held = [held for held in self._held if held[0] > now]
                 self._own |= {payload for _, _, payload in due}
             for _, topic, payload in due:
+                self.copied.add(hash((topic, payload)))
                 client.publish(topic, payload, qos=0)
                 self.repeated += 1
             if ends is not None and not self._held:

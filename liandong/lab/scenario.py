@@ -20,10 +20,14 @@ class _Table(BaseModel):
 
 
 class FaultTable(_Table):
-    """``[[fault]]``: a kind of fault. `seconds`: how long one lasts; `weight`: how often it is drawn beside others."""
+    """``[[fault]]``: a kind of fault. `seconds`: how long one lasts; `weight`: how often it is drawn beside others.
+
+    `at`: not drawn, but made at these shares of the run.
+    """
 
     kind: str
     weight: int = Field(default=1, ge=1, le=20)
+    at: tuple[float, ...] = ()
     seconds: Range = (0.0, 0.0)
     delay_s: Range = (0.0, 0.0)
     bytes_per_s: int = Field(default=0, ge=0)
@@ -37,7 +41,12 @@ class FaultTable(_Table):
 
 
 class LabScenario(_Table):
-    """The whole file. `lines`: serial line of the estate → its gateway; `gap_s`: from one fault to the next."""
+    """The whole file. `lines`, `fields`: serial line, field bus of the estate → its gateway.
+
+    `gap_s`: from one fault to the next, shorter if every kind is to come `each` times; `watch`: listen to the broker
+    and judge what is said there; `own_disks`: gateways have file systems of their own; `memory`: it may not grow;
+    `urgent_within_ms`: the 99th percentile of states and events; `outbox`: gateway → its ``[outbox]`` table.
+    """
 
     estate: str = "fault-street"
     speed: float = Field(default=10.0, gt=0, le=100)
@@ -45,8 +54,35 @@ class LabScenario(_Table):
     warm_up_s: float = Field(default=5.0, ge=0)
     gap_s: Range = (1.0, 3.0)
     activity_s: Range = (0.5, 1.5)
+    each: int = Field(default=0, ge=0, le=100)
+    watch: bool = False
+    own_disks: bool = False
+    memory: bool = False
+    urgent_within_ms: float | None = Field(default=None, gt=0)
+    outbox: dict[str, dict[str, float]] = {}
     lines: dict[str, str] = {}
+    fields: dict[str, str] = {}
     fault: tuple[FaultTable, ...] = ()
+
+    @property
+    def loses(self) -> bool:
+        """Whether data may be gone for good, which the cloud must then tell."""
+        return any(table.kind in ("database-restored", "database-wiped") for table in self.fault)
+
+    @property
+    def moves_host(self) -> bool:
+        """Whether the primary host changes, so that nodes cannot be held to one."""
+        return any(table.kind == "host-move" for table in self.fault)
+
+    @property
+    def turns_clocks(self) -> bool:
+        """Whether the gateways must be started so that their clocks can be turned."""
+        return any(table.kind.startswith("clock-") for table in self.fault)
+
+
+def gateway_of(scenario: LabScenario, target: str) -> str | None:
+    """The gateway at the end of a serial line or field bus."""
+    return scenario.lines.get(target) or scenario.fields.get(target)
 
 
 def names() -> list[str]:

@@ -6,19 +6,25 @@ import contextlib
 import os
 import resource
 import signal
-import sqlite3
+import time
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
+from liandong.lab.disk import Disks
+from liandong.lab.outboxes import Outboxes
 from liandong.lab.repeater import Repeater
 from liandong.up.street import Street
+from liandong.up.supervisor import Supervisor
 from protocols.errors import UnavailableError
 from simulators.control import ask
 
 _ANSWER_S: Final = 10.0
+_END_S: Final = 10.0
+_LOOK_S: Final = 0.02
 _TRANSACTIONS: Final = """
 SELECT count(*) FROM pg_stat_activity
 WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_backend_pid()
@@ -28,19 +34,49 @@ WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_b
 class Site:
     """What faults are made of, and how one sees what they hit. Used from several threads."""
 
-    def __init__(self, street: Street) -> None:
+    def __init__(self, street: Street, supervisor: Supervisor, disks: Disks | None = None) -> None:
+        """`disks`: the file systems of the gateways, if they have their own; `supervisor` runs the street's parts."""
         self.street = street
         self.gateways: Sequence[str] = street.gateways
         self.pids: Mapping[str, int] = {}
+        self.disks = disks
+        self.group = _group(street)
+        self.cluster = street.data.path / "postgres" / "cluster"
+        self.backup = street.data.path / "postgres" / "backup"
+        self.homes = {name: street.data.path / name for name in street.gateways}
+        self.clocks = {name: street.data.path / "config" / f"clock-{name}.json" for name in street.gateways}
+        self.outboxes = Outboxes(self.homes)
+        self._supervisor = supervisor
         password = street.data.secret("mqtt-cloud").read_text()
         self.repeater = Repeater(street.ports["broker"], "cloud", password)
-        self._outboxes = {name: street.data.path / name / "outbox.db" for name in street.gateways}
+
+    @contextlib.contextmanager
+    def held_down(self, *parts: str) -> Iterator[None]:
+        """Kill parts; they are started again after the block. Raises UnavailableError when they do not end."""
+        self._supervisor.hold(*parts)
+        try:
+            with contextlib.suppress(UnavailableError):  # it is between two lives: it stays so
+                self.kill(parts)
+            until = time.monotonic() + _END_S
+            while any(part in self.pids for part in parts):
+                if time.monotonic() > until:
+                    raise UnavailableError("liandong.lab.nothing-to-break", part=", ".join(parts))
+                time.sleep(_LOOK_S)
+            yield
+        finally:
+            self._supervisor.release(*parts)
 
     def kill(self, parts: Iterable[str]) -> None:
         """Kill -9. Raises UnavailableError when none of the parts runs."""
         pids = [pid for part in parts for pid in self._processes(part)]
         if not _signal(pids, signal.SIGKILL):
             raise UnavailableError("liandong.lab.nothing-to-break", part=", ".join(parts))
+
+    def end(self, part: str) -> None:
+        """Ask a part to stop in order. Raises UnavailableError when it does not run."""
+        pid = self.pids.get(part)
+        if pid is None or not _signal((pid,), signal.SIGTERM):
+            raise UnavailableError("liandong.lab.nothing-to-break", part=part)
 
     def freeze(self, part: str) -> list[int]:
         """SIGSTOP; the processes. Raises UnavailableError when the part does not run."""
@@ -66,26 +102,13 @@ class Site:
         """Do something to a cable (see `simulators.control`). Raises UnavailableError."""
         self._ask({"cmd": "network", "at": cable, "do": do, **limits})
 
-    def line(self, name: str, do: str) -> None:
-        """Do something to a serial line. Raises UnavailableError."""
-        self._ask({"cmd": "line", "name": name, "do": do})
+    def line(self, name: str, do: str, **params: object) -> None:
+        """Do something to a serial line or a field bus. Raises UnavailableError."""
+        self._ask({"cmd": "line", "name": name, "do": do, "params": params})
 
     def trigger(self, name: str, at: str | None = None, params: Mapping[str, Any] | None = None) -> None:
         """Make something happen in the estate. Raises UnavailableError."""
         self._ask({"cmd": "trigger", "name": name, "at": at, "params": params or {}})
-
-    def unacknowledged(self, gateways: Iterable[str]) -> int:
-        """Messages in the outboxes of `gateways` that the cloud has not confirmed, read from the files themselves."""
-        return sum(self._count(name, "acknowledged = 0") or 0 for name in gateways)
-
-    def newest(self) -> dict[str, int]:
-        """Each outbox's newest message, to ask later whether all up to it have arrived."""
-        return {name: self._count(name, "true", "coalesce(max(id), 0)") or 0 for name in self.gateways}
-
-    def waiting_up_to(self, newest: Mapping[str, int]) -> int:
-        """How many messages up to `newest` still wait for the cloud; a file that cannot be read counts as one."""
-        counts = (self._count(name, f"acknowledged = 0 AND id <= {number:d}") for name, number in newest.items())
-        return sum(1 if count is None else count for count in counts)
 
     def transactions(self) -> int:
         """Transactions that are open in the database now; 0 when it does not answer."""
@@ -99,26 +122,24 @@ class Site:
     def _ask(self, request: Mapping[str, Any]) -> None:
         ask(self.street.control, request, _ANSWER_S)
 
-    def _count(self, gateway: str, where: str, what: str = "count(*)") -> int | None:
-        path = self._outboxes[gateway]
-        try:
-            with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=0.2)) as file:
-                found: int = file.execute(f"SELECT {what} FROM block WHERE {where}").fetchone()[0]  # noqa: S608 - ours
-        except sqlite3.Error:
-            return None
-        return found
-
     def _processes(self, part: str) -> list[int]:
         pid = self.pids.get(part)
-        return [] if pid is None else list(_with_children(pid))
+        return [] if pid is None else list(with_children(pid))
 
 
-def _with_children(pid: int) -> Iterator[int]:
+def _group(street: Street) -> str:
+    """The Sparkplug group of the street's gateways."""
+    group: str = tomllib.loads((street.data.path / "config" / "hardware.toml").read_text("utf-8"))["group"]
+    return group
+
+
+def with_children(pid: int) -> Iterator[int]:
+    """A process and all that it started."""
     yield pid
     with contextlib.suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                yield from _with_children(int(child))
+                yield from with_children(int(child))
 
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> int:

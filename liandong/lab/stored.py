@@ -5,7 +5,7 @@ The commit time of a row needs ``track_commit_timestamp = on``; without it rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,12 +33,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """`rows` in commit order; `gateway_of`: device → gateway; `poison`: messages set aside; `thinned`: left out."""
+    """`rows` in commit order; `gateway_of`: device → gateway; `poison`: messages set aside; `thinned`: left out.
+
+    `set_aside`: gateways that told of a file that they could not use any more, or of messages in it, and when.
+    """
 
     rows: Sequence[Row]
     gateway_of: dict[str, str]
     poison: int
     thinned: int
+    set_aside: Sequence[tuple[str, int]] = ()
 
 
 _COMMITTED: Final = "extract(epoch FROM pg_xact_commit_timestamp(r.xmin)) * 1000"
@@ -58,6 +62,13 @@ SELECT coalesce(sum((data ->> 'count')::bigint), 0) AS thinned FROM event
 WHERE kind = 'outbox.lost' AND data ->> 'reason' = 'thinned'
 """
 
+_SET_ASIDE: Final = """
+SELECT g.code, round(extract(epoch FROM e.ts) * 1000)::bigint AS at_ms
+FROM event e JOIN device d ON d.id = e.device_id JOIN gateway g ON g.id = d.gateway_id
+WHERE e.kind = 'outbox.set-aside' OR (e.kind = 'outbox.lost' AND e.data ->> 'reason' = 'unreadable')
+ORDER BY e.ts
+"""
+
 
 def read(dsn: str) -> Content:
     """Everything that is compared, as one snapshot. Raises psycopg.OperationalError when the database is away."""
@@ -74,6 +85,7 @@ def read(dsn: str) -> Content:
         ).fetchall()
         poison = connection.execute("SELECT count(*) AS count FROM poison").fetchone()
         thinned = connection.execute(_THINNED).fetchone()
+        aside = connection.execute(_SET_ASIDE).fetchall()
     rows = [*_rows(readings, "metric"), *_rows(events, "kind")]
     assert poison is not None
     assert thinned is not None
@@ -82,13 +94,14 @@ def read(dsn: str) -> Content:
         gateway_of={row["code"]: row["gateway"] for row in owners},
         poison=poison["count"],
         thinned=int(thinned["thinned"]),
+        set_aside=[(row["code"], row["at_ms"]) for row in aside],
     )
 
 
 def _rows(found: Sequence[dict[str, Any]], what: str) -> Iterator[Row]:
     for row in found:
         committed = row["committed_ms"]
-        key = _reading_key(row) if what == "metric" else _event_key(row)
+        key = _reading_key(row) if what == "metric" else event_key(row["code"], row["kind"], row["data"], row["at_ms"])
         yield Row(key=key, at_ms=row["at_ms"], committed_ms=None if committed is None else float(committed))
 
 
@@ -98,14 +111,14 @@ def _reading_key(row: dict[str, Any]) -> Key:
     return (row["code"], row["metric"], bool(row["value"]), row["at_ms"])
 
 
-def _event_key(row: dict[str, Any]) -> Key:
-    device, data = row["code"], row["data"]
-    match row["kind"]:
+def event_key(device: str, kind: str, data: Mapping[str, Any], at_ms: int) -> Key:
+    """What tells an event apart."""
+    match kind:
         case "access.granted" | "access.denied":
             return (device, "card", data["card"])
         case "vending.sale":
             return (device, "vending.sale", data["selection"], data["counter"], data["value"])
         case "sos":
-            return (device, "sos", row["at_ms"])
-        case kind:
+            return (device, "sos", at_ms)
+        case _:
             return (device, kind)

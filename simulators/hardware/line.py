@@ -22,6 +22,8 @@ class PtyLine:
         self._lock = threading.Lock()
         self._master = -1
         self._slave = -1
+        self.echoes = False
+        """Whether the adapter gives back what the driver sends, as one does whose receiver is never off."""
 
     @property
     def plugged(self) -> bool:
@@ -57,7 +59,10 @@ class PtyLine:
             return b""
         try:
             ready, _, _ = select.select([master], [], [], timeout_s)
-            return os.read(master, size) if ready else b""
+            data = os.read(master, size) if ready else b""
+            if self.echoes:
+                os.write(master, data)
+            return data
         except (OSError, ValueError):
             return b""
 

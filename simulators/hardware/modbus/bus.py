@@ -26,6 +26,8 @@ _SILENCE_S: Final = 0.03
 _LISTEN_S: Final = 0.2
 _JOIN_S: Final = 2.0
 _REQUEST_BYTES: Final = 8
+_PATIENCE_S: Final = 0.25
+"""A master waits longer than this for a reply; whether it waits longer still is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class ModbusBus:
         self._counters: dict[str, int] = {}
         self._shown: list[_Shown] = []
         self._noisy = 0
+        self._slow_s = 0.0
         self.requests = 0
 
     @property
@@ -82,13 +85,18 @@ class ModbusBus:
                 slave.step(now_ms, elapsed_s)
 
     def triggers(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]:
-        """``noise`` takes `replies` (how many are damaged); ``unit-silent`` and ``unit-back`` act on one device."""
+        """``noise`` takes `replies` (how many are damaged), ``slow`` takes `seconds`, ``echo`` takes `on`.
+
+        ``unit-silent`` and ``unit-back`` act on one device.
+        """
         return {
             "power-cut": lambda device, params: self._set_mains(False),
             "power-restore": lambda device, params: self._set_mains(True),
             "cold-chain-warm": lambda device, params: self._warm(float(params.get("to", 14.0))),
             "cold-chain-cool": lambda device, params: self._warm(None),
             "noise": self._make_noise,
+            "slow": self._make_slow,
+            "echo": self._make_echo,
             "unplug": self._unplug,
             "plug": self._plug,
             "unit-silent": lambda device, params: self._set_answers(device, False),
@@ -136,13 +144,15 @@ class ModbusBus:
 
     def _answer(self, request: Request) -> None:
         self._settle()
-        self._stop.wait(_REQUEST_BYTES * self._character_s + _TURNAROUND_S)
+        self._stop.wait(_REQUEST_BYTES * self._character_s + _TURNAROUND_S + self._slow_s)
         with self._lock:
             self.requests += 1
             reply, shown = self._compose(request)
             if reply and self._noisy:
                 self._noisy -= 1
                 reply, shown = self._damage(reply), []
+            if self._line.echoes or self._slow_s > _PATIENCE_S:
+                shown = []  # the master may have given this reply up
         if reply and self._send(reply):
             self._shown = shown
 
@@ -201,6 +211,15 @@ class ModbusBus:
         with self._lock:
             self._noisy = replies
         return {"replies": replies}
+
+    def _make_slow(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._slow_s = float(params.get("seconds", 0.0))
+        return {"seconds": self._slow_s}
+
+    def _make_echo(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._shown = []  # its master may have begun to mistake what it hears
+        self._line.echoes = bool(params.get("on"))
+        return {"on": self._line.echoes}
 
     def _unplug(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self._shown = []  # whether the master still read the last reply is not known

@@ -147,6 +147,7 @@ class VendingMachine:
             "power-restore": lambda device, params: self.power(True),
             "noise": self._make_noise,
             "slow": self._make_slow,
+            "echo": self._make_echo,
             "unplug": self._unplug,
             "plug": self._plug,
         }
@@ -228,6 +229,10 @@ class VendingMachine:
     def _make_slow(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self.plug.slow_s = float(params.get("seconds", 0.5))
         return {"seconds": self.plug.slow_s}
+
+    def _make_echo(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.plug.line.echoes = bool(params.get("on"))
+        return {"on": self.plug.line.echoes}
 
     def _unplug(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self.plug.line.unplug()

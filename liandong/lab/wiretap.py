@@ -1,0 +1,134 @@
+"""Listens to the lab's broker: what is said there is judged by the conformance monitor, and which message carried what.
+
+It sits at the broker, behind every cable. What the lab's own `Repeater` says a second time is known and left out: no
+node said it. A connection that ends leaves a gap; what was said in it was not heard, and is not guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+import time
+from collections import defaultdict
+from dataclasses import asdict
+from typing import Any, Final
+
+from liandong.lab.repeater import Repeater
+from liandong.lab.stored import STATES, UNIQUE, Key, event_key
+from liandong.sparkplug import Ears, Heard, Watch
+from protocols.errors import ProtocolError
+from protocols.sparkplug import topics
+from protocols.sparkplug.monitor import Monitor
+from protocols.sparkplug.payload import decode
+from protocols.sparkplug.topics import MessageType, Topic
+
+_BIRTHS: Final = frozenset({MessageType.NBIRTH, MessageType.DBIRTH})
+_DATA: Final = frozenset({MessageType.NDATA, MessageType.DDATA})
+_GAP_MS: Final = 15_000
+_JOIN_S: Final = 5.0
+
+
+class Wiretap:
+    """Between `start` and `close` a thread listens. `sendings` and `report` are complete after `close`."""
+
+    def __init__(self, port: int, username: str, password: str, repeater: Repeater, primary_host: str | None) -> None:
+        """`primary_host`: nodes are held to it; None where it changes."""
+        self._broker = port, username, password
+        self._repeater = repeater
+        self._watch = Watch(monitor=Monitor(primary_host=primary_host), say=lambda code, **_: code, live=False)
+        self._aliases: dict[tuple[str, int], tuple[str, str]] = {}
+        self._seen: set[int] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="lab-wiretap", daemon=True)
+        self._ears: Ears | None = None
+        self._heard = 0
+        self.sendings: dict[Key, list[tuple[int, str]]] = defaultdict(list)
+        """What was observed → (place in the order of what was said, message) of each time that it was sent."""
+        self.gaps: list[int] = []
+        """When nothing was heard for a moment, ms since 1970 UTC."""
+
+    def start(self) -> None:
+        """Begin. Raises UnavailableError."""
+        port, username, password = self._broker
+        self._ears = Ears("127.0.0.1", port, username, password)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Hear what is left, and go."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
+        if self._ears is not None:
+            self._ears.close()
+
+    def report(self) -> dict[str, Any]:
+        """``{"messages", "nodes", "gaps", "violations": [{"rule", "must", "node", "message", "found", "count"…}]}``."""
+        monitor = self._watch.monitor
+        return {
+            "messages": monitor.messages,
+            "nodes": monitor.nodes,
+            "gaps": len(self.gaps),
+            "violations": [{**asdict(found), "count": count} for found, count in self._watch.found.values()],
+        }
+
+    def unheard(self, from_ms: float, to_ms: float) -> bool:
+        """Whether something said between the two times may have been missed."""
+        return any(from_ms - _GAP_MS <= gap <= to_ms + _GAP_MS for gap in self.gaps)
+
+    def _listen(self) -> None:
+        assert self._ears is not None
+        while not (self._stop.is_set() and self._ears.waiting.empty()):
+            try:
+                heard = self._ears.waiting.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            if heard is None:
+                self.gaps.append(time.time_ns() // 1_000_000)
+                self._watch.hear(None)
+            elif heard.topic != self._ears.probe and not self._is_copy(heard):
+                self._watch.hear(heard)
+                self._note(heard)
+
+    def _is_copy(self, heard: Heard) -> bool:
+        """The repeater's, not a node's. After a gap the first may be a copy: its original was said in the gap."""
+        mark = hash((heard.topic, heard.payload))
+        if mark not in self._repeater.copied:
+            self._seen.add(mark)
+            return False
+        fresh = mark not in self._seen and not self.unheard(heard.at_ms - _GAP_MS, heard.at_ms)
+        self._seen.add(mark)
+        return not fresh
+
+    def _note(self, heard: Heard) -> None:
+        try:
+            topic = topics.parse(heard.topic)
+            if not isinstance(topic, Topic) or topic.type not in _BIRTHS | _DATA:
+                return
+            payload = decode(heard.payload)
+        except ProtocolError:
+            return  # the monitor has told of it
+        self._heard += 1
+        for metric in payload.metrics:
+            if topic.type in _BIRTHS:
+                if metric.name is not None and metric.alias is not None:
+                    self._aliases[topic.node, metric.alias] = (topic.device or "", metric.name)
+                continue
+            found = self._aliases.get((topic.node, metric.alias)) if metric.alias is not None else None
+            device, name = found or (topic.device or "", metric.name or "")
+            key = _key(topic.device or device, name, metric.value, metric.timestamp_ms or 0)
+            if key is not None:
+                self.sendings[key].append((self._heard, payload.uuid or ""))
+
+
+def _key(device: str, name: str, value: object, at_ms: int) -> Key | None:
+    if value is None:
+        return None
+    if name in UNIQUE and isinstance(value, int | float):
+        return (device, name, round(value, 6))
+    if name in STATES:
+        return (device, name, bool(value), at_ms)
+    if name == "Event" and isinstance(value, str):
+        told = json.loads(value)
+        return event_key(device, told["kind"], told["data"], at_ms)
+    return None
