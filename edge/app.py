@@ -5,15 +5,18 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from edge.actions import Actions
 from edge.board import Board
+from edge.clock.clock import Clock
+from edge.clock.keeper import ClockKeeper, remembered
+from edge.clock.source import Machine
 from edge.commands import Commands
 from edge.config import EdgeConfig
 from edge.config_change import change
@@ -31,7 +34,7 @@ from edge.outbox.quota import Quota
 from edge.outbox.store import Block, Outbox
 from edge.outbox.tending import Tender
 from edge.pipeline import Pipeline, set_aside_event
-from edge.rules import LocalRules, check_rules
+from edge.rules import LocalRules, check_rules, not_ahead
 from edge.status import Report, report
 from edge.uplink.uplink import Uplink
 from edge.uplink.view import AgentView
@@ -45,11 +48,6 @@ AGENT: Final = "@agent"
 
 BY_HAND_S: Final = 10.0
 """How long a device may take to confirm an output that a person writes."""
-
-
-def now_ms() -> int:
-    """The wall clock, ms since 1970 UTC."""
-    return time.time_ns() // 1_000_000
 
 
 class EdgeAgent:
@@ -99,6 +97,7 @@ class EdgeAgent:
             uplink=self._uplink.condition,
             broker=f"{uplink.host}:{uplink.port}",
             outbox=self._outbox,
+            clock=self._clock,
             board=self._board,
             acknowledged=uplink.delivery == "acknowledged",
         )
@@ -156,12 +155,16 @@ class EdgeAgent:
         gateway, uplink = self._config.gateway, self._config.uplink
         data = gateway.data
         self._stack.callback(os.close, _claim(data))
-        register = Register(data / "names.db", now_ms=now_ms())
+        remembers = data / "clock.json"
+        self._clock = Clock(Machine(), trust=self._config.clock.trust, memory=remembered(remembers))
+        register = Register(data / "names.db", now_ms=self._clock.wall_ms())
         self._stack.callback(register.close)
         total = int(self._config.outbox.quota_mb * 1_000_000)
         quota = Quota(total=total, acknowledged=int(total * self._config.outbox.acknowledged_share))
-        self._outbox = Outbox(data / "outbox.db", now_ms=now_ms(), quota=quota)
+        boot = UUID(self._clock.boot)
+        self._outbox = Outbox(data / "outbox.db", now_ms=self._clock.wall_ms(), quota=quota, boot=boot)
         self._stack.callback(self._outbox.close)
+        self._keeper = ClockKeeper(self._clock, self._outbox, remembers, lambda event: self._pipeline.tell(event))
         tender = Tender(self._outbox.tend)
         self._outbox.on_append(tender.wake)
         tender.start()
@@ -173,6 +176,7 @@ class EdgeAgent:
             board=self._board,
             types=rows,
             acknowledged=uplink.delivery == "acknowledged",
+            resolve=self._clock.resolve,
         )
         self._commands = Commands(
             host=uplink.primary_host,
@@ -182,7 +186,8 @@ class EdgeAgent:
             read=self._read,
             configure=self._configure,
             tell=lambda event: self._pipeline.tell(event),
-            now_ms=now_ms,
+            now_ms=self._clock.now_ms,
+            clock=self._clock.steady_s,
         )
         self._uplink = Uplink(
             gateway=gateway,
@@ -193,10 +198,14 @@ class EdgeAgent:
             view=view,
             lost=self._tell_unreadable,
             commanded=self._commands.hear,
-            now_ms=now_ms,
+            now_ms=self._clock.utc_ms,
+            steady=self._clock.steady_s,
+            told=self._keeper.hear,
         )
         self._stack.callback(self._uplink.close)
         self._start_pipeline(register, rows)
+        self._stack.callback(self._keeper.close)
+        self._keeper.start()
         self._uplink.start()
         server = LocalServer(data, self._answer)
         self._stack.callback(server.close)
@@ -212,7 +221,7 @@ class EdgeAgent:
                 self,
                 host=self._config.uplink.primary_host,
                 tell=self._pipeline.tell,
-                now_ms=now_ms,
+                now_ms=self._clock.now_ms,
             )
             self._stack.callback(self._configuring.close)
             self._configuring.start()
@@ -220,20 +229,23 @@ class EdgeAgent:
     def _start_pipeline(self, register: Register, rows: Mapping[str, DeviceType]) -> None:
         uplink = self._config.uplink
         actions = Actions(self._act, self._settle)
-        rules = LocalRules(self._config.rules, self._types, self._outbox.rule_records(), actions.submit)
+        records = not_ahead(self._outbox.rule_records(), self._clock.now_ms())
+        rules = LocalRules(self._config.rules, self._types, records, actions.submit)
         self._pipeline = Pipeline(
             outbox=self._outbox,
             gather=Gather(flush_s=uplink.flush_s, flush_bytes=uplink.flush_bytes),
             normaliser=Normaliser(rows, register.datatype),
             rules=rules,
             board=self._board,
-            now_ms=now_ms,
+            now_ms=self._clock.now_ms,
+            stamp=self._clock.stamp,
         )
         if self._outbox.was_set_aside is not None:
             self._log.error("outbox-set-aside", file=self._outbox.was_set_aside[0], why=self._outbox.was_set_aside[1])
-            self._pipeline.tell_from_inside(set_aside_event(self._outbox, now_ms()))
+            self._pipeline.tell_from_inside(set_aside_event(self._outbox, self._clock.now_ms()))
         started = {"epoch": str(self._outbox.epoch), "group": self._config.gateway.group}
-        self._pipeline.tell_from_inside(Event(device="", kind="agent.started", at_ms=now_ms(), data=started))
+        event = Event(device="", kind="agent.started", at_ms=self._clock.now_ms(), data=started)
+        self._pipeline.tell_from_inside(event)
         self._stack.callback(self._pipeline.close)
         self._stack.callback(actions.close)
         self._stack.callback(self._commands.close)
@@ -243,9 +255,9 @@ class EdgeAgent:
         self._offline = set(self._outbox.driver_state(AGENT).get("offline", ())) & self._types.keys()
         health = Health(
             self._outbox,
+            self._clock,
             lambda readings: self._pipeline.emit(AGENT, readings),
             period_s=self._config.gateway.health_s,
-            now_ms=now_ms,
         )
         self._stack.callback(health.close)
         health.start()
@@ -261,7 +273,7 @@ class EdgeAgent:
             board=lambda: self._board,
             stored_state=lambda name: self._outbox.driver_state(name),
             told=self._device_told,
-            now_ms=now_ms,
+            now_ms=lambda: self._clock.now_ms(),
         )
 
     def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -277,7 +289,8 @@ class EdgeAgent:
             }:
                 self._act(device, output, value, BY_HAND_S)
                 data = {"device": device, "output": output, "value": value, "by": "local"}
-                self._pipeline.tell(Event(device="", kind="output.written", at_ms=now_ms(), data=data))
+                written = Event(device="", kind="output.written", at_ms=self._clock.now_ms(), data=data)
+                self._pipeline.tell(written)
                 return {"ok": True}
             case _:
                 raise ConfigError("edge.local.unreadable")
@@ -307,7 +320,7 @@ class EdgeAgent:
         if error is not None:
             data |= {"error": error.code, "params": {key: str(value) for key, value in error.params.items()}}
         kind = "device.online" if online else "device.offline"
-        event = Event(device=device, kind=kind, at_ms=now_ms(), data=data)
+        event = Event(device=device, kind=kind, at_ms=self._clock.now_ms(), data=data)
         try:
             self._pipeline.emit(AGENT, [event], state={"offline": sorted(self._offline)})
         except LiandongError as failure:
@@ -324,7 +337,7 @@ class EdgeAgent:
             "reason": "unreadable",
         }
         self._log.error("outbox-lost", **data, error=error)
-        self._pipeline.tell(Event(device="", kind="outbox.lost", at_ms=now_ms(), data=data))
+        self._pipeline.tell(Event(device="", kind="outbox.lost", at_ms=self._clock.now_ms(), data=data))
 
 
 def _claim(data: Path) -> int:

@@ -73,10 +73,20 @@ class OutboxTable(_Table):
     acknowledged_share: float = Field(default=0.2, ge=0, le=0.9)
 
 
+class ClockTable(_Table):
+    """``[clock]``: when the system clock is believed before a time server or the primary host vouches for it.
+
+    ``auto``: where the machine keeps the time while it is off; ``system``: always; ``synchronised``: never.
+    """
+
+    trust: Literal["auto", "system", "synchronised"] = "auto"
+
+
 class _File(_Table):
     gateway: GatewayTable
     uplink: UplinkTable
     outbox: OutboxTable = OutboxTable()
+    clock: ClockTable = ClockTable()
     driver: tuple[dict[str, Any], ...] = ()
     rule: tuple[Rule, ...] = ()
 
@@ -104,6 +114,7 @@ class EdgeConfig:
     gateway: GatewayTable
     uplink: UplinkTable
     outbox: OutboxTable
+    clock: ClockTable
     drivers: tuple[DriverEntry, ...]
     rules: tuple[Rule, ...]
 
@@ -130,7 +141,13 @@ def parse_config(document: dict[str, Any], source: Path, families: Families = FA
     _check_unique("driver", "name", [driver.name for driver in drivers], source)
     _check_unique("rule", "code", [rule.code for rule in file.rule], source)
     return EdgeConfig(
-        source=source, gateway=gateway, uplink=uplink, outbox=file.outbox, drivers=drivers, rules=file.rule
+        source=source,
+        gateway=gateway,
+        uplink=uplink,
+        outbox=file.outbox,
+        clock=file.clock,
+        drivers=drivers,
+        rules=file.rule,
     )
 
 

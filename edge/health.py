@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from edge.clock.clock import Clock
 from edge.log import Log
 from edge.outbox.store import Outbox
 from protocols.errors import LiandongError
@@ -34,7 +35,7 @@ def cpu_celsius() -> float | None:
         return None
 
 
-def measure(outbox: Outbox, at_ms: int) -> list[Reading]:
+def measure(outbox: Outbox, clock: Clock, at_ms: int) -> list[Reading]:
     """The gateway's own metrics now."""
     totals = outbox.totals
     values: dict[str, float | None] = {
@@ -42,6 +43,7 @@ def measure(outbox: Outbox, at_ms: int) -> list[Reading]:
         "outbox-bytes": totals.size,
         "cpu-temperature": cpu_celsius(),
         "memory": memory_bytes(),
+        "clock-skew": clock.condition.skew_ms,
     }
     return [
         Reading(device="", metric=name, value=value, at_ms=at_ms) for name, value in values.items() if value is not None
@@ -51,8 +53,8 @@ def measure(outbox: Outbox, at_ms: int) -> list[Reading]:
 class Health:
     """Measures every `period_s` in a thread of its own."""
 
-    def __init__(self, outbox: Outbox, emit: Emit, *, period_s: float, now_ms: Callable[[], int]) -> None:
-        self._outbox, self._emit, self._period_s, self._now_ms = outbox, emit, period_s, now_ms
+    def __init__(self, outbox: Outbox, clock: Clock, emit: Emit, *, period_s: float) -> None:
+        self._outbox, self._clock, self._emit, self._period_s = outbox, clock, emit, period_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
@@ -70,7 +72,7 @@ class Health:
         while True:
             try:
                 with suppress(OSError):
-                    self._emit(measure(self._outbox, self._now_ms()))
+                    self._emit(measure(self._outbox, self._clock, self._clock.now_ms()))
             except LiandongError as error:
                 log.warning("not-measured", error=error)
             if self._stop.wait(self._period_s):

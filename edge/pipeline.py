@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from edge.actions import Task
@@ -57,7 +57,10 @@ class Pipeline:
         rules: LocalRules,
         board: Board,
         now_ms: Callable[[], int],
+        stamp: Callable[[int], int] = lambda at_ms: at_ms,
     ) -> None:
+        """`now_ms` is agent time, in which observations come; `stamp` makes of it what is stored (`edge.clock`)."""
+        self._stamp = stamp
         self._outbox, self._gather, self._normaliser = outbox, gather, normaliser
         self._rules, self._board, self._now_ms = rules, board, now_ms
         self._log = Log("pipeline")
@@ -247,8 +250,9 @@ class Pipeline:
         awaited = [observation for _, kept in waited for observation in kept]
         awaited_urgent = [o for o in awaited if self._normaliser.urgent(o)]
         awaited_bulk = [o for o in awaited if not self._normaliser.urgent(o)]
+        told_urgent, told_bulk = self._stamped([*urgent, *awaited_urgent]), self._stamped([*bulk, *awaited_bulk])
         commit = Commit(
-            blocks=blocks(Lane.URGENT, [*urgent, *awaited_urgent]) + blocks(Lane.BULK, [*bulk, *awaited_bulk]),
+            blocks=blocks(Lane.URGENT, told_urgent) + blocks(Lane.BULK, told_bulk),
             driver_states={e.driver: e.state for e, _ in waited if e.state is not None},
             rules=self._rules.take_changes(),
             told=self._told,
@@ -264,11 +268,19 @@ class Pipeline:
             self._log.info("storing-again")
             self._retry_at = None
         self._told = []
-        self._board.stored([*urgent, *bulk, *awaited])
+        self._board.stored([*told_urgent, *told_bulk])
         for emission, _ in waited:
             assert emission.stored is not None
             emission.stored.set_result(None)
         self._tell_losses(losses)
+
+    def _stamped(self, observations: Iterable[Observation]) -> list[Observation]:
+        """`observations` with the times that are stored and sent, as late as possible: by now the time may be known."""
+        told: list[Observation] = []
+        for observation in observations:
+            at_ms = self._stamp(observation.at_ms)
+            told.append(observation if at_ms == observation.at_ms else replace(observation, at_ms=at_ms))
+        return told
 
     def _commit(self, commit: Commit) -> list[Loss]:
         if not commit:

@@ -127,6 +127,16 @@ class LocalRules:
         self._changed.add((record.rule, record.device))
 
 
+def not_ahead(records: Iterable[RuleRecord], now_ms: int) -> list[RuleRecord]:
+    """`records` of an agent before this one; what its clock had ahead of ours by mistake must not blind the rules."""
+    kept: list[RuleRecord] = []
+    for record in records:
+        state = record.state
+        state = replace(state, since_ms=min(state.since_ms, now_ms), at_ms=min(state.at_ms, now_ms))
+        kept.append(replace(record, state=state))
+    return kept
+
+
 def _task(standing: _Standing, index: int) -> Task:
     action = standing.rule.actions[index]
     return Task(

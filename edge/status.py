@@ -6,9 +6,11 @@ Parts carry a code and its values; `describe` adds the sentence in the reader's 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from edge.board import Board, DeviceCondition
+from edge.clock.clock import Clock, ClockCondition
 from edge.outbox.store import Outbox
 from edge.uplink.uplink import UplinkCondition
 from protocols.catalog import DEVICE_TYPES
@@ -22,14 +24,16 @@ _SIGNS: Final = {"Cel": "°C", "1": "", "{minor}": "", "m3": "m³", "m3/h": "m³
 """UCUM codes that people write otherwise."""
 
 
-def report(*, uplink: UplinkCondition, broker: str, outbox: Outbox, board: Board, acknowledged: bool) -> Report:
-    """``{"ok", "parts": [{"name", "ok", "code", "data"}]}`` for uplink, outbox, drivers and devices."""
-    parts = [_uplink(uplink, broker, acknowledged=acknowledged), _outbox(outbox)]
+def report(
+    *, uplink: UplinkCondition, broker: str, outbox: Outbox, clock: Clock, board: Board, acknowledged: bool
+) -> Report:
+    """``{"ok", "parts": [{"name", "ok", "code", "data"}]}`` for uplink, outbox, clock, drivers and devices."""
+    parts = [_uplink(uplink, broker, acknowledged=acknowledged), _outbox(outbox), _clock(clock.condition)]
     for name, driver in board.drivers().items():
         data = {"family": driver.family, "restarts": driver.restarts, **_cause(driver.error)}
         code = "running" if driver.running else "down"
         parts.append(_part(f"driver/{name}", f"edge.status.driver-{code}", data, ok=driver.running))
-    parts += [_device(name, condition, board) for name, condition in board.devices().items()]
+    parts += [_device(name, condition, board, clock) for name, condition in board.devices().items()]
     return {"ok": all(part["ok"] for part in parts), "parts": parts}
 
 
@@ -93,9 +97,27 @@ def _outbox(outbox: Outbox) -> Report:
     return _part("outbox", "edge.status.outbox", data, ok=True)
 
 
-def _device(name: str, condition: DeviceCondition, board: Board) -> Report:
+def _clock(clock: ClockCondition) -> Report:
+    """Times with their sign: seconds for steps, ms for the skew."""
+    step = clock.last_step
+    data = {
+        "known": clock.known,
+        "origin": clock.origin,
+        "synchronised": clock.synchronised,
+        "apart_ms": clock.apart_ms,
+        "skew_ms": clock.skew_ms,
+        "last_step": None if step is None else {**asdict(step), "at_ms": clock.last_step_ms},
+        "apart": f"{clock.apart_ms / 1000:+.1f} s",
+        "skew": "-" if clock.skew_ms is None else f"{clock.skew_ms} ms",
+        "step": "-" if step is None else f"{step.by_ms / 1000:+.1f} s",
+    }
+    code = "disputed" if clock.disputed else clock.origin or "unknown"
+    return _part("clock", f"edge.status.clock-{code}", data, ok=clock.known and not clock.disputed)
+
+
+def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -> Report:
     values = {
-        metric: {"value": reading.value, "at_ms": reading.at_ms, "quality": reading.quality}
+        metric: {"value": reading.value, "at_ms": clock.resolve(reading.at_ms), "quality": reading.quality}
         for metric, reading in board.latest(name).items()
     }
     units = {metric.name: metric.unit for metric in DEVICE_TYPES[condition.type].metrics}
@@ -103,8 +125,8 @@ def _device(name: str, condition: DeviceCondition, board: Board) -> Report:
         "driver": condition.driver,
         "type": condition.type,
         "online": condition.online,
-        "since_ms": condition.since_ms,
-        "heard_ms": condition.heard_ms,
+        "since_ms": clock.utc(condition.since_ms),
+        "heard_ms": None if condition.heard_ms is None else clock.resolve(condition.heard_ms),
         "round_trip_ms": None if condition.round_trip_s is None else round(condition.round_trip_s * 1000, 1),
         **_cause(condition.error),
         "values": values,

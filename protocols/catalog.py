@@ -131,6 +131,7 @@ NODE_TYPE: Final = DeviceType(
         _gauge("outbox-bytes", "By", 0),
         _gauge("cpu-temperature", "Cel", -40, 125),
         _gauge("memory", "By", 0),
+        _gauge("clock-skew", "ms"),
     ),
     events=(
         "device.offline",
@@ -150,6 +151,10 @@ NODE_TYPE: Final = DeviceType(
         "config.text",
         "outbox.set-aside",
         "outbox.lost",
+        "clock.known",
+        "clock.stepped",
+        "clock.corrected",
+        "clock.time-estimated",
         "agent.started",
     ),
 )

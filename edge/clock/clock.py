@@ -58,9 +58,9 @@ class Word:
     high_ns: int
 
     @classmethod
-    def between(cls, *, asked_ns: int, told_ms: int, heard_ns: int) -> Word:
-        """From a time `told_ms` (UTC) that the host wrote after we sent at `asked_ns` and before we heard it."""
-        return cls(low_ns=told_ms * _MS - heard_ns, high_ns=(told_ms + 1) * _MS - asked_ns)
+    def between(cls, *, asked_s: float, told_ms: int, heard_s: float) -> Word:
+        """From a time `told_ms` (UTC) that the host wrote after we asked and before we heard it (steady time)."""
+        return cls(low_ns=told_ms * _MS - round(heard_s * 1e9), high_ns=(told_ms + 1) * _MS - round(asked_s * 1e9))
 
     @property
     def middle_ns(self) -> int:
@@ -224,6 +224,10 @@ class Clock:
         with self._lock:
             steady = self._source.steady_ns()
             return (steady + self._trail.offset_ns(steady)) // _MS
+
+    def utc_ms(self) -> int:
+        """UTC in ms since 1970; 0 while it is not known."""
+        return self.wall_ms() if self.known else 0
 
     def system_ms(self) -> int:
         """What other programs on this machine take for UTC at this moment, ms since 1970, right or wrong."""

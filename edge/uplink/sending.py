@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.outbox.body import wire_size
+from edge.outbox.stamp import Time, is_unresolved
 from edge.outbox.store import LANES, START, Block, Outbox, Position
 from edge.uplink.view import metric_of
 from protocols.catalog import Datatype
 from protocols.delivery import Acknowledgement, Lane, MessageId, NumberSet, Window
 from protocols.delivery.numbers import MAX_NUMBER
 from protocols.errors import StorageError
-from protocols.events import EVENT_METRIC, Event, Observation, Reading
+from protocols.events import EVENT_METRIC, MAX_EVENT_BYTES, Event, Observation, Reading
 from protocols.sparkplug.datatype import DataType
-from protocols.sparkplug.payload import Metric
+from protocols.sparkplug.payload import QUALITY_STALE, Metric
 
 _PAGE: Final = 32
 
@@ -32,6 +33,8 @@ class Outgoing:
 
 class Sending:
     """The order of sending: urgent before bulk; in a lane older epochs first, then by number. One thread.
+
+    Bulk waits until it is known when it was observed; urgent does not.
 
     A lane is read from a position on; what was not confirmed in time sets that position back to the beginning.
     """
@@ -76,6 +79,14 @@ class Sending:
             self._window.acknowledged(message, now)
             self._flying.pop(message, None)
 
+    def asked(self, ack: Acknowledgement) -> float:
+        """The last moment at which something went out that `ack` answers and that nobody can have had before; or 0.
+
+        Of what is sent again, also by an earlier agent, nobody knows which sending is answered.
+        """
+        epoch, times = self._outbox.epoch, (self._window.sent_once(m) for m in self._flying if _inside(m, ack))
+        return max((at for at in times if at is not None), default=0.0) if ack.epoch == epoch else 0.0
+
     def hear(self, ack: Acknowledgement, now: float) -> None:
         """Obey an acknowledgement: what it has is done, what it lacks is queued again. Raises StorageError."""
         speaks = NumberSet([(ack.speaks_from, ack.speaks_to or MAX_NUMBER)])
@@ -108,7 +119,7 @@ class Sending:
             self.rewind(lane)
 
     def _turn_page(self, lane: Lane) -> bool:
-        blocks = self._outbox.queued(lane, self._at[lane], _PAGE)
+        blocks = self._outbox.queued(lane, self._at[lane], _PAGE, unresolved=lane is Lane.URGENT)
         for block in blocks:
             self._at[lane] = block.position
             if block.id in self._window:
@@ -126,6 +137,12 @@ class Sending:
 def _inside(message: MessageId, ack: Acknowledgement) -> bool:
     ours = message.epoch == ack.epoch and message.lane is ack.lane
     return ours and ack.received.contains(message.first, message.last)
+
+
+def _marked(event: Event, time: Time) -> Event:
+    """`event`, saying so itself if its time is not known: no quality belongs to it where it is stored."""
+    marked = event if time == "known" else replace(event, data={**event.data, "time": time})
+    return marked if len(marked.to_json()) <= MAX_EVENT_BYTES else event
 
 
 class History:
@@ -155,12 +172,13 @@ class History:
             return Metric(
                 name=EVENT_METRIC,
                 datatype=DataType.STRING,
-                value=observation.to_json(),
-                timestamp_ms=observation.at_ms,
+                value=_marked(observation, block.time).to_json(),
+                timestamp_ms=None if is_unresolved(observation.at_ms) else observation.at_ms,
                 is_historical=self._older(block, row, EVENT_METRIC, None),
             )
         historical = self._older(block, row, observation.metric, observation)
-        return metric_of(observation, datatype(block.device, observation.metric), historical=historical)
+        metric = metric_of(observation, datatype(block.device, observation.metric), historical=historical)
+        return metric if block.time == "known" or metric.quality is not None else replace(metric, quality=QUALITY_STALE)
 
     def _older(self, block: Block, row: int, metric: str, reading: Reading | None) -> bool:
         key, place = (block.device, metric), (block.position, row)

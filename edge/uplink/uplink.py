@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.board import Board
+from edge.clock.clock import Word
 from edge.config import GatewayTable, UplinkTable
 from edge.log import Log
 from edge.outbox.store import LANES, Block, Outbox
@@ -30,7 +31,7 @@ from edge.uplink.signals import (
     Written,
 )
 from edge.uplink.view import AgentView
-from protocols.delivery import Acknowledgement, Lane, MessageId, NumberSet
+from protocols.delivery import Lane, MessageId, NumberSet
 from protocols.errors import LiandongError, ProtocolError, StorageError, UnavailableError
 from protocols.sparkplug.actions import Disconnect, Malformed, Now, Publish, Subscribe
 from protocols.sparkplug.edge_node import Acknowledged, Action, Born, Command, EdgeNode, Stage
@@ -73,7 +74,12 @@ class Uplink:
         lost: Lost,
         commanded: Callable[[Command], None],
         now_ms: Callable[[], int],
+        steady: Callable[[], float] = time.monotonic,
+        told: Callable[[Word], None] = lambda word: None,
     ) -> None:
+        """`now_ms`: UTC, 0 while unknown; `steady` (s): since the boot; `told` hears what the host says of the time."""
+        self._steady, self._told = steady, told
+        self._born_at = 0.0
         self._gateway, self._settings, self._bdseq = gateway, settings, bdseq
         self._wanted = settings
         self._outbox, self._board, self._view = outbox, board, view
@@ -141,9 +147,9 @@ class Uplink:
         will = self._node.connect(self._bdseq(), self._now())
         client_id = f"{self._gateway.group}-{self._gateway.node}"
         self._link = Link(self._settings, client_id, will, self._signals, written=not self._acknowledged)
-        given_up = time.monotonic() + CONNECT_S
+        given_up = self._steady() + CONNECT_S
         while self._converse():
-            if self._node.stage is Stage.OFFLINE and time.monotonic() > given_up:
+            if self._node.stage is Stage.OFFLINE and self._steady() > given_up:
                 raise UnavailableError("edge.uplink.no-answer", host=self._settings.host, seconds=CONNECT_S)
 
     def _converse(self) -> bool:
@@ -167,7 +173,7 @@ class Uplink:
 
     def _until_due(self) -> float:
         expiry = self._sending.window.next_expiry()
-        return _TICK_S if expiry is None else max(0.0, min(_TICK_S, expiry - time.monotonic()))
+        return _TICK_S if expiry is None else max(0.0, min(_TICK_S, expiry - self._steady()))
 
     def _keep_time(self) -> bool:
         now = self._now()
@@ -216,6 +222,7 @@ class Uplink:
     def _do(self, actions: Iterable[Action]) -> bool:
         """Carry out `actions`. False after a Disconnect."""
         assert self._link is not None
+        began = self._steady()
         for action in actions:
             if isinstance(action, Publish):
                 self._link.publish(action)
@@ -225,19 +232,23 @@ class Uplink:
                 self._stage("away", error=None if action.reason == "stopped" else self._lost_connection(action.reason))
                 return False
             elif isinstance(action, Acknowledged):
-                self._obey(action.ack)
+                self._obey(action)
             elif isinstance(action, Born):
-                self._born()
+                self._born(began)
             elif isinstance(action, Command):
                 self._commanded(action)
             elif isinstance(action, Malformed):
                 self._log.warning("malformed", topic=action.topic, code=action.code, what=action.what)
         return True
 
-    def _obey(self, ack: Acknowledgement) -> None:
+    def _obey(self, said: Acknowledged) -> None:
         """A full disk that cannot note an acknowledgement costs a repetition of the message, not the connection."""
+        heard = self._steady()
+        if said.timestamp_ms:
+            asked = max(self._born_at, self._sending.asked(said.ack))
+            self._told(Word.between(asked_s=asked, told_ms=said.timestamp_ms, heard_s=heard))
         try:
-            self._sending.hear(ack, time.monotonic())
+            self._sending.hear(said.ack, heard)
         except StorageError as error:
             if error.code == "edge.storage.corrupt":
                 raise
@@ -247,8 +258,8 @@ class Uplink:
         else:
             self._noting = True
 
-    def _born(self) -> None:
-        self._attempts = 0
+    def _born(self, began: float) -> None:
+        self._attempts, self._born_at = 0, began
         self._dying.clear()
         self._history.begin()
         for device in ("", *self._view.live_devices()):
@@ -258,7 +269,7 @@ class Uplink:
 
     def _device_born(self, device: str) -> None:
         heads = {lane: self._outbox.head(lane) for lane in LANES}
-        self._history.born(device, heads, self._board.latest(device))
+        self._history.born(device, heads, self._view.latest(device))
 
     def _send(self) -> None:
         """Send what the window lets go, urgent first; then let die what is lost and has nothing left to say."""
@@ -280,12 +291,12 @@ class Uplink:
 
     def _publish(self, actions: Iterable[Action], message: MessageId) -> None:
         assert self._link is not None
-        mid = 0
+        mid, began = 0, self._steady()
         for action in actions:
             if isinstance(action, Publish):
                 mid = self._link.publish(action)
             elif isinstance(action, Born):
-                self._born()
+                self._born(began)
         if not self._acknowledged:
             self._by_mid[mid] = message
         self._condition = replace(self._condition, sent=self._condition.sent + 1)
@@ -309,7 +320,7 @@ class Uplink:
         for messages in numbers.values():
             done = NumberSet((message.first, message.last) for message in messages)
             self._outbox.acknowledge(messages[0].epoch, messages[0].lane, done, done)
-            self._sending.confirmed(messages, time.monotonic())
+            self._sending.confirmed(messages, self._steady())
 
     def _leave(self) -> None:
         link, self._link = self._link, None
@@ -337,4 +348,4 @@ class Uplink:
             self._condition = replace(before, stage=stage, since_ms=since, error=error)
 
     def _now(self) -> Now:
-        return Now(at=time.monotonic(), utc_ms=self._now_ms())
+        return Now(at=self._steady(), utc_ms=self._now_ms())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from edge.board import Board
 from edge.identity.register import Register
+from edge.outbox.stamp import is_unresolved
 from edge.outbox.store import Outbox
 from protocols import configuration
 from protocols.catalog import NODE_TYPE, Datatype, DeviceType
@@ -26,12 +28,12 @@ QUALITIES: Mapping[Quality, int | None] = {"good": None, "uncertain": QUALITY_ST
 
 
 def metric_of(reading: Reading, datatype: Datatype, *, historical: bool = False) -> Metric:
-    """A reading as a metric, by name, with its own time."""
+    """A reading as a metric, by name, with its own time if that is known."""
     return Metric(
         name=reading.metric,
         datatype=DATATYPES[datatype],
         value=reading.value,
-        timestamp_ms=reading.at_ms,
+        timestamp_ms=None if is_unresolved(reading.at_ms) else reading.at_ms,
         quality=QUALITIES[reading.quality],
         is_historical=historical,
     )
@@ -41,8 +43,17 @@ class AgentView:
     """The `NodeView` of an agent. `types` maps device ids ('' = the node) to rows of the catalogue."""
 
     def __init__(
-        self, *, outbox: Outbox, register: Register, board: Board, types: Mapping[str, DeviceType], acknowledged: bool
+        self,
+        *,
+        outbox: Outbox,
+        register: Register,
+        board: Board,
+        types: Mapping[str, DeviceType],
+        acknowledged: bool,
+        resolve: Callable[[int], int] = lambda at_ms: at_ms,
     ) -> None:
+        """`resolve`: a stamp as UTC, ms since 1970."""
+        self._resolve = resolve
         self._outbox, self._register, self._board = outbox, register, board
         self._types, self._acknowledged = types, acknowledged
         register.give((device, name, datatype) for device in types for name, datatype in self.datatypes(device).items())
@@ -59,6 +70,11 @@ class AgentView:
     def device_metrics(self, device: str) -> Sequence[Metric]:
         """Every metric that `device` ever had: of its type, and what it told beyond that."""
         return self._metrics(device)
+
+    def latest(self, device: str) -> dict[str, Reading]:
+        """The latest stored reading of each metric of `device`, with its UTC (an estimate while that is unknown)."""
+        found = self._board.latest(device)
+        return {name: replace(reading, at_ms=self._resolve(reading.at_ms)) for name, reading in found.items()}
 
     def alias(self, device: str | None, name: str) -> int:
         """The alias of a metric, stored."""
@@ -94,7 +110,7 @@ class AgentView:
         return {**known, **found}
 
     def _metrics(self, device: str) -> list[Metric]:
-        latest = self._board.latest(device)
+        latest = self.latest(device)
         row = self._types.get(device) if device else NODE_TYPE
         units = {spec.name: spec.unit for spec in row.metrics} if row is not None else {}
         metrics: list[Metric] = []

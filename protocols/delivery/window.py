@@ -71,6 +71,11 @@ class Window:
     def __contains__(self, message: MessageId) -> bool:
         return message in self._flights
 
+    def sent_once(self, message: MessageId) -> float | None:
+        """When `message` went out, if it is in flight for the first time."""
+        flight = self._flights.get(message)
+        return None if flight is None or flight.again else flight.sent_at
+
     def may_send(self, lane: Lane, size: int) -> bool:
         """Whether a message of `size` bytes of `lane` may go now."""
         if not self._count[lane]:

@@ -44,9 +44,13 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
-    """The primary host has stored what `ack` says, as an answer to the newest birth: to be obeyed."""
+    """The primary host has stored what `ack` says, as an answer to the newest birth: to be obeyed.
+
+    `timestamp_ms`: when it said so, by its own clock.
+    """
 
     ack: Acknowledgement
+    timestamp_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +299,7 @@ class EdgeNode:
                 if device is None and named.name == REBIRTH:
                     rebirth = rebirth or named.value is True
                 elif device is None and named.name == OUTBOX_ACK:
-                    actions += self._acknowledgement(named, now)
+                    actions += self._acknowledgement(named, payload.timestamp_ms, now)
                 else:
                     wanted.append(named)
             except ProtocolError as error:
@@ -318,8 +322,8 @@ class EdgeNode:
             return metric if datatype is DataType.UNKNOWN else typed(metric, name=metric.name, datatype=datatype)
         raise ProtocolError("protocols.sparkplug.unknown-metric", alias=metric.alias, name=metric.name)
 
-    def _acknowledgement(self, metric: Metric, now: Now) -> list[Action]:
+    def _acknowledgement(self, metric: Metric, timestamp_ms: int | None, now: Now) -> list[Action]:
         if not isinstance(metric.value, str):
             raise ProtocolError("protocols.delivery.bad-acknowledgement", text=repr(metric.value)[:200])
         ack = Acknowledgement.parse(metric.value)
-        return [Acknowledged(ack=ack)] if self._watch.hear(ack, now.at) else []
+        return [Acknowledged(ack=ack, timestamp_ms=timestamp_ms)] if self._watch.hear(ack, now.at) else []

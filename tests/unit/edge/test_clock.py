@@ -56,10 +56,10 @@ class World:
         self.clock = Clock(self, trust=self.trust, memory=memory or self.clock.memory)
 
     def word(self, *, host_wrong_ns: int = 0, trip_ns: int = S // 10) -> Word:
-        asked = self.steady_ns()
+        asked = self.clock.steady_s()
         self.true_ns += trip_ns
         told = (self.true_ns - trip_ns // 3 + host_wrong_ns) // 1_000_000
-        return Word.between(asked_ns=asked, told_ms=told, heard_ns=self.steady_ns())
+        return Word.between(asked_s=asked, told_ms=told, heard_s=self.clock.steady_s())
 
     def run(self, seconds: int = 1) -> list[object]:
         told: list[object] = []

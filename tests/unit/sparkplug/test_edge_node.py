@@ -361,7 +361,7 @@ def ack_bytes(said: Acknowledgement) -> bytes:
 def test_acknowledgement_for_the_newest_birth() -> None:
     node = born(acknowledging())
     mine = ack(BirthId(epoch=EPOCH, count=1))
-    assert node.received(NCMD, ack_bytes(mine), at(1)) == [Acknowledged(ack=mine)]
+    assert node.received(NCMD, ack_bytes(mine), at(1)) == [Acknowledged(ack=mine, timestamp_ms=1)]
     assert node.received(NCMD, ack_bytes(ack(BirthId(epoch=EPOCH, count=1), host="other")), at(1)) == []
     assert node.received(NCMD, ack_bytes(ack(BirthId(epoch=EPOCH, count=0))), at(1)) == []
 
