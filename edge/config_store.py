@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -55,8 +55,11 @@ class Versions:
             self._write_state()
         return config
 
-    def check(self, text: str, number: int) -> EdgeConfig:
-        """`text` as a configuration of this gateway. Raises ConfigError or ProtocolError: what, where, what to do."""
+    def check(self, text: str, number: int, more: Callable[[EdgeConfig], None] = lambda _: None) -> EdgeConfig:
+        """`text` as a configuration of this gateway that `more` has nothing against.
+
+        Raises ConfigError or ProtocolError: what, where, what to do.
+        """
         document = configuration.parse(text)
         secret = next(configuration.secret_keys(document), None)
         name = f"#{number}"
@@ -67,11 +70,13 @@ class Versions:
             if document.get("gateway", {}).get(key) != here:
                 raise ConfigError("edge.config.fixed", file=name, key=f"gateway.{key}", value=repr(here))
         try:
-            return parse_config(document, self._source, self._families)
+            config = parse_config(document, self._source, self._families)
+            more(config)
         except ConfigError as error:
             if "file" in error.params and error.params["file"] == self._source:
                 error.params["file"] = name
             raise
+        return config
 
     def begin(self, attempt: Attempt, text: str) -> None:
         """Put `text` on the disk, and that it is on trial. Raises RefusedError, StorageError; then nothing changed."""

@@ -27,6 +27,8 @@ from protocols.events import Event
 MAX_WAITING: Final = 4 * configuration.MAX_PIECES
 _LOOK_S: Final = 0.2
 _IDLE_S: Final = 1.0
+_TOLD_S: Final = 0.5
+"""What is tried may cut the uplink: what was told before has this long to leave."""
 
 
 class Agent(Protocol):
@@ -164,10 +166,9 @@ class Configuring:
         attempt = _attempt(expected.offer)
         try:
             text = configuration.from_pieces([expected.pieces[n] for n in sorted(expected.pieces)])
-            config = self._versions.check(text, attempt.version.number)
+            config = self._versions.check(text, attempt.version.number, self._agent.check)
             if configuration.content_hash(configuration.parse(text)) != attempt.version.hash:
                 raise ProtocolError("protocols.configuration.damaged")
-            self._agent.check(config)
             self._versions.begin(attempt, text)
         except LiandongError as error:
             outcome = outcome_of(configuration.REFUSED, attempt, error)
@@ -175,6 +176,7 @@ class Configuring:
             self._tell_outcome(outcome)
             return
         self._say(configuration.TRYING, attempt)
+        self._stop.wait(_TOLD_S)
         answering = {device for device, online in self._agent.online().items() if online}
         self._versions.trial = Trial(
             devices=frozenset(answering & config_devices(config)),
