@@ -21,7 +21,7 @@ from cloud.storage.readings import MAX_MS
 from protocols.errors import ProtocolError
 from protocols.events import Event, Quality, event_from_json
 from protocols.sparkplug.datatype import DataType
-from protocols.sparkplug.payload import QUALITY, RawMetric, RawPayload, read_value
+from protocols.sparkplug.payload import QUALITY, QUALITY_STALE, RawMetric, RawPayload, read_value
 
 GOOD: Final = 192
 UNCERTAIN: Final = 64
@@ -145,7 +145,7 @@ def _take(columns: Columns, channel: Channel, metric: RawMetric, best: int, fall
 
 
 def quality_word(quality: int) -> Quality:
-    """OPC's number (Sparkplug: 0 bad, 192 good, 500 stale) as a word."""
+    """OPC's number as a word. Of Sparkplug's numbers (0, 192, 500) stale is kept as uncertain."""
     if GOOD <= quality < 256:
         return "good"
     return "uncertain" if UNCERTAIN <= quality < GOOD else "bad"
@@ -222,6 +222,8 @@ def _quality(metric: RawMetric) -> int:
     for key, value in zip(metric.properties.keys, metric.properties.values, strict=False):
         if key in (QUALITY, QUALITY.lower()):
             number = value.int_value or value.long_value
+            if number == QUALITY_STALE:
+                return UNCERTAIN
             return number if 0 <= number <= 1000 else BAD
     return GOOD
 

@@ -256,7 +256,7 @@ class Host:
         if topic.type is MessageType.DDEATH and device is not None:
             if node.devices.pop(device, None) is None:
                 return []
-            died_ms = payload.timestamp if payload.HasField("timestamp") else now.utc_ms
+            died_ms = payload.timestamp or now.utc_ms  # 0: a node that does not know the time
             return [DeviceDied(node=key, device=device, utc_ms=died_ms)]
         if device is not None and device not in node.devices:
             unexplained = Unexplained(node=key, device=device, kind=topic.type, payload=payload)

@@ -89,6 +89,7 @@ def test_null_is_an_unknown_value_and_so_is_infinity() -> None:
         (None, T0 + 9, T0 + 9, 192),
         (None, None, RECEIVED, 192),
         (None, 1 << 63, RECEIVED, 192),
+        (0, 0, RECEIVED, 192),  # a gateway that does not know the time
         (1 << 63, T0, RECEIVED, 64),
         (253_402_300_799_999, T0, 253_402_300_799_999, 192),
         (253_402_300_800_000, T0, RECEIVED, 64),
@@ -102,14 +103,14 @@ def test_times_that_are_missing_or_absurd(
     assert (columns.at_ms, columns.quality) == ([at_ms], [quality])
 
 
-def test_quality_is_kept() -> None:
+def test_quality_is_kept_and_stale_is_uncertain() -> None:
     metrics = [
         Metric(name="t", alias=2, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=T0, quality=quality)
         for quality in (192, 0, 500, 64)
     ]
     columns = decode(message(*metrics), table(metrics[0]), RECEIVED)
-    assert columns.quality == [192, 0, 500, 64]
-    assert [quality_word(quality) for quality in columns.quality] == ["good", "bad", "bad", "uncertain"]
+    assert columns.quality == [192, 0, 64, 64]
+    assert [quality_word(quality) for quality in columns.quality] == ["good", "bad", "uncertain", "uncertain"]
 
 
 def test_what_no_birth_explains_is_a_fault_and_the_rest_is_read() -> None:
