@@ -95,7 +95,7 @@ def test_what_is_said_beside_the_value() -> None:
         "metric": "m",
         "type": "FILE",
         "value": fingerprint(b"x"),
-        "quality": 500,
+        "quality": 64,
         "unit": "By",
         "historical": True,
         "transient": True,
