@@ -77,7 +77,7 @@ def compare(
     stored: dict[Key, list[Row]] = defaultdict(list)
     for row in content.rows:
         stored[row.key].append(row)
-    highest: dict[tuple[str, str], tuple[int, Key]] = {}
+    series: dict[tuple[str, str], _Series] = defaultdict(_Series)
     order = {id(row): position for position, row in enumerate(content.rows)}
     matched: list[tuple[int, Observation, Row]] = []
     for key, observations in expected.items():
@@ -94,7 +94,7 @@ def compare(
         if len(rows) > len(observations):
             account.duplicated += [key] * (len(rows) - len(observations))
     for _, one, row in sorted(matched, key=lambda match: match[0]):
-        _judge(account, highest, one, row)
+        _judge(account, series[one.device, one.metric], one, row)
         _date(account, one, row, content, interruptions)
     _unknown(account, whole, content, until_ms, interruptions)
     return account
@@ -170,15 +170,32 @@ def corruptions(
             yield replace(one, from_ms=one.from_ms - RAM_BOUND_MS, to_ms=min(noticed))
 
 
-def _judge(account: Account, highest: dict[tuple[str, str], tuple[int, Key]], one: Observation, row: Row) -> None:
+@dataclass(slots=True)
+class _Series:
+    """Of a device and metric: the highest counter before the newest commit, the highest in it, and with what."""
+
+    committed_ms: float | None = None
+    before: tuple[int, Key] = (0, ())
+    newest: tuple[int, Key] = (0, ())
+
+    def late(self, counter: int, row: Row) -> Key | None:
+        """What of an earlier commit the device showed later than this. What is stored together has no order."""
+        if row.committed_ms is None or row.committed_ms != self.committed_ms:
+            self.before, self.committed_ms = max(self.before, self.newest, key=_counter), row.committed_ms
+        self.newest = max(self.newest, (counter, row.key), key=_counter)
+        return self.before[1] if counter < self.before[0] else None
+
+
+def _counter(shown: tuple[int, Key]) -> int:
+    return shown[0]
+
+
+def _judge(account: Account, series: _Series, one: Observation, row: Row) -> None:
     """Order by the hardware's own counter, and the time from showing to commit."""
-    series = (one.device, one.metric)
-    most, before = highest.get(series, (0, ()))
-    if one.counter < most:
-        late = Late(key=row.key, before=before, at_ms=one.at_ms, committed_ms=row.committed_ms or 0.0)
-        account.misordered.append(late)
-    else:
-        highest[series] = one.counter, row.key
+    before = series.late(one.counter, row)
+    if before is not None:
+        committed_ms = row.committed_ms or 0.0
+        account.misordered.append(Late(key=row.key, before=before, at_ms=one.at_ms, committed_ms=committed_ms))
     if row.committed_ms is not None and not one.metric.startswith("vending.sale/"):
         account.latency.append((one.at_ms, row.committed_ms - one.at_ms))
         if one.metric in STATES or one.metric in (*_CANNOT_WAIT, "sos"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from liandong.lab.account import Account, Cause, Interruption, compare
+from liandong.lab.account import Account, compare
+from liandong.lab.interrupted import Cause, Interruption
 from liandong.lab.stored import Content, Key, Row
 from simulators.ledger import Observation
 
@@ -41,7 +42,7 @@ def test_lost_doubled_altered_and_late_are_told_apart() -> None:
     assert [one.key[2] for one in found.lost] == [4.0]
     assert [key[2] for key in found.duplicated] == [3.0]
     assert [key[2] for key in found.altered] == [9.0]
-    assert [key[2] for key in found.misordered] == [2.0]
+    assert [late.key[2] for late in found.misordered] == [2.0]
 
 
 def test_a_kill_excuses_telemetry_of_the_last_seconds_of_its_gateway_only() -> None:
