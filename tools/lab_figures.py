@@ -1,42 +1,51 @@
-"""Sums reports of ``liandong lab run --json`` up, as the tables of docs/reliability.md: lab_figures.py REPORT.json …"""
+"""Reports of ``liandong lab run --json``, of one run or of many, as the tables of docs/reliability.md.
+
+lab_figures.py REPORT.json …
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-SUMMED: Final = (
-    *("faults", "injected", "observed", "stored", "lost", "duplicated", "altered", "poison", "thinned"),
-    *("misordered", "before_outbox", "ram_bound"),
-)
+from liandong.lab.report import COUNTS
+from liandong.lab.sums import total
 
 
 def figures(reports: Sequence[Mapping[str, Any]]) -> str:
-    """Two Markdown tables: the sums over all runs, and the faults by kind."""
-    sums = {name: sum(report[name] for report in reports) for name in SUMMED}
-    slowest = max(report["commit_latency_ms"]["p99"] or 0 for report in reports)
-    calm = [report["commit_latency_ms"]["outside_faults"] for report in reports]
+    """Three Markdown tables: the sums over all runs, how long it took, and the faults by kind."""
+    told = total(reports)
     lines = ["| sum over the runs | |", "|---|---:|"]
-    lines.append(f"| runs, minutes | {len(reports)}, {sum(report['seconds'] for report in reports) / 60:.0f} |")
-    lines += [f"| {name.replace('_', ' ')} | {value:,} |" for name, value in sums.items()]
-    lines.append(f"| commit latency outside faults, p50 (worst run) | {max(c['p50'] or 0 for c in calm):,.0f} ms |")
-    lines.append(f"| commit latency with faults, p99 (worst run) | {slowest:,.0f} ms |")
-    hit: Counter[str] = Counter()
-    made: Counter[str] = Counter()
-    lasted: Counter[str] = Counter()
-    for report in reports:
-        for kind, row in report["kinds"].items():
-            hit[kind] += row["hit"]
-            made[kind] += row["injected"]
-            lasted[kind] += round(row["duty"] * report["seconds"])
+    lines.append(f"| runs, minutes of faults | {len(reports)}, {told['minutes']:.0f} |")
+    lines.append(f"| faults that hit, of | {told['faults']:,} of {told['injected']:,} |")
+    lines += [f"| {name.replace('_', ' ')} | {_count(told, name)} |" for name in (*COUNTS, "poison", "thinned")]
+    lines.append(f"| broken Sparkplug rules | {told['violations']} |")
+    lines.append(f"| longest time until the outboxes were empty | {told['longest_drain_s']:.0f} s |")
+    lines += ["", "| worst run, ms | p50 | p99 |", "|---|---:|---:|"]
+    for name, about in (("commit_latency_ms", "shown to committed"), ("urgent_latency_ms", "states and events")):
+        for part in ("outside_faults", "inside_faults"):
+            row = told[name][part]
+            lines.append(f"| {about}, {part.replace('_', ' ')} | {row['p50'] or 0:,.0f} | {row['p99'] or 0:,.0f} |")
     lines += ["", "| fault | hit | made | lasted, s |", "|---|---:|---:|---:|"]
-    lines += [f"| {kind} | {hit[kind]} | {made[kind]} | {lasted[kind]} |" for kind in sorted(made)]
+    lines += [
+        f"| {kind} | {row['hit']} | {row['injected']} | {row['seconds']} |" for kind, row in told["kinds"].items()
+    ]
+    lines += [f"| {kind} | not possible: {row['why']} | | |" for kind, row in told["not_possible"].items()]
     return "\n".join(lines)
 
 
+def _count(told: Mapping[str, Any], name: str) -> str:
+    most = told["limits"].get(name)
+    return f"{told[name]:,}" if most is None else f"{told[name]:,} (limit {most:,})"
+
+
+def _runs(documents: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for document in documents:
+        yield from document.get("runs", [document])
+
+
 if __name__ == "__main__":
-    print(figures([json.loads(Path(name).read_text("utf-8")) for name in sys.argv[1:]]))
+    print(figures(list(_runs([json.loads(Path(name).read_text("utf-8")) for name in sys.argv[1:]]))))
