@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 from psycopg import Connection, sql
 
 from cloud.ingest.link import Broker, Heard
+from cloud.ingest.run import RestoredError
 from cloud.ingest.worker import IngestWorker
 from cloud.storage.database import Database, Transaction
 from protocols.delivery import Acknowledgement
@@ -37,14 +38,15 @@ class Killed(BaseException):
 
 
 class FailingDatabase(Database):
-    """The next commit of a group ends as `outcome` says."""
+    """A transaction that begins after `passes` others ends as `outcome` says."""
 
     outcome = Outcome.COMMITS
+    passes = 0
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """As the real one, with an end of its own."""
-        outcome, self.outcome = self.outcome, Outcome.COMMITS
+        outcome = self._next_outcome()
         with super().transaction() as tx:
             yield tx
             tx.flush()
@@ -57,6 +59,13 @@ class FailingDatabase(Database):
         if outcome is Outcome.UNKNOWN_YES:
             raise UnavailableError("cloud.database.away", why="planned")
 
+    def _next_outcome(self) -> Outcome:
+        if self.passes:
+            self.passes -= 1
+            return Outcome.COMMITS
+        outcome, self.outcome = self.outcome, Outcome.COMMITS
+        return outcome
+
 
 class _Wire:
     up = True
@@ -68,10 +77,12 @@ class _Wire:
 class Worker(IngestWorker):
     """An ingest worker whose connection is `publish`, and whose thread is the caller."""
 
-    def __init__(self, database: Database, publish: Callable[[Publish], None], restored: Callable[[], None]) -> None:
+    def __init__(self, dsn: str, publish: Callable[[Publish], None], restored: Callable[[], None]) -> None:
         address = Broker(host="nowhere")
+        self.database = FailingDatabase(dsn, max_size=2)
+        self.database.open()
         super().__init__(
-            database, address, HOST, lambda tx, facts, now: None, lambda kind, metric: False, on_restored=restored
+            self.database, address, HOST, lambda tx, facts, now: None, lambda kind, metric: False, on_restored=restored
         )
         self._link = _Wire(publish)  # type: ignore[assignment]
         self._connected.set()
@@ -82,7 +93,12 @@ class Worker(IngestWorker):
 
     def work(self) -> None:
         """One turn of its thread. Raises Killed."""
-        self._turn()
+        with suppress(RestoredError):  # its thread goes on as well, and notices again
+            self._turn()
+
+    def may_work(self, now: float) -> bool:
+        """Whether it does not wait for a database that was away."""
+        return self._retry_at <= now
 
     @property
     def idle(self) -> bool:

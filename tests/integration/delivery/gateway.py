@@ -93,7 +93,9 @@ class Gateway:
     def open(self) -> None:
         """The agent starts."""
         self.gather = Gather(flush_s=1.0, flush_bytes=65536)
-        self.outbox = Outbox(self.path, now_ms=self._now_ms(), quota=EVERYTHING)
+        self.outbox = Outbox(
+            self.path, now_ms=self._now_ms(), quota=EVERYTHING, monotonic=lambda: self._now_ms() / 1000
+        )
         self.board = Board({DEVICE: DeviceCondition(driver="d", type="power-meter", online=True)}, {})
         types = {"": NODE_TYPE, DEVICE: DEVICE_TYPES["power-meter"]}
         view = AgentView(outbox=self.outbox, register=self.register, board=self.board, types=types, acknowledged=True)
@@ -107,6 +109,7 @@ class Gateway:
             lost=self._lost,
             commanded=lambda command: None,
             now_ms=self._now_ms,
+            steady=lambda: self._now_ms() / 1000,
         )
         self.uplink._sending = CheckedSending(self.outbox, self.uplink._unreadable, self)
 
@@ -134,6 +137,11 @@ class Gateway:
         """The gathered group goes to the disk."""
         if len(self.gather):
             self._store(Lane.BULK, self.gather.take())
+
+    def tend(self) -> None:
+        """Housekeeping: what was never sent is merged."""
+        while self.outbox.tend():
+            pass
 
     def _reading(self, number: int) -> Reading:
         return Reading(device=DEVICE, metric=METRIC, value=float(number), at_ms=self._now_ms() + number)

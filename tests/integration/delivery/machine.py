@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,9 +21,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from psycopg import Connection
 
+from cloud.ingest import storing as storing_module
 from cloud.ingest import worker as worker_module
 from cloud.ingest.link import Heard
-from edge.uplink import uplink as uplink_module
 from protocols.delivery import Acknowledgement, Lane, NumberSet
 from protocols.sparkplug import state_holder, topics
 from protocols.sparkplug.actions import Disconnect, Now, Publish
@@ -30,7 +31,7 @@ from protocols.sparkplug.births import OUTBOX_ACK, OUTBOX_ACK_ALIAS
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import command
 from protocols.sparkplug.payload import Metric, RawPayload
-from tests.integration.delivery.cloud_side import HOST, Backup, Backups, FailingDatabase, Killed, Outcome, Worker
+from tests.integration.delivery.cloud_side import HOST, Backup, Backups, Killed, Outcome, Worker
 from tests.integration.delivery.cloud_side import acknowledgement as acknowledged_by
 from tests.integration.delivery.gateway import GROUP, Gateway, Meaning
 
@@ -40,11 +41,15 @@ MOST_SENDS: Final = 25
 """Of one message, once the network is good."""
 
 WEIGHTS: Final = {
-    "observe": 14, "flush": 7, "send": 14, "timeout": 4, "birth": 3, "deliver": 16, "work": 14, "cmd": 9, "good": 4,
-    "kill": 2, "copy": 1, "power": 2, "corrupt": 1, "clone": 1, "drop": 3, "dup": 2, "hold": 3, "late": 2, "cmd_drop": 3,
-    "cmd_dup": 2, "second_host": 1, "bad_commit": 3, "worker_crash": 1, "cloud_restart": 1, "backup": 1, "restore": 2,
+    "observe": 14, "flush": 7, "merge": 3, "send": 14, "timeout": 4, "birth": 3, "deliver": 16, "work": 14, "cmd": 9,
+    "good": 4, "kill": 2, "copy": 1, "power": 2, "corrupt": 1, "clone": 1, "drop": 3, "dup": 2, "hold": 3, "late": 2,
+    "cmd_drop": 3, "cmd_dup": 2, "second_host": 1, "bad_commit": 3, "worker_crash": 1, "cloud_restart": 1, "backup": 1,
+    "restore": 2,
 }  # fmt: skip
-"""How often each action is tried: the adversary of the scheme's model, and the faults that only real parts have (a broken connection, a cloud that starts again)."""
+"""How often each action is tried: the adversary of the scheme's model, and the faults that only real parts have.
+
+Those are a broken connection and a cloud that starts again.
+"""
 ACTIONS: Final = tuple(name for name, weight in WEIGHTS.items() for _ in range(weight))
 BROUGHT_TO: Final = ((0,), (1,), (0, 1))
 """The workers that a message reaches."""
@@ -53,15 +58,15 @@ BROUGHT_TO: Final = ((0,), (1,), (0, 1))
 class World:
     """What outlives an example: the database, and the clock that the program is given."""
 
-    def __init__(self, database: FailingDatabase, connection: Connection[Any], patch: pytest.MonkeyPatch) -> None:
-        self.database, self.connection = database, connection
+    def __init__(self, dsn: str, connection: Connection[Any], patch: pytest.MonkeyPatch) -> None:
+        self.dsn, self.connection = dsn, connection
         self.backups = Backups(connection)
         self.empty = self.backups.take()
         self.clock = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.clock, time_ns=lambda: self.now_ms() * 1_000_000)
         patch.setattr(worker_module, "time", clock)
         patch.setattr(worker_module, "_TICK_S", 0.0)
-        patch.setattr(uplink_module, "time", clock)
+        patch.setattr(storing_module, "time", clock)
         self.actions = self.steps = 0
 
     def now_ms(self) -> int:
@@ -116,7 +121,6 @@ class Delivery(RuleBasedStateMachine):
     def begin(self) -> None:
         world = self.world
         world.backups.put_back(world.empty)
-        world.database.outcome = Outcome.COMMITS
         self.folder = Path(tempfile.mkdtemp(prefix="delivery-"))
         self.up: list[Publish] = []
         self.down: list[Publish] = []
@@ -144,6 +148,8 @@ class Delivery(RuleBasedStateMachine):
         finally:
             for gateway in self.gateways:
                 gateway.end()
+            for worker in self.workers:
+                worker.database.close()
             shutil.rmtree(self.folder)
 
     @rule(what=st.sampled_from(ACTIONS), a=st.integers(0, 11), b=st.integers(0, 11))
@@ -176,6 +182,14 @@ class Delivery(RuleBasedStateMachine):
         """The connection breaks, and there is a new one."""
         self.one(a).lose_connection()
         self.run_uplink(self.one(a))
+
+    def do_merge(self, a: int, b: int) -> None:
+        """A minute of flushes with nobody to hear them, and the housekeeping that follows."""
+        for number in range(2 + b % 3):
+            self.do_observe(a, 2 * number + 1)
+            self.one(a).flush()
+            self.world.clock += 40
+        self.one(a).tend()
 
     def do_kill(self, a: int, b: int) -> None:
         self.one(a).close()
@@ -258,15 +272,18 @@ class Delivery(RuleBasedStateMachine):
         self.run_worker(a % 2)
 
     def do_bad_commit(self, a: int, b: int) -> None:
-        self.world.database.outcome = tuple(Outcome)[1 + b % 4]
+        """The transaction after some others ends badly: that of a group, or the worker's own bookkeeping."""
+        database = self.workers[a % 2].database
+        database.outcome, database.passes = tuple(Outcome)[1 + b % 4], b // 4
         self.run_worker(a % 2)
-        self.world.database.outcome = Outcome.COMMITS
+        database.outcome, database.passes = Outcome.COMMITS, 0
 
     def do_worker_crash(self, a: int, b: int) -> None:
-        self.workers[a % 2] = self.new_worker()
+        self.replace_worker(a % 2)
 
     def do_cloud_restart(self, a: int, b: int) -> None:
-        self.workers = [self.new_worker(), self.new_worker()]
+        self.replace_worker(0)
+        self.replace_worker(1)
         self.come_online()
 
     def do_backup(self, a: int, b: int) -> None:
@@ -315,14 +332,25 @@ class Delivery(RuleBasedStateMachine):
             gateway.connect(self.state)
 
     def new_worker(self) -> Worker:
-        return Worker(self.world.database, self.answer, self.bounce)
+        return Worker(self.world.dsn, self.answer, self.bounce)
+
+    def replace_worker(self, number: int) -> None:
+        """kill -9, and a new one. Its connections are gone before anybody looks."""
+        dead = self.workers[number].database
+        dead.close()
+        gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s)"
+        for _ in range(1000):
+            if self.world.connection.execute(gone, (dead.name,)).fetchone() == (True,):
+                break
+            time.sleep(0.002)
+        self.workers[number] = self.new_worker()
 
     def run_worker(self, worker: int) -> None:
         self.world.steps += 1
         try:
             self.workers[worker].work()
         except Killed:
-            self.workers[worker] = self.new_worker()
+            self.replace_worker(worker)
 
     def answer(self, message: Publish) -> None:
         """What a worker says to a gateway; an acknowledgement speaks only of what was committed."""
@@ -374,7 +402,7 @@ class Delivery(RuleBasedStateMachine):
             while self.up:
                 self.deliver(self.up.pop(0), (0, 1))
             for number in range(len(self.workers)):
-                while not self.workers[number].idle and self.world.clock >= self.workers[number]._retry_at:
+                while not self.workers[number].idle and self.workers[number].may_work(self.world.clock):
                     self.run_worker(number)
                 self.run_worker(number)
             while self.down:
