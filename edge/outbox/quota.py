@@ -45,11 +45,11 @@ class Room:
     ) -> None:
         """`name`: the UUID of an epoch's row."""
         self._connection, self._holdings, self._losses = connection, holdings, losses
-        self._quota, self._name = quota, name
+        self.quota, self._name = quota, name
 
     def make(self) -> None:
         """Delete what is over the quota. Raises sqlite3.Error."""
-        totals, quota = self._holdings.totals, self._quota
+        totals, quota = self._holdings.totals, self.quota
         surplus = sum(totals.kept_bytes.values()) - quota.acknowledged
         if surplus > 0:
             self.delete_confirmed(surplus + int(quota.acknowledged * RELIEF))

@@ -100,6 +100,11 @@ class Outbox:
         """What it may hold."""
         return self._quota
 
+    def set_quota(self, quota: Quota) -> None:
+        """From the next commit on it may hold `quota`."""
+        with self._writing:
+            self._quota = self._room.quota = quota
+
     def on_append(self, listener: Callable[[], None]) -> None:
         """Call `listener` (from the appending thread, quickly) after every commit that adds messages."""
         self._listeners.append(listener)
@@ -492,6 +497,8 @@ class Outbox:
         parts = [part for row in rows for part in unpack(row[5]).parts()]
         made, left_out = thinned(parts) if thin else (merged(parts), 0)
         body = pack(made)
+        if thin and (not left_out or len(body) >= sum(row[3] for row in rows)):
+            return int(rows[-1][1])
         with self._writing, self._reading, self._failing():
             first, last = place(rows[0][0])[2], int(rows[-1][1])
             if first <= self._handed[Lane.BULK] or not self._holdings.of(self._epoch_row, Lane.BULK).waiting.contains(
