@@ -75,6 +75,12 @@ def _gb26875(data: bytes) -> dict[str, Any]:
     return decode_gb26875(data)
 
 
+def _mbus(data: bytes) -> dict[str, Any]:
+    from protocols.mbus import decode_mbus
+
+    return decode_mbus(data)
+
+
 DECODERS: Final[Mapping[str, Decoder]] = {
     "evadts": _evadts,
     "dex": _dex,
@@ -82,11 +88,12 @@ DECODERS: Final[Mapping[str, Decoder]] = {
     "modbus": _modbus,
     "dlt645": _dlt645,
     "cjt188": _cjt188,
+    "mbus": _mbus,
     "gb26875": _gb26875,
     "sparkplug": _sparkplug,
 }
 # Hexadecimal text of these may hold one frame a line; the others run on over the lines.
-FRAME_A_LINE: Final = frozenset({"osdp", "modbus", "dlt645", "cjt188", "gb26875"})
+FRAME_A_LINE: Final = frozenset({"osdp", "modbus", "dlt645", "cjt188", "mbus", "gb26875"})
 
 
 def register(parser: argparse.ArgumentParser, language: Language) -> None:
