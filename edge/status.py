@@ -104,6 +104,7 @@ def _clock(clock: ClockCondition) -> Report:
         "known": clock.known,
         "origin": clock.origin,
         "synchronised": clock.synchronised,
+        "disputed": clock.disputed,
         "apart_ms": clock.apart_ms,
         "skew_ms": clock.skew_ms,
         "last_step": None if step is None else {**asdict(step), "at_ms": clock.last_step_ms},

@@ -102,7 +102,8 @@ class _Turned:
         return self._clock_ns(time.CLOCK_BOOTTIME) - self.turn.booted_ns
 
 
-def _turn_clocks(file: Path) -> None:
+def turn_clocks(file: Path) -> None:
+    """From now on `file` turns the clocks of this process."""
     from edge.clock import source
 
     clocks, true_boot = _Turned(file), source.boot_id()
@@ -117,7 +118,7 @@ def main(words: Sequence[str]) -> int:
     """The command ``words[1:]``, with clocks that the file ``words[0]`` turns."""
     from liandong.cli import main as command
 
-    _turn_clocks(Path(words[0]))
+    turn_clocks(Path(words[0]))
     return command(words[1:])
 
 

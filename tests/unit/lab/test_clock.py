@@ -13,9 +13,9 @@ from liandong.up.supervisor import Part
 SHOW = """
 import sys, time
 from pathlib import Path
-from liandong.lab.clock import _turn_clocks
+from liandong.lab.clock import turn_clocks
 from edge.clock.source import Machine
-_turn_clocks(Path(sys.argv[1]))
+turn_clocks(Path(sys.argv[1]))
 machine = Machine()
 for _ in sys.stdin:
     sight = machine.look()
