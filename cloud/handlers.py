@@ -43,6 +43,8 @@ def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) ->
         "command.ask": courier.ask,
         "command.confirm": courier.confirm,
         "command.expire": commands.expire,
+        "configuration.offer": courier.configurations.offer,
+        "configuration.send": courier.configurations.send,
     }
 
 

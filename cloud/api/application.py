@@ -9,7 +9,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from cloud.api import commands, console, delivery, devices, errors, pages, phone, session, simulation, stream, system
+from cloud.api import (
+    commands,
+    configurations,
+    console,
+    delivery,
+    devices,
+    errors,
+    pages,
+    phone,
+    session,
+    simulation,
+    stream,
+    system,
+)
 from cloud.api.guard import Guard
 from cloud.api.services import Services
 
@@ -33,7 +46,8 @@ def application(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    for part in (session, console, phone, devices, delivery, commands, simulation, stream, system, pages):
+    parts = (session, console, phone, devices, delivery, commands, configurations, simulation, stream, system, pages)
+    for part in parts:
         app.include_router(part.router)
     pages.mount(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000)

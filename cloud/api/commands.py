@@ -17,7 +17,7 @@ from cloud.registry import commands
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from protocols.catalog import DEVICE_TYPES
-from protocols.command import OutputValue
+from protocols.command import READ, OutputValue
 from protocols.errors import RefusedError
 
 router = APIRouter(prefix="/api/v1", tags=["commands"])
@@ -50,7 +50,7 @@ def give(device_id: int, wish: Wish, who: SignedIn, request: Request, given: Giv
     with given.database.transaction() as tx:
         device = _require(who, tx.one(load("commands")["target"], {"id": device_id}), id=device_id)
         row = DEVICE_TYPES.get(device["type"] or "")
-        outputs = row.outputs if row is not None else ()
+        outputs = (*row.outputs, *((READ,) if row.reads else ())) if row is not None else ()
         if wish.output not in outputs:
             allowed = ", ".join(outputs) or "-"
             raise RefusedError("cloud.command.output", device=device["code"], output=wish.output, allowed=allowed)

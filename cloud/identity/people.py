@@ -14,6 +14,8 @@ RoleName = Literal["administrator", "operator", "grid-worker", "volunteer", "soc
 
 CONSOLE: Final = {"administrator": True, "operator": False}
 """Roles that see the console; true: also sees what has no place yet."""
+CONFIGURES: Final = {"administrator": True, "installer": False}
+"""Roles that may give a gateway another configuration; true: also one that has no place yet."""
 RESPONDERS: Final = ("volunteer", "grid-worker")
 
 
@@ -42,6 +44,11 @@ class Who:
     def console(self) -> Scope:
         """What the person sees on the console."""
         return scope_of(((role.role, role.path) for role in self.roles), CONSOLE)
+
+    @property
+    def configures(self) -> Scope:
+        """Where the person may give gateways another configuration."""
+        return scope_of(((role.role, role.path) for role in self.roles), CONFIGURES)
 
     @property
     def responds(self) -> bool:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg.rows import DictRow
 
+from cloud.loop.configurations import ConfigurationCourier, Send
 from cloud.loop.work import Work
 from cloud.registry import commands
 from cloud.storage.queries import load
 from protocols import command
-from protocols.sparkplug.actions import Now, Publish
+from protocols.sparkplug.actions import Now
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import command as dcmd
 from protocols.sparkplug.host import rebirth_request
@@ -31,9 +31,7 @@ ASK_AGAIN: Final = timedelta(seconds=2)
 NO_BROKER: Final = timedelta(milliseconds=300)
 OUTCOME_WITHIN: Final = timedelta(milliseconds=command.MAX_TICKET_MS) + timedelta(seconds=7)
 """A confirmed command is carried out or refused within this time after it expires; then its answer is on its way."""
-
-Send = Callable[[Publish], bool]
-"""Hands a message to the broker connection; False when there is none."""
+READ_WITHIN: Final = OUTCOME_WITHIN + timedelta(seconds=command.READ_S)
 
 
 class Courier:
@@ -41,6 +39,7 @@ class Courier:
 
     def __init__(self, host_id: str, send: Send) -> None:
         self._host_id, self._send = host_id, send
+        self.configurations = ConfigurationCourier(host_id, send)
 
     def ask(self, work: Work, ref: str) -> datetime | None:
         """Handler of `command.ask`: until the gateway has given a ticket, or the command has expired."""
@@ -88,7 +87,8 @@ def expire(work: Work, ref: str) -> datetime | None:
     row = work.tx.one(load("commands")["lock"], {"id": UUID(ref)})
     if row is None or row["state"] not in ("queued", "sent"):
         return None
-    until: datetime = row["expires_at"] if row["ticket"] is None else row["expires_at"] + OUTCOME_WITHIN
+    within = READ_WITHIN if row["output"] == command.READ else OUTCOME_WITHIN
+    until: datetime = row["expires_at"] if row["ticket"] is None else row["expires_at"] + within
     if work.now < until:
         return until
     code = "cloud.command.not-reached" if row["ticket"] is None else "cloud.command.no-answer"

@@ -85,12 +85,12 @@ def tell(tx: Transaction, ids: Sequence[UUID]) -> None:
 
 def _shown(row: Json) -> Json:
     found = {"id": str(row["id"]), "device_id": row["device_id"], "output": row["output"], "value": row["value"]}
-    found |= {"state": row["state"], "error": row["error"] and _with_sentence(row["error"])}
+    found |= {"state": row["state"], "error": row["error"] and with_sentence(row["error"])}
     found["person"] = {"id": str(row["person_id"]), "name": row["person_name"]}
     return found | {name: stamp(row[name]) for name in ("created_at", "expires_at", "answered_at")}
 
 
-def _with_sentence(error: Json) -> Json:
+def with_sentence(error: Json) -> Json:
     """An error of a gateway has its sentence in the gateway's catalogue, which pages do not get."""
     code = str(error["code"])
     known = code.startswith(_CATALOGUES)  # whatever a gateway sends, no other package is looked into

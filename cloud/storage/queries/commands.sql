@@ -22,7 +22,7 @@ SELECT id FROM command WHERE device_id = %(device)s ORDER BY created_at DESC, id
 -- lock: a command and where it goes; the alias is the one that the newest birth gave
 SELECT command.*, device.code AS device_code, gateway.group_code, gateway.code AS gateway_code,
        (SELECT alias.alias FROM alias WHERE alias.gateway_id = gateway.id AND alias.device_id = device.id
-        AND alias.metric = 'Output/' || command.output) AS alias
+        AND alias.metric = CASE command.output WHEN 'read' THEN 'Device Control/Read' ELSE 'Output/' || command.output END) AS alias
 FROM command JOIN device ON device.id = command.device_id JOIN gateway ON gateway.id = device.gateway_id
 WHERE command.id = %(id)s FOR UPDATE OF command;
 
