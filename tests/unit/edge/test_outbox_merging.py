@@ -256,7 +256,7 @@ def test_thinning_keeps_the_first_least_greatest_and_last_of_each_minute_and_say
 
 
 def test_nothing_is_thinned_when_that_frees_nothing(bench: Bench) -> None:
-    for _ in range(3):
+    for _ in range(2):
         bench.second()
     bench.outbox.set_quota(Quota(total=int(bench.outbox.totals.size / 0.97), acknowledged=0))
     while bench.outbox.tend():
