@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT)]
@@ -44,10 +44,14 @@ current. The specification is the Eclipse Sparkplug Specification 3.0.0; its rul
 """
 
 THIRD: Final = """\
-## Other people's nodes
+## Other people's nodes and hosts
 
-Tried against our cloud by `tests/integration/others` (`tools/sparkplug_others` sets them up), which finds exactly these
-broken rules on the wire. They are tolerated.
+Tried by `tests/integration/others` (`tools/sparkplug_others` sets them up): their nodes feed our cloud, their hosts
+read our agent, which is a process of its own and breaks no rule in any of these runs. This is exactly what the monitor
+reports of them, with their CONNECTs. All of it is tolerated.
+
+| Implementation | As | Reported (*advice*) | Note |
+|---|---|---|---|
 """
 
 
@@ -64,7 +68,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
-    """Somebody else's node: what was tried, the MUSTs that it breaks on the wire, and what else is worth knowing."""
+    """Somebody else's node or host: what was tried, what the monitor reports, and what else is worth knowing."""
 
     what: str
     rules: tuple[str, ...]
@@ -78,6 +82,7 @@ class Book:
     entries: tuple[Entry, ...]
     reasons: Mapping[str, str]
     others: Mapping[str, Other]
+    hosts: Mapping[str, Other]
     cited: Mapping[str, tuple[str, ...]]
     monitored: frozenset[str]
 
@@ -109,22 +114,29 @@ def read() -> Book:
     return Book(
         entries=entries,
         reasons=source["reasons"],
-        others={
-            name: Other(what=said["what"], rules=tuple(said["rules"]), note=said["note"])
-            for name, said in source["others"].items()
-        },
+        others=_others(source["others"]),
+        hosts=_others(source["hosts"]),
         cited={name: tuple(where) for name, where in cited.items()},
         monitored=frozenset(name for rule in judged() for name in rule.ids),
     )
+
+
+def _others(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Other]:
+    return {
+        name: Other(what=said["what"], rules=tuple(said["rules"]), note=said["note"]) for name, said in tables.items()
+    }
 
 
 def page(book: Book) -> str:
     """The page as Markdown."""
     lines = [HEAD, _figures(book), "", "| Rule | Level | For | What | Monitor | Tests |", "|---|---|---|---|---|---|"]
     lines += [_row(entry, book) for entry in book.entries]
-    lines += ["", THIRD]
-    for other in book.others.values():
-        lines.append(f"- **{other.what}.** {other.note} Breaks " + ", ".join(f"`{rule}`" for rule in other.rules) + ".")
+    lines += ["", THIRD.rstrip()]
+    level = {entry.id: entry.level for entry in book.entries}
+    for role, tried in (("node", book.others), ("host", book.hosts)):
+        for other in tried.values():
+            told = [f"`{rule}`" if level[rule].startswith("MUST") else f"*`{rule}`*" for rule in other.rules]
+            lines.append(f"| {other.what} | {role} | {', '.join(told) or 'nothing'} | {other.note} |")
     return "\n".join(lines) + "\n"
 
 

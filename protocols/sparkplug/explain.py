@@ -10,6 +10,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from protocols.delivery.address import MessageId
 from protocols.errors import ProtocolError
 from protocols.messages import sentence
+from protocols.sparkplug.compressed import unwrapped
 from protocols.sparkplug.datatype import Scalar
 from protocols.sparkplug.payload import Metric, RawMetric, RawPayload, decode_raw, read_metric
 from protocols.sparkplug.plain import plain, plain_metadata, plain_properties
@@ -51,6 +52,16 @@ def _payload(data: bytes, findings: list[dict[str, Any]]) -> dict[str, Any] | No
         return None
     if len(UnknownFieldSet(raw)):
         findings.append(_finding("warning", "payload", "unknown-fields"))
+    frame = _frame(raw, findings)
+    try:
+        inner = unwrapped(raw)
+    except ProtocolError as error:
+        findings.append(_finding("error", "body", "undecodable", **error.params))
+        return frame
+    return frame if inner is raw else {**frame, "inside": _frame(inner, findings)}
+
+
+def _frame(raw: RawPayload, findings: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "type": "payload",
         "timestamp": raw.timestamp if raw.HasField("timestamp") else None,

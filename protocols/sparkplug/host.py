@@ -16,6 +16,7 @@ from protocols.errors import ProtocolError
 from protocols.sparkplug import topics
 from protocols.sparkplug.actions import Malformed, Now, Publish
 from protocols.sparkplug.births import BD_SEQ, REBIRTH
+from protocols.sparkplug.compressed import unwrapped
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import Metric, Payload, RawPayload, decode_raw, encode
 from protocols.sparkplug.rebirth_requests import RebirthRequests
@@ -131,7 +132,7 @@ class Host:
             parsed = topics.parse(topic)
             if isinstance(parsed, topics.StateTopic) or parsed.type in (MessageType.NCMD, MessageType.DCMD):
                 return []
-            payload = decode_raw(data)
+            payload = unwrapped(decode_raw(data))
         except ProtocolError as error:
             return [Malformed(topic=topic, code=error.code, what=str(error))]
         key = (parsed.group, parsed.node)

@@ -11,7 +11,7 @@ from pathlib import Path
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where daemons live although the PATH of an ordinary user does not name it."""
 
-SPARKPLUG_OTHERS = ("pysparkplug", "spb-wrapper", "aiospb")
+SPARKPLUG_OTHERS = ("pysparkplug", "spb-wrapper", "aiospb", "sparkplug-client")
 """The environments that `tools/sparkplug_others` makes."""
 
 
