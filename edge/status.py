@@ -92,9 +92,14 @@ def _outbox(outbox: Outbox) -> Report:
         "bulk": totals.waiting["bulk"],  # type: ignore[index]
         "kept": sum(totals.kept.values()),
         "bytes": totals.size,
+        "quota": outbox.quota.total,
+        "blocks": totals.blocks,
+        "lost": totals.lost,
+        "thinned": totals.thinned,
         "epoch": str(outbox.epoch),
     }
-    return _part("outbox", "edge.status.outbox", data, ok=True)
+    code = "outbox-short" if totals.lost or totals.thinned else "outbox"
+    return _part("outbox", f"edge.status.{code}", data, ok=True)
 
 
 def _clock(clock: ClockCondition) -> Report:

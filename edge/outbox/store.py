@@ -348,7 +348,7 @@ class Outbox:
                     rows = self._waiting(epoch, lane, start, high)
                     for row in rows:
                         for block in self._of_block(epoch, lane, numbers, start, row):
-                            if block.time == "unknown" and not unresolved:
+                            if block.time == "unknown" and not unresolved and self._times.offset_ms(epoch) is None:
                                 return
                             if epoch == self._epoch_row:
                                 self._handed[lane] = max(self._handed[lane], row[1])
