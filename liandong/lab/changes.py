@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import subprocess
 import time
 from dataclasses import dataclass
 from typing import Final
 
-import paho.mqtt.publish
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from liandong.lab.site import Site
 from protocols.errors import UnavailableError
@@ -18,6 +20,7 @@ from protocols.sparkplug.host import rebirth_request
 
 SECOND_HOST: Final = "liandong-second"
 _WITHIN_S: Final = 60.0
+_SAID_WITHIN_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -47,18 +50,17 @@ class Rebirth:
         street = self.site.street
         now = Now(at=time.monotonic(), utc_ms=time.time_ns() // 1_000_000)
         asked = rebirth_request((self.site.group, self.gateway), now)
-        password = street.data.secret("mqtt-cloud").read_text()
+        client = paho.Client(CallbackAPIVersion.VERSION2, f"lab-rebirth-{secrets.token_hex(4)}")
+        client.username_pw_set("cloud", street.data.secret("mqtt-cloud").read_text())
         try:
-            paho.mqtt.publish.single(
-                asked.topic,
-                asked.payload,
-                qos=0,
-                hostname="127.0.0.1",
-                port=street.ports["broker"],
-                auth={"username": "cloud", "password": password},
-            )
-        except OSError as error:
+            client.connect("127.0.0.1", street.ports["broker"])
+            client.loop_start()
+            client.publish(asked.topic, asked.payload, qos=0).wait_for_publish(_SAID_WITHIN_S)
+        except (OSError, RuntimeError) as error:  # refused; or the broker went before it was said
             raise UnavailableError("liandong.lab.nothing-to-break", part="broker") from error
+        finally:
+            client.disconnect()
+            client.loop_stop()
 
     def stop(self) -> None:
         """Nothing."""

@@ -100,18 +100,14 @@ def _figure(report: Mapping[str, Any], name: str, say: Say) -> str:
 
 
 def _latencies(report: Mapping[str, Any], say: Say) -> str:
-    heads = "".join(
-        f"<th>{escape(say('liandong.lab.' + part.replace('_', '-')))} {share}</th>"
-        for part in _PARTS
-        for share in ("p50", "p99")
-    )
+    heads = "".join(f"<th>{escape(say('liandong.lab.' + part.replace('_', '-')))}<br>p50 / p99</th>" for part in _PARTS)
     rows = "".join(
         f"<tr><td>{escape(say('liandong.lab.' + name.partition('_')[0]))}</td>"
-        + "".join(f"<td>{_ms(report[name][part][share])}</td>" for part in _PARTS for share in ("p50", "p99"))
+        + "".join(f"<td>{_ms(report[name][part]['p50'])} / {_ms(report[name][part]['p99'])}</td>" for part in _PARTS)
         + "</tr>"
         for name in _LATENCIES
     )
-    return f'<div class="wide"><table><tr><th></th>{heads}</tr>{rows}</table></div>'
+    return f"<table><tr><th></th>{heads}</tr>{rows}</table>"
 
 
 def _ms(value: float | None) -> str:
@@ -148,7 +144,9 @@ def _watch(report: Mapping[str, Any], say: Say) -> str:
         f"<tr><td>{escape(found['rule'])}</td><td>{escape(found['node'])}</td><td>{found['count']}</td></tr>"
         for found in watch["violations"]
     )
-    return _section(say("liandong.lab.sparkplug"), f"<p>{escape(told)}</p><table>{rows}</table>")
+    return _section(
+        say("liandong.lab.sparkplug"), f'<p>{escape(told)}</p><div class="wide"><table>{rows}</table></div>'
+    )
 
 
 def _late(report: Mapping[str, Any], say: Say) -> str:

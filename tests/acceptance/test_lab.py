@@ -13,9 +13,8 @@ import pytest
 
 KEYS = {
     *("scenario", "seed", "faults", "observed", "stored", "lost", "duplicated", "altered", "misordered", "thinned"),
-    *("before_outbox", "ram_bound", "commit_latency_ms"),
+    *("before_outbox", "ram_bound", "commit_latency_ms", "limits", "watch", "memory"),
 }
-MOST_MEMORY_LOST = 60  # of each kill: seven meters, asked twice a second, in at most two seconds, and as much again
 
 
 def run_lab(*options: str) -> tuple[int, dict[str, Any], str]:
@@ -40,8 +39,11 @@ def test_a_short_lab_loses_nothing_doubles_nothing_changes_nothing(tmp_path: Pat
     assert (code, found["ok"], found["drained"]) == (0, True, True), said
     assert found["faults"] >= 8, found["kinds"]
     assert found["observed"] > 200
-    kills = sum(found["kinds"].get(kind, {"injected": 0})["injected"] for kind in ("kill-edge", "power-cut"))
-    assert found["ram_bound"] <= kills * MOST_MEMORY_LOST
+    assert (found["misdated"], found["unexplained"], found["wrong"]) == (0, 0, [])
+    assert found["ram_bound"] <= found["limits"]["ram_bound"]
+    assert found["before_outbox"] <= found["limits"]["before_outbox"]
+    assert found["watch"]["messages"] > 100
+    assert found["watch"]["violations"] == []
     text = page.read_text("utf-8")
     assert "<svg" in text
     assert "http" not in text, "the page needs nothing from elsewhere"
@@ -75,6 +77,24 @@ def test_with_received_sets_outside_the_transaction_the_lab_finds_doubles(report
     assert found.get("duplicated", 0) > 0, said
     assert code == 1
     report.append(f"fault lab with received sets stored apart: {found['duplicated']} doubled")
+
+
+@pytest.mark.timeout(450)
+def test_seeds_run_one_after_another_and_are_summed_up(tmp_path: Path) -> None:
+    page = tmp_path / "all.html"
+    code, found, said = run_lab("short", "--seed", "2..3", "--minutes", "0.15", "--html", str(page))
+    assert (code, found["ok"], found["seeds"]) == (0, True, [2, 3]), said
+    assert [run["seed"] for run in found["runs"]] == [2, 3]
+    assert found["observed"] == sum(run["observed"] for run in found["runs"]) > 0
+    assert "Run 2 of 2, seed 3" in said
+    assert {"all.html", "all-2.html", "all-3.html"} == {entry.name for entry in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("seeds", ["3..1", "1..", "x", "1..9999"])
+def test_seeds_that_are_none_are_one_sentence(seeds: str) -> None:
+    code, found, said = run_lab("short", "--seed", seeds)
+    assert (code, found) == (2, {})
+    assert said.startswith(f"liandong: --seed {seeds} is not possible")
 
 
 def test_an_unknown_scenario_is_one_sentence() -> None:
