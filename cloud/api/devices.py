@@ -14,6 +14,7 @@ from cloud.identity.people import Who
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from cloud.storage.views import place_json, stamp
+from protocols.catalog import DEVICE_TYPES
 from protocols.errors import RefusedError
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
@@ -82,7 +83,9 @@ def _require(tx: Transaction, who: Who, device_id: int) -> None:
 
 def _device(row: DictRow, place: Json | None, latest: Json) -> Json:
     shown = {key: row[key] for key in ("id", "code", "type", "name", "online")}
-    gateway = {"code": row["gateway_code"], "online": row["gateway_online"]}
+    gateway = {"group": row["gateway_group"], "code": row["gateway_code"], "online": row["gateway_online"]}
+    kind = DEVICE_TYPES.get(row["type"] or "")
+    shown["reads"] = kind is not None and kind.reads
     return shown | {"place": place, "gateway": gateway, "changed_at": stamp(row["changed_at"]), "latest": latest}
 
 

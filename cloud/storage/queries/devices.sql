@@ -1,6 +1,6 @@
 -- devices: devices at these paths and below, with their gateways
 SELECT device.id, device.code, device.type, device.name, device.place_id, device.online, device.changed_at,
-       gateway.code AS gateway_code, gateway.online AS gateway_online
+       gateway.group_code AS gateway_group, gateway.code AS gateway_code, gateway.online AS gateway_online
 FROM device JOIN gateway ON gateway.id = device.gateway_id LEFT JOIN place ON place.id = device.place_id
 WHERE device.code <> ''
   AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND device.place_id IS NULL))

@@ -3,6 +3,7 @@ import { html, useState } from "../core/html.js";
 import { hasSentence, named, t, word } from "../core/i18n.js";
 import { useStore } from "../core/store.js";
 import { ago, useNow } from "../core/time.js";
+import { openConfiguration } from "./configuration.js";
 import { STATUS_ORDER, alarmsByDevice } from "./derived.js";
 import { select, store } from "./state.js";
 import { lastHeard, latestOf, valueText } from "./values.js";
@@ -60,7 +61,8 @@ function Health() {
     <div class="matrix ${devices.length > COMPACT_FROM ? "compact" : isWide ? "wide" : ""}" onMouseLeave=${() => setShown(null)}>
       ${[...gateways].map(
         ([code, there]) => html`<div class="gateway ${there[0].gateway.online ? "" : "off"}" key=${code} data-gateway=${code} data-online=${there[0].gateway.online}>
-          <span>${code}${there[0].gateway.online ? "" : ` · ${t("ui.device.offline")}`}</span>
+          <span><button class="link" data-configuration=${code} title=${t("ui.configuration.open")}
+            onClick=${() => openConfiguration(there[0].gateway)}>${code}</button>${there[0].gateway.online ? "" : ` · ${t("ui.device.offline")}`}</span>
           <div>${there.map((device) => html`<${Cell} key=${device.id} device=${device} alarm=${byDevice.get(device.id)} isWide=${isWide} onShow=${setShown} />`)}</div>
         </div>`,
       )}

@@ -9,13 +9,17 @@ import { notify, store, takeCommand } from "./state.js";
 const SHOWN_MS = 60000;
 const OPEN = ["queued", "sent"];
 
+/** Changes nothing, so nobody is asked twice. */
+const HARMLESS = ["read"];
+
 /** What can be asked of a device in its present state: [name, output, value]. */
-function choices({ type, latest }) {
+function choices({ type, latest, reads }) {
   const holds = (metric) => Boolean(latest?.[metric]?.value);
+  const read = reads ? [["read", "read", true]] : [];
   if (type === "door") {
-    return holds("released") ? [["restore", "restore", true]] : [["unlock", "unlock", true], ["release", "release", true]];
+    return [...(holds("released") ? [["restore", "restore", true]] : [["unlock", "unlock", true], ["release", "release", true]]), ...read];
   }
-  return type === "siren" && holds("sounding") ? [["silence", "sound", false]] : [];
+  return type === "siren" && holds("sounding") ? [["silence", "sound", false], ...read] : read;
 }
 
 /** The buttons of one device, the question, and the newest command. */
@@ -32,7 +36,7 @@ export function Commands({ device }) {
     ${chosen
       ? html`<${Question} device=${device} choice=${chosen} onEnd=${() => setAsked(null)} />`
       : possible.map(([name]) => html`<button key=${name} class="act" data-command=${name} disabled=${busy}
-          aria-label=${`${named(device.name)}: ${t(`ui.command.${name}`)}`} onClick=${() => setAsked(name)}>${t(`ui.command.${name}`)}</button>`)}
+          aria-label=${`${named(device.name)}: ${t(`ui.command.${name}`)}`} onClick=${() => (HARMLESS.includes(name) ? order(device.id, name, true) : setAsked(name))}>${t(`ui.command.${name}`)}</button>`)}
     ${shown && html`<small role="status" class=${`outcome ${newest.state}`} data-state=${newest.state}>${outcome(newest)}</small>`}
   </div>`;
 }

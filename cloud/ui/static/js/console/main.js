@@ -5,6 +5,7 @@ import { begin as beginSession, mayUseConsole } from "../core/session.js";
 import { applyTheme } from "../core/theme.js";
 import { useStore } from "../core/store.js";
 import { BottomBar } from "./bottom.js";
+import { Configuration } from "./configuration.js";
 import { Help } from "./help.js";
 import { Incident } from "./incident.js";
 import { useKeyboard } from "./keyboard.js";
@@ -35,6 +36,7 @@ function App({ onLanguage }) {
     ${panel === "simulation" && html`<${Simulation} />`}
     ${panel === "help" && html`<${Help} />`}
     ${panel === "password" && html`<${PasswordForm} />`}
+    ${panel === "configuration" && html`<${Configuration} />`}
     <${Voices} />
   </div>`;
 }

@@ -19,6 +19,8 @@ export const store = createStore({
   responders: [],
   devices: [],
   commands: {},
+  configured: null,
+  configurationChanges: 0,
   selected: null,
   detail: null,
   focusPlace: null,
@@ -142,8 +144,9 @@ const HEARD = {
     store.set(({ responders }) => ({ responders: put(responders, row, () => true, (one) => one.person.id) }));
   },
   gateway({ code, online }) {
-    store.set(({ devices }) => ({
-      devices: devices.map((one) => (one.gateway.code === code ? { ...one, gateway: { code, online } } : one)),
+    store.set(({ devices, configurationChanges }) => ({
+      devices: devices.map((one) => (one.gateway.code === code ? { ...one, gateway: { ...one.gateway, online } } : one)),
+      configurationChanges: configurationChanges + 1,
     }));
     soon("overview", () => refresh("overview"));
   },
@@ -152,6 +155,7 @@ const HEARD = {
     soon("overview", () => refresh("overview"));
   },
   command: takeCommand,
+  configuration: () => store.set(({ configurationChanges }) => ({ configurationChanges: configurationChanges + 1 })),
   reset: () => load().catch(() => null),
 };
 
