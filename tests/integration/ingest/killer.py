@@ -8,23 +8,30 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from typing import Any
+
+from liandong.cli import main as command
 
 DEADLY = 666.0
 
 
-def main() -> int:
-    from cloud.ingest import storing
-    from liandong.cli import main as command
+def deadly(decode: Callable[..., Any]) -> Callable[..., Any]:
+    """`decode`, with the flaw."""
 
-    decode = storing.decode
-
-    def deadly(payload: Any, *rest: Any, **more: Any) -> Any:
+    def decode_or_die(payload: Any, *rest: Any, **more: Any) -> Any:
         if any(metric.double_value == DEADLY for metric in payload.metrics):
             os.kill(os.getpid(), signal.SIGKILL)
         return decode(payload, *rest, **more)
 
-    storing.decode = deadly
+    return decode_or_die
+
+
+def main() -> int:
+    """The command of this process's words."""
+    storing = import_module("cloud.ingest.storing")
+    setattr(storing, "decode", deadly(getattr(storing, "decode")))  # noqa: B009, B010 - it is there by name only
     return command(sys.argv[1:])
 
 

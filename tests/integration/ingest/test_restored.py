@@ -72,7 +72,7 @@ class Backups:
 
     def _do(self, connection: psycopg.Connection[Any], statement: str) -> None:
         names = {"name": sql.Identifier(self._name), "copy": sql.Identifier(f"{self._name}_copy")}
-        connection.execute(sql.SQL(statement).format(**names))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statement).format(**names))
 
 
 @pytest.fixture
