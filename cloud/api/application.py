@@ -16,6 +16,9 @@ from cloud.api import (
     delivery,
     devices,
     errors,
+    export,
+    figures,
+    history,
     pages,
     phone,
     session,
@@ -46,8 +49,22 @@ def application(services: Services) -> FastAPI:
     )
     app.state.services = services
     errors.install(app)
-    parts = (session, console, phone, devices, delivery, commands, configurations, simulation, stream, system, pages)
-    for part in parts:
+    for part in (
+        session,
+        console,
+        phone,
+        devices,
+        history,
+        figures,
+        export,
+        delivery,
+        commands,
+        configurations,
+        simulation,
+        stream,
+        system,
+        pages,
+    ):
         app.include_router(part.router)
     pages.mount(app)
     app.add_middleware(GZipMiddleware, minimum_size=1000)

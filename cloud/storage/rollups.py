@@ -131,8 +131,9 @@ class Roller:
         made = joined(rows, rows["bucket"] // MINUTE_MS * MINUTE_MS, _holds(tx, rows))
         tx.execute(sql["clear_minutes"], columns)
         copy_in(tx, SUMMARIES, Level.MINUTE.statement("copy"), made)
-        self._note(tx, Level.HOUR, wanted["series"], wanted["begin"] // HOUR_MS * HOUR_MS)
-        self._note(tx, Level.HOUR, wanted["series"], (wanted["end"] - 1) // HOUR_MS * HOUR_MS)
+        first, hours = wanted["begin"] // HOUR_MS, (wanted["end"] - 1) // HOUR_MS - wanted["begin"] // HOUR_MS + 1
+        nth = np.arange(hours.sum()) - np.repeat(np.cumsum(hours) - hours, hours)
+        self._note(tx, Level.HOUR, np.repeat(wanted["series"], hours), (np.repeat(first, hours) + nth) * HOUR_MS)
 
     def _over(self, tx: Transaction, level: Level, now: datetime) -> bool:
         """Make hours or days that are over; whether there may be more."""

@@ -193,7 +193,7 @@ def test_work_is_cut_into_bounded_pieces(database: Database, monkeypatch: pytest
     monkeypatch.setattr("cloud.storage.rollups.MOST_MINUTES", 7)
     monkeypatch.setattr("cloud.storage.rollups.MOST_DUE", 2)
     (series,) = make_series(database, "t")
-    store(database, series, [(START + n * 90_000, float(n), 192) for n in range(200)])
+    store(database, series, [(START + n * 20_000, float(n), 192) for n in range(2000)])
     steps = 0
     more = True
     while more:
@@ -202,8 +202,9 @@ def test_work_is_cut_into_bounded_pieces(database: Database, monkeypatch: pytest
         steps += 1
     assert steps >= 8
     with database.transaction() as tx:
-        assert rows_of(tx, Level.MINUTE, series, START, START + DAY_MS)["count"].tolist() == [1] * 200
-        assert rows_of(tx, Level.DAY, series, START - DAY_MS, START + DAY_MS)["count"].sum() == 200
+        assert rows_of(tx, Level.MINUTE, series, START, START + DAY_MS)["count"].tolist()[:-1] == [3] * 666
+        assert rows_of(tx, Level.HOUR, series, START, START + DAY_MS)["count"].tolist() == [180] * 11 + [20]
+        assert rows_of(tx, Level.DAY, series, START - DAY_MS, START + DAY_MS)["count"].sum() == 2000
 
 
 def test_a_span_without_anything_is_empty(database: Database) -> None:

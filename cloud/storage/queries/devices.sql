@@ -14,12 +14,8 @@ FROM series JOIN latest ON latest.series_id = series.id WHERE series.device_id =
 SELECT device.id, device.place_id, place.path FROM device LEFT JOIN place ON place.id = device.place_id WHERE device.id = %(id)s;
 
 -- series: a metric of a device
-SELECT id, unit, datatype FROM series WHERE device_id = %(device)s AND metric = %(metric)s;
-
--- history: means over equal steps of time, for a chart
-SELECT (extract(epoch FROM min(ts)) * 1000)::bigint AS ms, avg(value) AS value FROM reading
-WHERE series_id = %(series)s AND ts >= %(begin)s AND ts < %(end)s AND value IS NOT NULL
-GROUP BY floor(extract(epoch FROM ts - %(begin)s) / %(step_s)s) ORDER BY 1;
+SELECT series.id, series.unit, series.datatype, device.type FROM series JOIN device ON device.id = series.device_id
+WHERE series.device_id = %(device)s AND series.metric = %(metric)s;
 
 -- events: the newest events of a device
 SELECT ts, kind, data FROM event WHERE device_id = %(device)s ORDER BY ts DESC, id DESC LIMIT %(limit)s;

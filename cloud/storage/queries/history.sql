@@ -35,3 +35,6 @@ FROM series JOIN device ON device.id = series.device_id LEFT JOIN place ON place
 WHERE series.device_id = ANY (%(devices)s::int[]) AND (%(metrics)s::text[] IS NULL OR series.metric = ANY (%(metrics)s))
   AND series.datatype <> 12
 ORDER BY series.device_id, series.metric;
+
+-- newest: of a series
+SELECT ts, value FROM latest WHERE series_id = %(series)s;

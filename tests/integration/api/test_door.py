@@ -261,11 +261,11 @@ def test_history_and_events_of_a_device(served: Street) -> None:
     (device,) = served.rows("SELECT id FROM device WHERE code = 'coldchain-1'")
     with served.signed_in("chenjing") as console:
         base = f"/api/v1/devices/{device['id']}"
-        whole = console.get(f"{base}/history", params={"metric": "temperature", "points": 5000}).json()
+        whole = console.get(f"{base}/history", params={"metric": "temperature", "width": 4000}).json()
         assert whole["unit"] == "Cel"
-        assert [value for _, value in whole["points"]] == [float(n) for n in range(600, 0, -1)]
-        coarse = console.get(f"{base}/history", params={"metric": "temperature", "points": 10}).json()["points"]
-        assert 1 <= len(coarse) <= 10
+        assert whole["value"] == [float(n) for n in range(600, 0, -1)]
+        coarse = console.get(f"{base}/history", params={"metric": "temperature", "width": 10}).json()
+        assert 1 <= len(coarse["value"]) <= 10
         assert _error(console.get(f"{base}/history", params={"metric": "salt"})) == (404, "cloud.metric.unknown")
         assert [event["kind"] for event in console.get(f"{base}/events").json()] == ["vending.reset"]
         assert _error(console.get("/api/v1/devices/999999/events")) == (404, "cloud.device.unknown")

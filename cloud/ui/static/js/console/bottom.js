@@ -5,6 +5,7 @@ import { useStore } from "../core/store.js";
 import { ago, useNow } from "../core/time.js";
 import { openConfiguration } from "./configuration.js";
 import { STATUS_ORDER, alarmsByDevice } from "./derived.js";
+import { openDevice } from "./device.js";
 import { select, store } from "./state.js";
 import { lastHeard, latestOf, valueText } from "./values.js";
 
@@ -57,7 +58,8 @@ function Health() {
   for (const device of devices) gateways.set(device.gateway.code, [...(gateways.get(device.gateway.code) ?? []), device]);
   const one = devices.find((device) => device.id === shown);
   return html`<section class="panel health" aria-label=${t("ui.health.title")}>
-    <h2>${t("ui.health.title")} <b>${devices.filter((device) => device.online).length}/${devices.length}</b></h2>
+    <h2>${t("ui.health.title")} <b>${devices.filter((device) => device.online).length}/${devices.length}</b>
+      <${DeliveryButton} /></h2>
     <div class="matrix ${devices.length > COMPACT_FROM ? "compact" : isWide ? "wide" : ""}" onMouseLeave=${() => setShown(null)}>
       ${[...gateways].map(
         ([code, there]) => html`<div class="gateway ${there[0].gateway.online ? "" : "off"}" key=${code} data-gateway=${code} data-online=${there[0].gateway.online}>
@@ -71,6 +73,13 @@ function Health() {
   </section>`;
 }
 
+/** What gateways hold and what is missing is behind this; red since something was lost in front of this page. */
+function DeliveryButton() {
+  const isBad = useStore(store, (state) => state.lost || state.lag !== null);
+  const toggle = () => store.set((state) => ({ panel: state.panel === "delivery" ? null : "delivery", lost: false }));
+  return html`<button class="link delivery-open ${isBad ? "bad" : ""}" data-testid="delivery" onClick=${toggle}>${t("ui.delivery.title")}</button>`;
+}
+
 function Cell({ device, alarm, isWide, onShow }) {
   const isOff = !device.online || !device.gateway.online;
   const known = `ui.glyph.${device.type}`;
@@ -79,7 +88,7 @@ function Cell({ device, alarm, isWide, onShow }) {
   const told = device.latest?.[metric];
   return html`<button class="cell ${isOff ? "off" : ""} ${alarm?.severity ?? ""}" data-device=${device.code} data-online=${device.online}
     aria-label=${tell(device, alarm)} onMouseEnter=${() => onShow(device.id)} onFocus=${() => onShow(device.id)}
-    onClick=${() => alarm?.incident_id && select(alarm.incident_id)}><b>${isWide ? glyph : glyph.slice(0, 2)}</b>
+    onClick=${() => (alarm?.incident_id ? select(alarm.incident_id) : openDevice(device.id))}><b>${isWide ? glyph : glyph.slice(0, 2)}</b>
     <span>${isOff ? t("ui.device.offline") : told ? valueText(metric, told.value, told.unit) : ""}</span></button>`;
 }
 

@@ -7,6 +7,7 @@ import { useStore } from "../core/store.js";
 import { ago } from "../core/time.js";
 import { Commands } from "./commands.js";
 import { alarmsByDevice } from "./derived.js";
+import { openDevice } from "./device.js";
 import { select, store } from "./state.js";
 import { latestOf } from "./values.js";
 
@@ -34,9 +35,13 @@ export function Building({ place }) {
 
 function Device({ device, alarm }) {
   const values = latestOf(device);
+  const open = (event) => {
+    event.stopPropagation();
+    openDevice(device.id);
+  };
   return html`<div class="thing ${device.online ? "" : "gone"}" onClick=${() => alarm?.incident_id && select(alarm.incident_id)}>
     ${alarm && html`<${Chip} severity=${alarm.severity} acknowledged=${alarm.acknowledged} />`}
-    <span>${named(device.place?.name)} · ${named(device.name)}</span>
+    <button class="link" data-open=${device.code} onClick=${open}>${named(device.place?.name)} · ${named(device.name)}</button>
     <small>${device.online ? values : `${word("ui.device", "offline")}${device.changed_at ? `, ${ago(device.changed_at)}` : ""}`}</small>
     <${Commands} device=${device} />
   </div>`;

@@ -5,7 +5,9 @@ import { begin as beginSession, mayUseConsole } from "../core/session.js";
 import { applyTheme } from "../core/theme.js";
 import { useStore } from "../core/store.js";
 import { BottomBar } from "./bottom.js";
+import { Delivery } from "./delivery.js";
 import { Configuration } from "./configuration.js";
+import { Device } from "./device.js";
 import { Help } from "./help.js";
 import { Incident } from "./incident.js";
 import { useKeyboard } from "./keyboard.js";
@@ -34,6 +36,8 @@ function App({ onLanguage }) {
       ${selected === null ? html`<${Calm} />` : html`<${Incident} key=${selected} />`}
     </aside>
     ${panel === "simulation" && html`<${Simulation} />`}
+    ${panel === "delivery" && html`<${Delivery} />`}
+    ${panel?.device && html`<${Device} key=${panel.device} id=${panel.device} />`}
     ${panel === "help" && html`<${Help} />`}
     ${panel === "password" && html`<${PasswordForm} />`}
     ${panel === "configuration" && html`<${Configuration} />`}

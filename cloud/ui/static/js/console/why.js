@@ -9,9 +9,7 @@ import { unitName, valueText } from "./values.js";
 
 const HOUR_MS = 3600000;
 const AFTER_MS = 600000;
-const POINTS = 360;
-/** A mean over a long step would show a state half way between yes and no. */
-const STATE_POINTS = 4000;
+const WIDTH = 360;
 
 export function Why({ alarm }) {
   const { reason, device } = alarm;
@@ -52,12 +50,11 @@ function HourBefore({ alarm, limit }) {
     (async () => {
       const [from, to] = [raised - HOUR_MS, Math.min(now(), raised + AFTER_MS)];
       const isState = typeof alarm.reason.value === "boolean";
-      const points = isState ? STATE_POINTS : POINTS;
-      const query = new URLSearchParams({ metric: alarm.reason.metric, from: new Date(from).toISOString(), to: new Date(to).toISOString(), points });
+      const query = new URLSearchParams({ metric: alarm.reason.metric, from: new Date(from).toISOString(), to: new Date(to).toISOString(), width: WIDTH });
       const [{ drawChart }, history] = await Promise.all([import("./chart.js"), get(`/devices/${alarm.device.id}/history?${query}`)]);
       if (gone) return;
-      setTold(history.points.length ? "" : t("ui.why.no-history"));
-      if (history.points.length) {
+      setTold(history.ms.length ? "" : t("ui.why.no-history"));
+      if (history.ms.length) {
         chart = drawChart(box.current, { ...history, unit: unitName(history.unit), metric: alarm.reason.metric, from, to, raised, limit, isState });
       }
     })().catch(() => gone || setTold(t("ui.why.no-history")));

@@ -1,0 +1,162 @@
+"""Exports in streams: CSV for spreadsheets, Parquet for files, Arrow for analysts; bounded in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import BoundedSemaphore
+from typing import Annotated, Any, Final, Literal, cast
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from cloud import audit
+from cloud.api.history import LEVELS, Since, Until, require_device, span
+from cloud.api.services import Given, SignedIn, address, now
+from cloud.api.text import Text
+from cloud.storage.export import Export, Source
+from cloud.storage.queries import load
+from protocols.errors import RefusedError
+
+router = APIRouter(prefix="/api/v1/export", tags=["history"])
+
+Format = Literal["csv", "parquet", "arrow"]
+AT_ONCE: Final = 2
+MOST_SERIES: Final = 500
+GROUP_ROWS: Final = 100_000
+"""Rows of a row group of Parquet: so many are held in memory."""
+TYPES: Final[dict[Format, str]] = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
+_FORMULA: Final = r"^([=+\-@\t\r])"
+"""A spreadsheet takes a text that begins so for a formula; gateways name devices and metrics."""
+_running = BoundedSemaphore(AT_ONCE)
+
+
+@router.get("/readings.{form}")
+def readings(
+    form: Format,
+    who: SignedIn,
+    request: Request,
+    given: Given,
+    device: Annotated[list[int], Query(min_length=1, max_length=200)],
+    metric: Annotated[list[Text] | None, Query(max_length=50)] = None,
+    step: Literal["raw", "minute", "hour", "day"] = "raw",
+    since: Since = None,
+    until: Until = None,
+) -> StreamingResponse:
+    """Readings, or figures of minutes, hours or days, of one or more devices; the last hour without `from`."""
+    begin, end = span(since, until)
+    with given.database.transaction() as tx:
+        places = {one: require_device(tx, who, one)["place_id"] for one in device}
+        rows = tx.fetch(load("history")["series_of"], {"devices": device, "metrics": metric})
+        if len(rows) > MOST_SERIES:
+            raise RefusedError("cloud.export.too-many", series=len(rows), most=MOST_SERIES)
+        for one, place in places.items():
+            whom = {"person": who.id, "subject": str(one), "place": place, "address": address(request)}
+            audit.record(tx, now(), "device.export", **whom)
+    keys = ("id", "device", "type", "metric", "unit", "datatype")
+    export = Export(
+        database=given.database,
+        sources=[Source(**{key: row[key] for key in keys}) for row in rows],
+        level=LEVELS.get(step),
+        begin=round(begin.timestamp() * 1000),
+        end=round(end.timestamp() * 1000),
+        zone=ZoneInfo(given.time_zone),
+        now=now(),
+    )
+    if not _running.acquire(blocking=False):
+        raise RefusedError("cloud.export.busy", most=AT_ONCE)
+    headers = {"content-disposition": f'attachment; filename="liandong-{step}.{form}"', "content-encoding": "identity"}
+    pieces = _released(FORMS[form](export))
+    next(pieces)  # begun, so that it is ended whatever becomes of the request
+    return StreamingResponse(pieces, media_type=TYPES[form], headers=headers)
+
+
+def _released(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Let the next export run when this one has ended, however it ends."""
+    try:
+        yield b""
+        yield from pieces
+    finally:
+        _running.release()
+
+
+class _Sink:
+    """What a writer of Arrow writes to; `taken` empties it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, piece: Any) -> int:
+        """Keep a piece."""
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def taken(self) -> bytes:
+        """All pieces since the last time."""
+        found, self._pieces = b"".join(self._pieces), []
+        return found
+
+
+def _csv(export: Export) -> Iterator[bytes]:
+    """With the byte order mark that makes spreadsheets read UTF-8; local times with their offset."""
+    sink = _Sink()
+    sink.write(b"\xef\xbb\xbf")
+    texts = pa.schema([field.with_type(pa.string()) if field.name == "time" else field for field in export.schema])
+    with pyarrow.csv.CSVWriter(cast(Any, sink), texts) as writer:
+        for batch in export.pages():
+            columns = [_told(batch.column(index), field.name) for index, field in enumerate(export.schema)]
+            writer.write_batch(pa.record_batch(columns, schema=texts))
+            yield sink.taken()
+    yield sink.taken()
+
+
+def _told(column: pa.Array, name: str) -> pa.Array:
+    if name == "time":
+        return pc.strftime(column, "%Y-%m-%dT%H:%M:%S%z")
+    if name in ("device", "metric", "unit"):
+        return pc.replace_substring_regex(column, _FORMULA, r"'\1")
+    return column
+
+
+def _parquet(export: Export) -> Iterator[bytes]:
+    sink = _Sink()
+    held: list[pa.RecordBatch] = []
+    with pyarrow.parquet.ParquetWriter(cast(Any, sink), export.schema, compression="zstd") as writer:
+        for batch in export.pages():
+            held.append(batch)
+            if sum(one.num_rows for one in held) >= GROUP_ROWS:
+                writer.write_table(pa.Table.from_batches(held, export.schema))
+                held = []
+                yield sink.taken()
+        if held:
+            writer.write_table(pa.Table.from_batches(held, export.schema))
+    yield sink.taken()
+
+
+def _arrow(export: Export) -> Iterator[bytes]:
+    sink = _Sink()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(cast(Any, sink), export.schema, options=options) as writer:
+        for batch in export.pages():
+            writer.write_batch(batch)
+            yield sink.taken()
+    yield sink.taken()
+
+
+FORMS: Final[dict[Format, Callable[[Export], Iterator[bytes]]]] = {"csv": _csv, "parquet": _parquet, "arrow": _arrow}

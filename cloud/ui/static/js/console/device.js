@@ -1,0 +1,66 @@
+// One device: its values, their past at the width of the screen, what follows from it, and the file of it.
+import { get } from "../core/api.js";
+import { html, useEffect, useRef, useState } from "../core/html.js";
+import { complaint, currentLanguage, named, t, word } from "../core/i18n.js";
+import { useStore } from "../core/store.js";
+import { now } from "../core/time.js";
+import { Figures } from "./figures.js";
+import { Drawer } from "./help.js";
+import { store } from "./state.js";
+import { unitName, valueText } from "./values.js";
+
+const DAY_MS = 86400000;
+const SPANS = { hour: DAY_MS / 24, day: DAY_MS, week: 7 * DAY_MS, month: 31 * DAY_MS, year: 366 * DAY_MS };
+const FORMATS = ["csv", "parquet"];
+
+/** Show a device's panel. */
+export const openDevice = (id) => store.set({ panel: { device: id } });
+
+export function Device({ id }) {
+  const device = useStore(store, (state) => state.devices).find((one) => one.id === id);
+  const metrics = Object.entries(device?.latest ?? {}).filter(([, { value }]) => typeof value !== "string").map(([metric]) => metric);
+  const [metric, setMetric] = useState(null);
+  const [span, setSpan] = useState("day");
+  if (!device) return null;
+  const shown = metric ?? metrics[0];
+  return html`<${Drawer} title=${`${named(device.place?.name)} · ${named(device.name) || device.code}`} test="device">
+    <div class="choice" role="group" aria-label=${t("ui.past.metric")}>
+      ${metrics.map((one) => html`<button key=${one} class="tag" aria-pressed=${one === shown} data-metric=${one} onClick=${() => setMetric(one)}>
+        ${word("cloud.metric", one)} <b>${valueText(one, device.latest[one].value, device.latest[one].unit)}</b></button>`)}
+    </div>
+    <div class="choice" role="group" aria-label=${t("ui.past.span")}>
+      ${Object.keys(SPANS).map((one) => html`<button key=${one} class="tag" aria-pressed=${one === span} data-span=${one} onClick=${() => setSpan(one)}>${t(`ui.past.${one}`)}</button>`)}
+    </div>
+    ${shown ? html`<${Past} key=${`${id} ${shown} ${span}`} device=${device} metric=${shown} span=${span} />` : html`<p class="dim">${t("ui.past.nothing")}</p>`}
+    <${Figures} key=${id} device=${device} />
+  <//>`;
+}
+
+function Past({ device, metric, span }) {
+  const box = useRef(null);
+  const [told, setTold] = useState(t("ui.loading"));
+  const to = useRef(now()).current;
+  const from = to - SPANS[span];
+  const query = (more) => new URLSearchParams({ metric, from: new Date(from).toISOString(), to: new Date(to).toISOString(), ...more });
+  useEffect(() => {
+    let chart = null;
+    let gone = false;
+    (async () => {
+      const width = Math.max(200, Math.round(box.current.clientWidth));
+      const [{ drawChart }, history] = await Promise.all([import("./chart.js"), get(`/devices/${device.id}/history?${query({ width })}`)]);
+      if (gone) return;
+      setTold(history.ms.length ? t(`ui.past.step-${history.step}`, { n: Math.round(history.step_ms / 1000) }) : t("ui.past.nothing"));
+      if (history.ms.length) {
+        chart = drawChart(box.current, { ...history, unit: unitName(history.unit), metric, from, to, isState: history.kind === "state", height: 200 });
+      }
+    })().catch((error) => gone || setTold(complaint(error)));
+    return () => {
+      gone = true;
+      chart?.destroy();
+    };
+  }, [currentLanguage(), document.documentElement.dataset.theme]);
+  return html`<figure class="chart past" data-testid="past"><div ref=${box}></div>
+    <figcaption>${told}
+      ${FORMATS.map((form) => html` <a key=${form} class="link" download href=${`/api/v1/export/readings.${form}?${query({ device: device.id })}`}>${form.toUpperCase()}</a>`)}
+    </figcaption></figure>`;
+}
