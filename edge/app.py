@@ -273,7 +273,7 @@ class EdgeAgent:
             board=lambda: self._board,
             stored_state=lambda name: self._outbox.driver_state(name),
             told=self._device_told,
-            now_ms=lambda: self._clock.now_ms(),
+            clock=lambda: self._clock,
         )
 
     def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

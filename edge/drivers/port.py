@@ -42,7 +42,13 @@ class DriverContext(Protocol):
         """Set when the agent stops; `ctx.stop.wait(seconds)` is a driver's only sleep."""
 
     def now_ms(self) -> int:
-        """The gateway's wall clock, ms since 1970 UTC."""
+        """The agent's time in ms, near UTC: for stamps and durations. It never steps."""
+
+    def utc_ms(self) -> int:
+        """UTC in ms since 1970 as well as it is known: for calendars. It jumps when a wrong clock is corrected."""
+
+    def system_ms(self) -> int:
+        """What other programs on this machine take for UTC, ms since 1970: to read their times by. It may be wrong."""
 
     def state(self) -> Mapping[str, Any]:
         """What this driver stored last (plain JSON, at most 64 KB); empty at first."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from edge.board import Board
+from edge.clock.clock import Clock
 from edge.config import DriverEntry
 from edge.drivers.port import DeviceConfig, Driver, Reads
 from edge.log import Log
@@ -34,11 +35,11 @@ class DriverRunner:
         board: Callable[[], Board],
         stored_state: Callable[[str], Mapping[str, Any]],
         told: Told,
-        now_ms: Callable[[], int],
+        clock: Callable[[], Clock],
     ) -> None:
         self._entry = entry
         self._pipeline, self._board, self._told = pipeline, board, told
-        self._stored_state, self._now_ms = stored_state, now_ms
+        self._stored_state, self._clock = stored_state, clock
         self._log = Log(f"driver.{entry.name}")
         self._stop = threading.Event()
         self._driver: Driver = entry.family.make(entry.settings)
@@ -86,8 +87,16 @@ class DriverRunner:
             self._log.error("does-not-stop", seconds=JOIN_S)
 
     def now_ms(self) -> int:
-        """The gateway's wall clock, ms since 1970 UTC."""
-        return self._now_ms()
+        """The agent's time, see `DriverContext.now_ms`."""
+        return self._clock().now_ms()
+
+    def utc_ms(self) -> int:
+        """UTC as well as it is known, see `DriverContext.utc_ms`."""
+        return self._clock().wall_ms()
+
+    def system_ms(self) -> int:
+        """The system clock, see `DriverContext.system_ms`."""
+        return self._clock().system_ms()
 
     def state(self) -> Mapping[str, Any]:
         """What this driver stored last."""
@@ -112,7 +121,7 @@ class DriverRunner:
         if device not in self._ids:
             raise DeviceError("edge.driver.not-its-device", device=device)
         before = self._board().condition(
-            device, online=online, error=error, round_trip_s=round_trip_s, now_ms=self._now_ms()
+            device, online=online, error=error, round_trip_s=round_trip_s, now_ms=self.now_ms()
         )
         if before is online:
             return
@@ -145,11 +154,11 @@ class DriverRunner:
     def _supervise(self) -> None:
         pause = FIRST_PAUSE_S
         while not self._stop.is_set():
-            started_ms = self._now_ms()
+            started_ms = self.now_ms()
             error = self._run_once()
             if self._stop.is_set():
                 return
-            lived_s = (self._now_ms() - started_ms) / 1000
+            lived_s = (self.now_ms() - started_ms) / 1000
             pause = FIRST_PAUSE_S if lived_s > MOST_PAUSE_S else min(MOST_PAUSE_S, pause * 2)
             for device in self._ids:
                 self.status(device, online=False, error=error)

@@ -156,7 +156,7 @@ class OsdpDriver:
         reader, now_ms = self._readers[index], ctx.now_ms()
         if isinstance(told, Local):
             self._tell(ctx, reader.conditions(told, now_ms))
-        for fact in reader.facts(told, now_ms):
+        for fact in reader.facts(told, ctx.utc_ms()):
             self._take(ctx, panel, index, fact)
 
     def _take(

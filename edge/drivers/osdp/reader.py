@@ -50,10 +50,10 @@ class Reader:
             told.insert(0, self.reading("contact-open", self.state.open, now_ms))
         return result, told
 
-    def facts(self, told: Told, now_ms: int) -> list[Fact]:
+    def facts(self, told: Told, utc_ms: int) -> list[Fact]:
         """What a report of the reader means for the door."""
         if isinstance(told, CardRead):
-            return self._card(told, now_ms)
+            return self._card(told, utc_ms)
         return self._inputs(told.active) if isinstance(told, Inputs) else []
 
     def conditions(self, told: Local, now_ms: int) -> list[Observation]:
@@ -88,12 +88,12 @@ class Reader:
         """A state metric of this door."""
         return Reading(device=self.config.id, metric=metric, value=value, at_ms=now_ms)
 
-    def _card(self, told: CardRead, now_ms: int) -> list[Fact]:
+    def _card(self, told: CardRead, utc_ms: int) -> list[Fact]:
         try:
             card = decode(told.length, told.data)
         except ProtocolError:
             return []
-        return [CardShown(card=card.text, decision=decide(card, self.config.id, self._cardholders, now_ms))]
+        return [CardShown(card=card.text, decision=decide(card, self.config.id, self._cardholders, utc_ms))]
 
     def _inputs(self, active: tuple[bool, ...]) -> list[Fact]:
         facts: list[Fact] = []

@@ -32,6 +32,7 @@ from protocols.zigbee import (
 )
 
 _BATCH: Final = 32
+_AGREE_MS: Final = 2000
 _LISTEN_S: Final = 0.25
 _STORE_S: Final = 1.5
 _BEHIND_S: Final = 0.5
@@ -64,6 +65,7 @@ class ZigbeeDriver:
         self._log = Log(f"driver.{config.name}")
         self._strangers: set[str] = set()
         self._told = (0, 0)
+        self._ahead_ms = 0
         self._memory = Memory({})
         self._presence = Presence(config.device, 0.0)
 
@@ -86,6 +88,8 @@ class ZigbeeDriver:
             while not ctx.stop.is_set():
                 self._ask_wanted()
                 batch = self._session.take(_BATCH, _LISTEN_S)
+                ahead_ms = ctx.now_ms() - ctx.system_ms()
+                self._ahead_ms = ahead_ms if abs(ahead_ms) > _AGREE_MS else 0
                 if batch and self._store(self._read(batch, ctx.now_ms()), ctx):
                     for message in batch:
                         self._session.acknowledge(message)
@@ -197,11 +201,15 @@ class ZigbeeDriver:
     def _read_device(self, device: ZigbeeDevice, message: Incoming, now_ms: int) -> Sequence[Observation]:
         payload = read_payload(message.topic, message.payload)
         if message.retained:
-            return observations(device.id, device.type, payload, at_ms=observed_at(payload, now_ms), retained=True)
+            return observations(device.id, device.type, payload, at_ms=self._at_ms(payload, now_ms), retained=True)
         self._presence.heard(device.friendly_name, time.monotonic(), self._memory)
         if self._taken_before(message, payload):
             return ()
-        return observations(device.id, device.type, payload, at_ms=observed_at(payload, now_ms))
+        return observations(device.id, device.type, payload, at_ms=self._at_ms(payload, now_ms))
+
+    def _at_ms(self, payload: Payload, now_ms: int) -> int:
+        """When a device was heard: zigbee2mqtt goes by the system clock, we may know better."""
+        return observed_at(payload, now_ms - self._ahead_ms) + self._ahead_ms
 
     def _taken_before(self, message: Incoming, payload: Payload) -> bool:
         """Whether this very message was taken already; if not, it now is."""

@@ -32,6 +32,12 @@ class Agent:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
+    def utc_ms(self) -> int:
+        return self.now_ms()
+
+    def system_ms(self) -> int:
+        return self.now_ms()
+
     def state(self) -> Mapping[str, Any]:
         return self.stored
 

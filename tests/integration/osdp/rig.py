@@ -59,6 +59,12 @@ class Agent:
     def now_ms(self) -> int:
         return round(time.time() * 1000)
 
+    def utc_ms(self) -> int:
+        return self.now_ms()
+
+    def system_ms(self) -> int:
+        return self.now_ms()
+
     def state(self) -> Mapping[str, Any]:
         stored: dict[str, Any] = json.loads(self.stored)
         return stored

@@ -51,6 +51,12 @@ class FileContext:
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
+    def utc_ms(self) -> int:
+        return self.now_ms()
+
+    def system_ms(self) -> int:
+        return self.now_ms()
+
     def state(self) -> Mapping[str, Any]:
         states = [row["state"] for row in self.rows() if row["state"] is not None]
         return states[-1] if states else {}
