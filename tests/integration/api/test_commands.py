@@ -252,6 +252,27 @@ def test_without_a_broker_it_waits_and_expires(quiet: Street) -> None:
         assert _state(console, door)["state"] == "sent"
 
 
+def test_a_device_is_asked_to_be_read_and_a_slow_one_has_time(quiet: Street) -> None:
+    meter = _device(quiet, "vending-1")
+    with quiet.signed_in("chenjing") as console:
+        answer = _give(console, meter, command.READ)
+        assert answer.status_code == 200, answer.text
+        identity, began = answer.json()["id"], datetime.now(UTC)
+        quiet.settle()
+        assert decode(quiet.sent[0].payload).metrics[0].name == command.READ_METRIC
+        _answers(quiet, meter, command.READY, identity, ticket=str(uuid.uuid4()))
+        quiet.settle()
+        quiet.settle(began + TTL + timedelta(seconds=40))
+        assert _state(console, meter)["state"] == "sent", "a machine's audit takes its time"
+        quiet.settle(began + TTL + timedelta(seconds=65))
+        assert _state(console, meter)["error"]["code"] == "cloud.command.no-answer"
+        _answers(quiet, meter, command.DONE, identity)
+        assert _state(console, meter)["state"] == "done"
+        assert _give(console, _device(quiet, "smoke-502"), command.READ).status_code == 422
+    (audit,) = quiet.rows("SELECT detail FROM audit WHERE action = 'command.give'")
+    assert audit["detail"]["output"] == "read"
+
+
 def test_a_rebirth_is_asked_for_once_and_done_with_the_birth(quiet: Street) -> None:
     node, now = ("peach-garden", "gw-2"), datetime.now(UTC)
     path, tap = "/api/v1/gateways/peach-garden/gw-2/rebirth", {"action_id": str(uuid.uuid4())}

@@ -20,7 +20,7 @@ export function Figures({ device }) {
     ${"demand" in found && html`<${Sales} found=${found} />`}
     ${found.leak && html`<p class=${found.leak.leaking ? "odd" : ""} data-figure="leak">
       ${t(found.leak.leaking ? "ui.figures.leak" : "ui.figures.no-leak", { n: found.leak.nights, litres: litres(found.leak.least_per_hour) })}</p>`}
-    ${found.violations && html`<${Warm} ${...found.violations} />`}
+    ${found.violations && html`<${Warm} ...${found.violations} />`}
   </section>`;
 }
 
