@@ -229,7 +229,7 @@ def test_device_command() -> None:
     """By alias, with a time.
 
     tck-id-topics-dcmd-topic, tck-id-payloads-dcmd-seq, tck-id-payloads-alias-data-cmd-requirement,
-    tck-id-payloads-name-cmd-requirement.
+    tck-id-payloads-name-cmd-requirement, tck-id-operational-behavior-data-commands-dcmd-verb.
     """
     metric = Metric(name="Open", alias=9, datatype=DataType.BOOLEAN, value=True, timestamp_ms=4)
     publish = command(GW, "door", (metric,), at(0))
