@@ -57,3 +57,7 @@ SELECT drop_chunks('reading', older_than => %(cutoff)s::timestamptz);
 
 -- trim_default: old rows that no daily partition held
 DELETE FROM reading_default WHERE ts < %(cutoff)s;
+
+-- size: bytes of the table of readings and its parts, with and without indexes, and its rows; of a plain database
+SELECT sum(pg_total_relation_size(inhrelid)) AS whole, sum(pg_relation_size(inhrelid)) AS bare, (SELECT count(*) FROM reading) AS rows
+FROM pg_inherits WHERE inhparent = to_regclass('reading');

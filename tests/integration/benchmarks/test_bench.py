@@ -15,7 +15,7 @@ FIGURES = {
     "edge": {"edge-cold-start", "edge-memory", "edge-outbox", "edge-flash", "edge-cpu"},
     "alert": {"alert-p50", "alert-p99"},
     "dispatch": {"dispatch-rank"},
-    "query": {"query-latest", "query-day"},
+    "query": {"query-latest", "query-day", "query-month", "query-bytes"},
 }
 
 
