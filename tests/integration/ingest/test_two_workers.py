@@ -7,16 +7,19 @@ import random
 import subprocess
 import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from cloud.storage import received
+from cloud.ingest.channels import Channels
+from cloud.ingest.commit import GroupWriter
+from cloud.ingest.run import Run
+from cloud.ingest.work import Born, Died, Group, Turn
 from cloud.storage.database import Database
-from protocols.delivery import Lane, NumberSet
+from protocols.delivery import Lane
 from protocols.errors import UnavailableError
+from protocols.sparkplug.payload import RawPayload
 from tests.integration.ingest.conftest import HOST
 from tests.integration.ingest.gateway import Gateway, boolean, wait_for
 from tests.integration.ingest.test_ingest import T0, Rows, born, temperature
@@ -104,29 +107,44 @@ def test_two_processes_that_hear_the_same_store_it_once(
     assert not rows("SELECT FROM poison")
 
 
-def test_sets_are_locked_in_one_order_whatever_is_asked_for_first(database: Database) -> None:
-    """Two transactions that ask for the same rows in opposite orders take turns."""
-    keys = [(uuid.UUID(int=number), lane) for number in range(1, 30) for lane in Lane]
-    with database.transaction() as tx:
-        received.lock(tx, keys)
-    failed: list[Exception] = []
+def test_births_and_deaths_of_plain_nodes_in_any_order_never_wait_in_a_ring(
+    database: Database, postgres: str, rows: Rows
+) -> None:
+    """They have no lanes whose rows would put the workers in order."""
+    nodes = [("werk", f"plc-{number}") for number in range(1, 30)]
+    turns = [Died(node=node, device=None, at_ms=T0, reason="death", plain=True) for node in nodes]
+    other = Database(postgres)
+    other.open()
     together = threading.Barrier(2)
+    failed: list[Exception] = []
 
-    def carry(mine: list[tuple[uuid.UUID, Lane]]) -> None:
+    def work(mine: Database, order: list[Died]) -> None:
+        run = Run(mine.name)
+        with mine.transaction() as tx:
+            run.settle(run.begin(tx))
+        channels = Channels()
         try:
-            for turn in range(1, 30):
-                together.wait(20)
-                with database.transaction() as tx:
-                    sets = received.lock(tx, mine)
-                    received.store(tx, {key: numbers.add(turn, turn) for key, numbers in sets.items()})
+            for number in range(1, 25):
+                births: list[Turn] = [_born(channels, turn.node) for turn in order]
+                group = Group(turns=births if number % 2 else [*order])
+                together.wait(30)
+                with mine.transaction() as tx:
+                    GroupWriter(tx, channels, lambda *_: None, lambda *_: False, {}).write(group, [], T0 + number)
         except (UnavailableError, threading.BrokenBarrierError) as error:
             failed.append(error)
+            together.abort()
 
-    threads = [threading.Thread(target=carry, args=(mine,)) for mine in (keys, keys[::-1])]
+    work_of = ((database, turns), (other, turns[::-1]))
+    threads = [threading.Thread(target=work, args=arguments) for arguments in work_of]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(90)
+    other.close()
     assert failed == []
-    with database.transaction() as tx:
-        assert set(received.lock(tx, keys).values()) == {NumberSet([(1, 29)])}
+    assert len(rows("SELECT FROM gateway")) == len(nodes)
+
+
+def _born(channels: Channels, node: tuple[str, str]) -> Born:
+    session = channels.node_born(node, (), RawPayload())
+    return Born(session=session, table=session.tables[""], at_ms=T0)

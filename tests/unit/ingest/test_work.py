@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from cloud.ingest.channels import Session, Station, Table
 from cloud.ingest.link import Heard, Inbox
@@ -54,16 +55,32 @@ def test_a_group_has_a_size() -> None:
     assert len(backlog.take().messages) == 10
 
 
-def test_a_full_backlog_forgets_the_oldest_bulk_and_keeps_what_is_urgent() -> None:
+def test_a_full_backlog_forgets_only_what_comes_again_and_then_takes_no_more() -> None:
     backlog = Backlog(limit=1000)
     backlog.message(message(1, Lane.URGENT, 400))
     backlog.message(message(1, Lane.BULK, 400))
     assert backlog.message(message(2, Lane.BULK, 400)) == 1
     assert backlog.message(message(2, Lane.URGENT, 400)) == 1
-    assert [(item.id.lane, item.id.first) for item in backlog.take().messages if item.id] == [
-        (Lane.URGENT, 1),
-        (Lane.URGENT, 2),
-    ]
+    assert [backlog.full] == [False]
+    assert backlog.message(message(3, None, 400)) == 0, "a plain message never comes again"
+    assert [backlog.full] == [True], "the next ones wait outside"
+    assert [item.received_ms for item in backlog.take().messages] == [1, 2, 3]
+    assert [backlog.full] == [False]
+
+
+def test_how_long_the_oldest_has_waited_in_any_lane() -> None:
+    backlog = Backlog()
+    assert [backlog.oldest] == [None]
+    backlog.message(replace(message(1, Lane.BULK), arrived=7.0))
+    backlog.message(replace(message(1, Lane.URGENT), arrived=9.0))
+    assert backlog.oldest == 7.0
+    backlog.take()
+    assert [backlog.oldest] == [None]
+    inbox = Inbox()
+    assert [inbox.oldest] == [None]
+    inbox.put(Heard("t", b"", False, 3.0, 0), 0.0)
+    inbox.put(Heard("t", b"", False, 4.0, 0), 0.0)
+    assert inbox.oldest == 3.0
 
 
 def test_births_and_deaths_stay_in_order_and_survive_a_failed_group() -> None:
