@@ -1,5 +1,6 @@
 // What the command centre knows, kept current by the live stream.
 import { get } from "../core/api.js";
+import { t, word } from "../core/i18n.js";
 import { createStore } from "../core/store.js";
 import { compareAlarms } from "../core/severity.js";
 import { openStream } from "../core/stream.js";
@@ -21,6 +22,9 @@ export const store = createStore({
   commands: {},
   configured: null,
   configurationChanges: 0,
+  losses: 0,
+  lost: false,
+  lag: null,
   selected: null,
   detail: null,
   focusPlace: null,
@@ -156,6 +160,16 @@ const HEARD = {
   },
   command: takeCommand,
   configuration: () => store.set(({ configurationChanges }) => ({ configurationChanges: configurationChanges + 1 })),
+  loss({ kind, gateway, lane, count, reason }) {
+    const isLost = kind === "delivery.lost";
+    store.set(({ losses, lost }) => ({ losses: losses + 1, lost: lost || isLost }));
+    const told = { count, gateway: gateway?.code ?? "", lane: word("cloud.lane", lane), reason: word("cloud.loss", reason) };
+    notify(t(`cloud.loss.${isLost ? "lost" : "arrived"}`, told), isLost);
+  },
+  lag({ late, seconds }) {
+    store.set({ lag: late ? seconds : null });
+    notify(t(`cloud.lag.${late ? "late" : "in-time"}`, { seconds }), late);
+  },
   reset: () => load().catch(() => null),
 };
 
