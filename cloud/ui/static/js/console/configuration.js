@@ -100,7 +100,7 @@ function Editor({ gateway, shown, onShown }) {
         onInput=${(event) => setText(event.target.value)}></textarea></label>
     <p class="dim">${t("ui.configuration.secrets")}</p>
     ${fault && html`<p class="fault" role="alert" data-testid="configuration-fault">${fault}</p>`}
-    <div class="row">
+    <div class="controls">
       <label class="act file">${t("ui.configuration.file")}<input type="file" accept=".toml,text/plain" onChange=${load} /></label>
       <label class="hold">${t("ui.configuration.hold")}<input type="number" min="10" max="3600" value=${hold} onInput=${(event) => setHold(event.target.value)} /></label>
       <button class="act primary" disabled=${busy || isOnTrial} data-testid="configuration-send">${t("ui.configuration.send")}</button>
