@@ -195,7 +195,7 @@ class Delivery(RuleBasedStateMachine):
             if next(seen) == statement:
                 self.copy_files(self.path, left)
 
-        writing = self.outbox._write
+        writing = self.outbox._opening.write
         writing.set_trace_callback(trace)
         on_disk, changed = set(self.on_disk), set(self.changed)
         if doing == "append":

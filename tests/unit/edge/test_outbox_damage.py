@@ -212,7 +212,7 @@ def test_damage_found_while_reading_makes_the_next_commit_begin_anew(tmp_path: P
     path = tmp_path / "outbox.db"
     outbox = opened(path)
     put(outbox, 300)
-    outbox._write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    outbox._opening.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with path.open("r+b") as file:
         file.seek(30 * 1024)
         file.write(os.urandom(path.stat().st_size - 60 * 1024))

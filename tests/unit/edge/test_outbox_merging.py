@@ -134,7 +134,7 @@ def test_what_was_handed_out_while_it_was_being_merged_stays(bench: Bench, monke
         handed.extend(bench.outbox.queued(Lane.BULK, START, 1))
         return unpack(body)
 
-    monkeypatch.setattr("edge.outbox.store.unpack", late)
+    monkeypatch.setattr("edge.outbox.rewriting.unpack", late)
     bench.outbox.tend()
     assert [block.id.first for block in handed] == [1]
     assert bench.queued()[0].id == handed[0].id
@@ -207,7 +207,7 @@ def test_one_message_that_cannot_be_sent_goes_and_its_block_stays(bench: Bench) 
 def test_a_block_that_cannot_be_unpacked_is_one_message_and_goes_as_a_whole(bench: Bench) -> None:
     bench.minute()
     bench.second()
-    bench.outbox._write.execute("UPDATE block SET body = x'0312' WHERE first = 1")
+    bench.outbox._opening.write.execute("UPDATE block SET body = x'0312' WHERE first = 1")
     broken, *rest = bench.queued()
     assert (broken.id.first, broken.id.last) == (1, 183)
     with pytest.raises(StorageError):
@@ -225,7 +225,7 @@ def test_a_block_is_unpacked_once_however_many_messages_it_holds(bench: Bench, m
         calls.append(len(body))
         return unpack(body)
 
-    monkeypatch.setattr("edge.outbox.store.unpack", counting)
+    monkeypatch.setattr("edge.outbox.waiting.unpack", counting)
     at = START
     while found := bench.outbox.queued(Lane.BULK, at, 1):
         at = found[0].position
