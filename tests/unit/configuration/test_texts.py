@@ -20,7 +20,7 @@ from protocols.errors import ProtocolError
 
 ROOT = Path(__file__).parents[3]
 SAMPLES = sorted((ROOT / "edge").rglob("*sample.toml"))
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 VALUES = st.recursive(
     st.none().flatmap(
         lambda _: (
