@@ -1,4 +1,4 @@
--- What gateways are to run, and what they say that they run (docs/decisions/0013).
+-- What gateways are to run, and what they say that they run (docs/decisions/0014).
 
 CREATE TABLE configuration (                                         -- a version that a person wants; its text never changes
     id         uuid PRIMARY KEY,                                     -- given by the client: the same tap is the same version
