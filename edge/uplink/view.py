@@ -78,7 +78,8 @@ class AgentView:
 
     def alias(self, device: str | None, name: str) -> int:
         """The alias of a metric, stored."""
-        datatype = self.datatypes(device or "").get(name, "String")
+        known = self.datatypes(device or "").get(name)
+        datatype = known or (self.datatype(device, name) if device else "String")
         return self._register.alias(device or "", name, datatype)
 
     def outbox(self) -> OutboxState | None:
