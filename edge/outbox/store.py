@@ -127,7 +127,7 @@ class Outbox:
             self._opening.losses.forget(commit.told)
             for first, new in zip(firsts, packed, strict=True):
                 self._added(first, new)
-            with self._opening.failing():
+            with suppress(StorageError), self._opening.failing():  # `commit` is on the disk: the next one makes room
                 self._opening.room.make()
             losses = self._opening.losses.give(without="thinned" if self._rewriting.thinning else "")
         if packed:

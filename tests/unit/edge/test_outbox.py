@@ -14,8 +14,8 @@ import pytest
 from edge.identity.register import Register
 from edge.outbox.body import MAX_MESSAGE_BYTES, Part, pack, split, unpack, wire_size
 from edge.outbox.gather import blocks
-from edge.outbox.quota import Quota
-from edge.outbox.store import START, Commit, Outbox, RuleRecord
+from edge.outbox.quota import Quota, Room
+from edge.outbox.store import START, Block, Commit, Outbox, RuleRecord
 from protocols.delivery import Lane, NumberSet
 from protocols.delivery.numbers import MAX_NUMBER
 from protocols.errors import StorageError
@@ -136,6 +136,43 @@ def test_a_full_quota_drops_confirmed_then_bulk_then_urgent_and_tells(tmp_path: 
     again.close()
 
 
+def test_nothing_is_handed_out_before_it_is_on_the_disk(tmp_path: Path) -> None:
+    outbox = opened(tmp_path)
+    early: list[Block] = []
+    statements: list[str] = []
+
+    def look(statement: str) -> None:
+        statements.append(statement)
+        early.extend(outbox.queued(Lane.BULK, START, 10))
+
+    outbox._opening.write.set_trace_callback(look)
+    put(outbox, Lane.BULK, reading(1))
+    outbox._opening.write.set_trace_callback(None)
+    assert statements[-1] == "COMMIT"
+    assert early == []
+    assert numbers(outbox) == [1]
+    outbox.acknowledge(outbox.epoch, Lane.BULK, NumberSet([(1, 1)]), ALL)
+    (synchronous,) = outbox._opening.write.execute("PRAGMA synchronous").fetchone()
+    assert synchronous == 2, "after an acknowledgement, commits are no longer on the disk before they return"
+    outbox.close()
+
+
+def test_room_that_cannot_be_made_does_not_undo_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = opened(tmp_path, Quota(total=1_000, acknowledged=0))
+
+    def full(_: Room) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Room, "make", full)
+    for number in range(1, 11):
+        put(outbox, Lane.BULK, reading(number))
+    assert numbers(outbox) == list(range(1, 11))
+    monkeypatch.undo()
+    put(outbox, Lane.BULK, reading(11))
+    assert outbox.totals.size <= 1_000
+    outbox.close()
+
+
 def test_a_corrupt_file_is_set_aside(tmp_path: Path) -> None:
     outbox = opened(tmp_path)
     put(outbox, Lane.BULK, reading(1))
@@ -176,7 +213,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from edge.outbox.gather import blocks
-from edge.outbox.quota import Quota
+from edge.outbox.quota import Quota, Room
 from edge.outbox.store import Commit, Outbox
 from protocols.delivery import Lane
 from protocols.events import Reading
