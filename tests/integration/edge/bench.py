@@ -38,6 +38,7 @@ class BenchDriver:
         self.crash = threading.Event()
         self.acted: queue.Queue[tuple[str, str, Value]] = queue.Queue()
         self.refuse: set[str] = set()
+        self.answers: list[Observation] = []
 
     def run(self, ctx: DriverContext) -> None:
         self.ctx = ctx
@@ -51,6 +52,11 @@ class BenchDriver:
         if output in self.refuse:
             raise DeviceError("edge.driver.down", driver="bench")
         self.acted.put((device, output, value))
+
+    def read(self, device: str, timeout_s: float) -> None:
+        if "read" in self.refuse:
+            raise DeviceError("edge.command.not-read", device=device, timeout_s=timeout_s)
+        self.emit(*self.answers)
 
     def emit(self, *observations: Observation, durable: bool = False, state: Mapping[str, Any] | None = None) -> None:
         assert self.started.wait(10)

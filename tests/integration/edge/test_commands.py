@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from protocols import command
-from protocols.events import Event, event_from_json
+from protocols.events import Event, Reading, event_from_json
 from protocols.sparkplug.actions import Now, Publish
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import command as dcmd
@@ -191,3 +191,36 @@ def test_what_the_type_lacks_or_the_device_refuses_is_answered(iotcore_broker: B
         write(host, {**said, "id": str(uuid.uuid4())})
         host.until(lambda h: answers(h)[-1].data.get("error") == "edge.command.away")
         assert driver.acted.empty()
+
+
+def test_a_device_is_read_and_what_is_no_news_arrives_too(iotcore_broker: Broker, tmp_path: Path) -> None:
+    with Host(iotcore_broker.port) as host, running(tmp_path, document(iotcore_broker.port)) as (_, driver):
+        host.state(online=True)
+        host.until(lambda h: h.of(MessageType.DBIRTH, "door-1"))
+        same = [Reading(device="door-1", metric="tamper", value=True, at_ms=at_ms) for at_ms in (1_000, 2_000, 3_000)]
+        driver.emit(same[0], durable=True)
+        driver.emit(same[1], durable=True)
+        host.until(lambda h: h.values("door-1", "tamper") == [True], "the second is no news")
+        driver.answers = [same[2]]
+        identity, ticket = read_asked(host)
+        read_said(host, {"host": host.name, "id": identity, "ticket": ticket})
+        host.until(lambda h: answers(h)[-1].kind == command.DONE)
+        host.until(lambda h: h.values("door-1", "tamper") == [True, True])
+        driver.refuse.add("read")
+        identity, ticket = read_asked(host)
+        read_said(host, {"host": host.name, "id": identity, "ticket": ticket})
+        host.until(lambda h: answers(h)[-1].data.get("error") == "edge.command.not-read")
+        read_said(host, {"host": host.name, "id": str(uuid.uuid4()), "ticket": ticket})
+        nothing_happens(host, driver)
+
+
+def read_said(host: Host, said: object) -> None:
+    metric = Metric(name=command.READ_METRIC, datatype=DataType.STRING, value=json.dumps(said), timestamp_ms=1)
+    replay(host, dcmd((GROUP, NODE), "door-1", (metric,), Now(at=0.0, utc_ms=1)))
+
+
+def read_asked(host: Host) -> tuple[str, str]:
+    identity, known = str(uuid.uuid4()), len(answers(host))
+    read_said(host, {"host": host.name, "id": identity, "value": True, "ttl_ms": 15_000})
+    host.until(lambda h: len(answers(h)) > known, "a ticket")
+    return identity, str(answers(host)[-1].data["ticket"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.drivers.modbus import FAMILY, ModbusConfig, ModbusDriver
-from protocols.errors import RefusedError
+from protocols.errors import DeviceError, RefusedError
 from simulators.hardware.modbus import ModbusBus, PowerMeter, Thermometer
 from tests.integration.modbus.agent import Agent, Ledger, until
 
@@ -37,12 +37,14 @@ def bus(tmp_path: Path, ledger: Ledger, cabinet: Thermometer) -> Iterator[Modbus
         bus.stop()
 
 
-def driver(tmp_path: Path, *, ghost: bool = False) -> ModbusDriver:
+def driver(tmp_path: Path, *, ghost: bool = False, slow: bool = False) -> ModbusDriver:
     devices = [
         {"id": METER, "type": "power-meter", "unit": 1, "profile": "eastron-sdm120", "interval_s": 0.3},
         {"id": CABINET, "type": "cold-chain", "unit": 2, "profile": "xy-md02", "interval_s": 0.3},
     ]
-    if ghost:
+    if slow:
+        devices = [device | {"interval_s": 3600} for device in devices]
+    if ghost or slow:
         devices.append({"id": GHOST, "type": "cold-chain", "unit": 9, "profile": "xy-md02", "interval_s": 0.3})
     table = {"family": "modbus", "name": "bus-1", "port": tmp_path / "rs485", "timeout_s": 0.3, "retry_max_s": 1}
     made = FAMILY.make(ModbusConfig.model_validate(table | {"device": devices}))
@@ -171,3 +173,17 @@ def test_there_is_nothing_to_switch(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as refused:
         driver(tmp_path).act(METER, "release", True, 1)
     assert refused.value.code == "edge.driver.modbus.no-output"
+
+
+def test_a_unit_is_read_at_once_beside_its_turns(tmp_path: Path, bus: ModbusBus) -> None:
+    agent, modbus = Agent(), driver(tmp_path, slow=True)
+    with agent.running(modbus):
+        until(lambda: agent.readings(CABINET, "humidity") and agent.readings(METER, "energy-total"))
+        before = len(agent.readings(METER, "voltage"))
+        modbus.read(METER, 10)
+        assert len(agent.readings(METER, "voltage")) == before + 1, "what it answered was handed on before"
+        assert len(agent.readings(CABINET, "temperature")) == 1
+        with pytest.raises(DeviceError, match="does not answer"):
+            modbus.read(GHOST, 10)
+    with pytest.raises(DeviceError):
+        modbus.read(METER, 0.2)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from protocols.errors import DeviceError, LiandongError, RefusedError, StorageError, UnavailableError
+from protocols.events import Reading
 from tests.integration.osdp.rig import DEVICE, KEY, LATE, STRANGER, Rig, config, eventually
 
 
@@ -219,3 +220,17 @@ def test_a_new_reader_gets_its_key_in_install_mode_only(tmp_path: Path) -> None:
         eventually(lambda: rig.agent.online and rig.door.reader.secure, "secure with its own key", 30.0)
     finally:
         rig.close()
+
+
+def test_a_door_is_asked_how_it_stands(rig: Rig) -> None:
+    eventually(lambda: rig.agent.last("tamper") is False and rig.agent.last("contact-open") is False, "first states")
+    told = len(rig.agent.emitted)
+    rig.driver.read(DEVICE, 10)
+    fresh = [one for one in rig.agent.emitted[told:] if isinstance(one, Reading)]
+    assert {one.metric: one.value for one in fresh} == {
+        "released": False,
+        "contact-open": False,
+        "tamper": False,
+        "mains-lost": False,
+    }
+    assert not rig.door.reader.strike

@@ -129,7 +129,7 @@ class Running:
     """A driver in its thread, as the agent runs it."""
 
     def __init__(self, driver: VendingDriver, ctx: FileContext) -> None:
-        self.ctx = ctx
+        self.ctx, self.driver = ctx, driver
         self._thread = threading.Thread(target=driver.run, args=(ctx,), daemon=True)
         self._thread.start()
 

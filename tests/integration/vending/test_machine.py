@@ -231,3 +231,12 @@ def test_the_machine_of_a_scenario_is_made_from_its_table(tmp_path: Path) -> Non
 def test_a_vending_machine_has_no_outputs(tmp_path: Path) -> None:
     with pytest.raises(RefusedError):
         make_driver(tmp_path / "dex").act("vending-1", "unlock", True, 1.0)
+
+
+def test_an_audit_is_read_when_somebody_wants_it(street: Street) -> None:
+    """Also in the middle of another session: what counts is one that begins after the question."""
+    ctx = street.gateway(interval_s=3600)
+    until(lambda: ctx.online)
+    street.machine.sell("11")
+    street.gateways[0].driver.read("vending-1", 20)
+    assert len(ctx.sales()) == 1, "on the disk before anybody is told"

@@ -308,3 +308,17 @@ def test_the_bridge_counts_on_after_a_restart(
     assert counters == [1, 2, 3, 4]
     volumes = ledger.values("water-301", "volume")
     assert len(set(volumes)) == 4
+
+
+def test_what_listens_is_asked_and_what_sleeps_is_not(broker: Broker, bridge: ZigbeeBridge) -> None:
+    agent, zigbee = Agent(), driver(broker)
+    with agent.running(zigbee):
+        until(lambda: everybody_is_there(agent))
+        before = len(agent.readings("siren-3", "sounding"))
+        zigbee.read("siren-3", 10)
+        assert len(agent.readings("siren-3", "sounding")) > before
+        with pytest.raises(RefusedError, match="sleeps"):
+            zigbee.read("smoke-502", 10)
+        bridge.triggers()["device-offline"]("siren-3", {})
+        with pytest.raises(DeviceError, match="has not answered"):
+            zigbee.read("siren-3", 0.5)
