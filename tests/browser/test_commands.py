@@ -53,3 +53,13 @@ def test_a_door_is_kept_unlocked_and_locked_again(
     expect(page.locator("[data-command=release]")).to_have_count(doors, timeout=PATIENCE_MS)
     assert_all_said(page)
     assert complaints == []
+
+
+def test_a_device_is_read_now_without_a_question(opened: Open, operator: Operator, complaints: list[str]) -> None:
+    page = opened("Chen Jing", "/console")
+    building_with_doors(page)
+    page.locator("[data-command=read]").first.click()
+    expect(page.locator(".question")).to_have_count(0)
+    expect(page.locator(".outcome[data-state=done]")).to_be_visible(timeout=PATIENCE_MS)
+    assert_all_said(page)
+    assert complaints == []
