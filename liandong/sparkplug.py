@@ -169,7 +169,8 @@ def register(parser: argparse.ArgumentParser, language: Language) -> None:
     watch.add_argument("--broker", default="127.0.0.1:1883", metavar="HOST:PORT", help=say("liandong.sparkplug.broker"))
     watch.add_argument("--username", metavar="NAME", help=say("liandong.sparkplug.username"))
     watch.add_argument("--password-file", type=Path, metavar="FILE", help=say("liandong.sparkplug.password-file"))
-    watch.add_argument("--primary-host", metavar="ID", help=say("liandong.sparkplug.primary-host"))
+    host = say("liandong.sparkplug.primary-host")
+    watch.add_argument("--primary-host", metavar="ID", action="append", default=[], help=host)
     watch.add_argument("--seconds", type=float, metavar="N", help=say("liandong.sparkplug.seconds"))
     watch.add_argument("--json", action="store_true", help="JSON")
     watch.set_defaults(run=partial(_watch, language=language))
@@ -181,7 +182,7 @@ def _watch(arguments: argparse.Namespace, language: Language) -> int:
     if not host or not port.isdigit():
         raise ConfigError("liandong.sparkplug.no-broker", broker=arguments.broker)
     ears = Ears(host.strip("[]"), int(port), arguments.username, _password(arguments.password_file))
-    watch = Watch(monitor=Monitor(primary_host=arguments.primary_host), say=say, live=not arguments.json)
+    watch = Watch(monitor=Monitor(primary_hosts=arguments.primary_host), say=say, live=not arguments.json)
     began = time.monotonic()
     try:
         _probe(ears, watch)

@@ -40,9 +40,9 @@ current. The specification is the Eclipse Sparkplug Specification 3.0.0; its rul
 - **Monitor**: `liandong sparkplug watch` judges it. `tests/unit/sparkplug/test_monitor.py` breaks each of these rules
   once and must find exactly that, `test_whole_life.py` beside it holds our node and host against all of them, and
   `tests/acceptance/test_sparkplug.py` the running processes.
-- **Tests**: those that cite the id, below `tests/`. A MUST that no monitor sees is broken once in a patched node or host
-  (`tests/unit/sparkplug/test_planted_agent.py` and, where it takes a database or sockets, the two tests that it names):
-  the test must then fail at the statement for which it cites the id.
+- **Tests**: those that cite the id, below `tests/`. A MUST that no monitor sees is broken once in a patched node or
+  host (`tests/unit/sparkplug/test_planted_agent.py` and, where it takes a database or sockets, the two tests that it
+  names): the test must then fail at the statement for which it cites the id.
 """
 
 THIRD: Final = """\
@@ -150,8 +150,8 @@ def _figures(book: Book) -> str:
     patched = sum(entry.id not in book.monitored and entry.who not in book.reasons for entry in musts)
     return (
         f"{len(book.entries)} rules: {len(ours)} bind our node or host, {deviations} of them with a declared deviation;"
-        f" the monitor judges {len(book.monitored)}. {len(musts)} are a MUST or MUST NOT: {judged_too} are broken once on"
-        f" the wire, {patched} in a patched node or host, and {len(musts) - judged_too - patched} bind neither."
+        f" the monitor judges {len(book.monitored)}. {len(musts)} are a MUST or MUST NOT: {judged_too} are broken once"
+        f" on the wire, {patched} in a patched node or host, and {len(musts) - judged_too - patched} bind neither."
     )
 
 

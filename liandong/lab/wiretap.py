@@ -36,7 +36,8 @@ class Wiretap:
         """`primary_host`: nodes are held to it; None where it changes."""
         self._broker = port, username, password
         self._repeater = repeater
-        self._watch = Watch(monitor=Monitor(primary_host=primary_host), say=lambda code, **_: code, live=False)
+        monitor = Monitor(primary_hosts=[] if primary_host is None else [primary_host])
+        self._watch = Watch(monitor=monitor, say=lambda code, **_: code, live=False)
         self._aliases: dict[tuple[str, int], tuple[str, str]] = {}
         self._seen: set[int] = set()
         self._stop = threading.Event()

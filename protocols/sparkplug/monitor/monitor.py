@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from protocols.errors import ProtocolError
 from protocols.sparkplug import topics
+from protocols.sparkplug.compressed import unwrapped
 from protocols.sparkplug.monitor import connects, metrics, rules
 from protocols.sparkplug.monitor.metrics import CLOCK_TOLERANCE_MS, Promise
 from protocols.sparkplug.monitor.rules import Broken, Connect, Rule, Violation
@@ -22,7 +23,11 @@ from protocols.sparkplug.topics import MessageType, StateTopic, Topic
 
 PATIENCE_MS: Final = 10_000
 """How long a node may take to answer a rebirth request, and to leave when its primary host is gone."""
+MOST_REMEMBERED: Final = 100_000
+"""Nodes, hosts and ids that are remembered at most, each; the oldest are forgotten, and judged as if just met."""
 
+_Key = TypeVar("_Key")
+_Kept = TypeVar("_Kept")
 _COMMANDS: Final = frozenset({MessageType.NCMD, MessageType.DCMD})
 
 
@@ -42,17 +47,23 @@ class _Node:
 
 @dataclass(slots=True)
 class _Host:
+    """`doubtful`: something was missed since."""
+
     online: bool
     timestamp_ms: int
     online_since_ms: int
     heard_ms: int
+    doubtful: bool = False
 
 
 class Monitor:
-    """Listens to any number of nodes and hosts. `primary_host`: nodes are held to wait for this host id."""
+    """Listens to many nodes and hosts. `primary_hosts`: nodes are held to wait for one of these host ids.
 
-    def __init__(self, *, primary_host: str | None = None) -> None:
-        self._primary_host = primary_host
+    They are several where nodes are being moved from one to another: no node is to blame while one of them is online.
+    """
+
+    def __init__(self, *, primary_hosts: Collection[str] = ()) -> None:
+        self._primary_hosts = tuple(primary_hosts)
         self._nodes: dict[tuple[str, str], _Node] = {}
         self._hosts: dict[str, _Host] = {}
         self._wills: dict[str, int | None] = {}
@@ -86,7 +97,7 @@ class Monitor:
 
     def node_connected(self, key: tuple[str, str], facts: Connect, at_ms: int) -> list[Violation]:
         """An Edge Node (group, node) sent CONNECT."""
-        node = self._nodes.setdefault(key, _Node())
+        node = self._node(key)
         found = list(connects.check_node_connect(key, facts, node.will))
         node.will = connects.will_bdseq(facts)
         return _violations(found, f"{key[0]}/{key[1]}", "CONNECT", at_ms)
@@ -101,7 +112,7 @@ class Monitor:
         """Which hosts have a STATE stored on the broker now; every host that spoke should."""
         found: list[Violation] = []
         for host in sorted(self._spoken - set(hosts)):
-            rule = rules.STATE_RETAIN[self._hosts[host].online]
+            rule = rules.STATE_RETAIN[host not in self._hosts or self._hosts[host].online]
             found += _violations([(rule, "not stored by the broker")], host, "STATE", at_ms)
         return found
 
@@ -110,6 +121,15 @@ class Monitor:
         for node in self._nodes.values():
             node.alive = node.bdseq = node.will = node.next_seq = node.promise = node.rebirth_asked_ms = None
             node.earlier.clear()
+        for host in self._hosts.values():
+            host.doubtful = True
+
+    def _node(self, key: tuple[str, str]) -> _Node:
+        found = self._nodes.get(key)
+        if found is None:
+            _make_room(self._nodes)
+            found = self._nodes[key] = _Node()
+        return found
 
     def _message(self, topic: Topic, data: bytes, qos: int | None, retain: bool, at_ms: int) -> Iterator[Broken]:
         kind = topic.type
@@ -120,12 +140,13 @@ class Monitor:
         if qos and kind in rules.QOS:
             yield rules.QOS[kind], f"QoS {qos}"
         try:
-            raw = decode_raw(data)
+            envelope = decode_raw(data)
+            raw = unwrapped(envelope)
         except ProtocolError as error:
             yield rules.UNREADABLE[kind], str(error)
             return
-        node = self._nodes.setdefault((topic.group, topic.node), _Node())
-        yield from _envelope(kind, raw, at_ms)
+        node = self._node((topic.group, topic.node))
+        yield from _envelope(kind, envelope, at_ms)
         yield from self._primary(node, kind, at_ms)
         if kind in _COMMANDS:
             yield from _command(node, topic, raw, at_ms)
@@ -138,20 +159,24 @@ class Monitor:
 
     def _same_but_case(self, topic: Topic) -> Iterator[Broken]:
         written = f"{topic.group}/{topic.node}" + (f"/{topic.device}" if topic.device else "")
+        if written.lower() not in self._descriptors:
+            _make_room(self._descriptors)
         first = self._descriptors.setdefault(written.lower(), written)
         if first != written:
             yield rules.IDS_DIFFER_IN_CASE, f"{written}, {first}"
             self._descriptors[written.lower()] = written
 
     def _primary(self, node: _Node, kind: MessageType, at_ms: int) -> Iterator[Broken]:
-        host = self._hosts.get(self._primary_host or "")
-        if host is None or host.online or at_ms - host.heard_ms < PATIENCE_MS:
+        known = [host for name in self._primary_hosts if (host := self._hosts.get(name)) is not None]
+        gone = [host for host in known if not (host.online or host.doubtful or at_ms - host.heard_ms < PATIENCE_MS)]
+        if not gone or len(gone) < len(self._primary_hosts):
             node.told_offline = False
         elif kind is MessageType.NBIRTH:
-            yield rules.WAITED, f"{self._primary_host} is offline"
+            yield rules.WAITED, f"{', '.join(self._primary_hosts)} offline"
         elif kind not in _COMMANDS and kind is not MessageType.NDEATH and not node.told_offline:
             node.told_offline = True
-            yield rules.STAYED, f"{self._primary_host} is offline since {host.heard_ms}"
+            since = max(host.heard_ms for host in gone)
+            yield rules.STAYED, f"{', '.join(self._primary_hosts)} offline since {since}"
 
     def _state(self, host: str, data: bytes, qos: int | None, retain: bool, at_ms: int) -> Iterator[Broken]:
         try:
@@ -162,7 +187,8 @@ class Monitor:
         if qos == 0:
             yield rules.STATE_QOS[state.online], "QoS 0"
         if not retain:
-            self._spoken.add(host)
+            if len(self._spoken) < MOST_REMEMBERED:
+                self._spoken.add(host)
             if abs(state.timestamp_ms - at_ms) > CLOCK_TOLERANCE_MS and state.online:
                 yield rules.STATE_ONLINE, f"timestamp {state.timestamp_ms}"
             will = self._wills.get(host)
@@ -175,10 +201,17 @@ class Monitor:
         since = 0 if known is None else known.online_since_ms
         if not state.online and state.timestamp_ms < since:
             return
-        if known is not None and not state.online and not known.online:
+        if known is not None and not known.doubtful and not state.online and not known.online:
             return
+        if known is None:
+            _make_room(self._hosts)
         since = state.timestamp_ms if state.online else since
         self._hosts[host] = _Host(state.online, state.timestamp_ms, since, at_ms)
+
+
+def _make_room(remembered: dict[_Key, _Kept]) -> None:
+    if len(remembered) >= MOST_REMEMBERED:
+        del remembered[next(iter(remembered))]
 
 
 def _state_rule(data: bytes) -> Rule:

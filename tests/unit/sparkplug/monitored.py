@@ -59,7 +59,7 @@ def script() -> Script:
 
 def play(steps: Script, monitor: Monitor | None = None) -> list[Violation]:
     """What the monitor reports."""
-    listening = monitor or Monitor(primary_host="cloud")
+    listening = monitor or Monitor(primary_hosts=["cloud"])
     found: list[Violation] = []
     for step in steps:
         found += listening.heard(step.topic, step.payload, qos=step.qos, retain=step.retain, at_ms=step.at_ms)

@@ -27,7 +27,7 @@ def ids(rule: Rule) -> tuple[str, ...]:
 
 
 def test_faultless_traffic() -> None:
-    monitor = Monitor(primary_host="cloud")
+    monitor = Monitor(primary_hosts=["cloud"])
     assert play(script(), monitor) == []
     assert (monitor.nodes, monitor.messages) == (1, len(script()))
     assert monitor.stored_states(["cloud"], NOW) == []

@@ -31,7 +31,7 @@ class Life:
     """One node and one host on one broker that keeps the order; a second passes with each step."""
 
     def __init__(self, view: View) -> None:
-        self.monitor = Monitor(primary_host=HOST)
+        self.monitor = Monitor(primary_hosts=[HOST])
         self.violations: list[Violation] = []
         self.messages: list[str] = []
         self.view = view
