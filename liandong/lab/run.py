@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from liandong.lab import clock, losses, memory, plan, sabotage, stored
 from liandong.lab.account import Account, compare
+from liandong.lab.changes import SECOND_HOST
 from liandong.lab.conductor import Conductor
 from liandong.lab.disk import Disks
 from liandong.lab.interrupted import Struck, interruptions
@@ -91,8 +92,8 @@ def run(order: Order, data: DataDirectory, tell: Tell, stop: threading.Event) ->
         tell("liandong.lab.starting", estate=order.scenario.estate)
         _start_infrastructure(street, supervisor)
         password = data.secret("mqtt-cloud").read_text()
-        primary = None if order.scenario.moves_host else HOST_ID
-        wiretap = Wiretap(street.ports["broker"], "cloud", password, site.repeater, primary)
+        hosts = (HOST_ID, SECOND_HOST) if order.scenario.moves_host else (HOST_ID,)
+        wiretap = Wiretap(street.ports["broker"], "cloud", password, site.repeater, hosts)
         stack.callback(wiretap.close)
         wiretap.start()
         _start_street(site, supervisor, order)

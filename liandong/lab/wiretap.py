@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -32,11 +33,11 @@ _JOIN_S: Final = 5.0
 class Wiretap:
     """Between `start` and `close` a thread listens. `sendings` and `report` are complete after `close`."""
 
-    def __init__(self, port: int, username: str, password: str, repeater: Repeater, primary_host: str | None) -> None:
-        """`primary_host`: nodes are held to it; None where it changes."""
+    def __init__(self, port: int, username: str, password: str, repeater: Repeater, hosts: Sequence[str]) -> None:
+        """`hosts`: the primary hosts that nodes are held to."""
         self._broker = port, username, password
         self._repeater = repeater
-        monitor = Monitor(primary_hosts=[] if primary_host is None else [primary_host])
+        monitor = Monitor(primary_hosts=hosts)
         self._watch = Watch(monitor=monitor, say=lambda code, **_: code, live=False)
         self._aliases: dict[tuple[str, int], tuple[str, str]] = {}
         self._seen: set[int] = set()
