@@ -7,16 +7,10 @@ import { openConfiguration } from "./configuration.js";
 import { STATUS_ORDER, alarmsByDevice } from "./derived.js";
 import { openDevice } from "./device.js";
 import { select, store } from "./state.js";
-import { lastHeard, latestOf, valueText } from "./values.js";
+import { TELLING, lastHeard, latestOf, valueText } from "./values.js";
 
 const COMPACT_FROM = 150;
 const WIDE_UP_TO = 40;
-
-/** What a cell with room for it shows of each type of device. */
-const TELLING = {
-  vending: "stock", "cold-chain": "temperature", "power-meter": "power", door: "contact-open", smoke: "smoke", siren: "sounding",
-  "water-leak": "leak", motion: "occupancy", "water-meter": "flow", "sos-button": "battery",
-};
 
 export function BottomBar() {
   return html`<div class="bottom"><${Responders} /><${Health} /></div>`;

@@ -7,7 +7,7 @@ import { now } from "../core/time.js";
 import { Figures } from "./figures.js";
 import { Drawer } from "./help.js";
 import { store } from "./state.js";
-import { unitName, valueText } from "./values.js";
+import { TELLING, scaled, unitName, valueText } from "./values.js";
 
 const DAY_MS = 86400000;
 const SPANS = { hour: DAY_MS / 24, day: DAY_MS, week: 7 * DAY_MS, month: 31 * DAY_MS, year: 366 * DAY_MS };
@@ -22,14 +22,14 @@ export function Device({ id }) {
   const [metric, setMetric] = useState(null);
   const [span, setSpan] = useState("day");
   if (!device) return null;
-  const shown = metric ?? metrics[0];
+  const shown = metric ?? metrics.find((one) => one === TELLING[device.type]) ?? metrics[0];
   return html`<${Drawer} title=${`${named(device.place?.name)} · ${named(device.name) || device.code}`} test="device">
-    <div class="choice" role="group" aria-label=${t("ui.past.metric")}>
-      ${metrics.map((one) => html`<button key=${one} class="tag" aria-pressed=${one === shown} data-metric=${one} onClick=${() => setMetric(one)}>
+    <div class="picks" role="group" aria-label=${t("ui.past.metric")}>
+      ${metrics.map((one) => html`<button key=${one} class="pick" aria-pressed=${one === shown} data-metric=${one} onClick=${() => setMetric(one)}>
         ${word("cloud.metric", one)} <b>${valueText(one, device.latest[one].value, device.latest[one].unit)}</b></button>`)}
     </div>
-    <div class="choice" role="group" aria-label=${t("ui.past.span")}>
-      ${Object.keys(SPANS).map((one) => html`<button key=${one} class="tag" aria-pressed=${one === span} data-span=${one} onClick=${() => setSpan(one)}>${t(`ui.past.${one}`)}</button>`)}
+    <div class="picks" role="group" aria-label=${t("ui.past.span")}>
+      ${Object.keys(SPANS).map((one) => html`<button key=${one} class="pick" aria-pressed=${one === span} data-span=${one} onClick=${() => setSpan(one)}>${t(`ui.past.${one}`)}</button>`)}
     </div>
     ${shown ? html`<${Past} key=${`${id} ${shown} ${span}`} device=${device} metric=${shown} span=${span} />` : html`<p class="dim">${t("ui.past.nothing")}</p>`}
     <${Figures} key=${id} device=${device} />
@@ -51,7 +51,9 @@ function Past({ device, metric, span }) {
       if (gone) return;
       setTold(history.ms.length ? t(`ui.past.step-${history.step}`, { n: Math.round(history.step_ms / 1000) }) : t("ui.past.nothing"));
       if (history.ms.length) {
-        chart = drawChart(box.current, { ...history, unit: unitName(history.unit), metric, from, to, isState: history.kind === "state", height: 200 });
+        const [value, low, high] = [history.value, history.low, history.high].map((one) => scaled(one, history.unit));
+        const isState = history.kind === "state";
+        chart = drawChart(box.current, { ms: history.ms, value, low, high, unit: unitName(history.unit), metric, from, to, isState, height: 200 });
       }
     })().catch((error) => gone || setTold(complaint(error)));
     return () => {

@@ -39,7 +39,9 @@ function UsualDay({ found: { metric, unit, pattern, anomaly } }) {
 /** The quarters of usual days as a band, their middle as a line, today as dots. */
 function Hours({ low, middle, high, today }) {
   const all = [...low, ...high, ...today].filter((one) => one !== null);
-  const [least, most] = [Math.min(0, ...all), Math.max(...all)];
+  const most = Math.max(...all);
+  const lowest = Math.min(...all);
+  const least = lowest > most / 2 ? lowest : Math.min(0, lowest); // what varies little is seen from near
   const x = (hour) => ((hour + 0.5) / 24) * WIDTH;
   const y = (value) => HEIGHT - 3 - ((value - least) / (most - least || 1)) * (HEIGHT - 6);
   const line = (values) => values.map((value, hour) => (value === null ? null : `${x(hour).toFixed(1)},${y(value).toFixed(1)}`)).filter(Boolean);

@@ -4,8 +4,17 @@ import { hasSentence, t, word } from "../core/i18n.js";
 const UNITS = { Cel: "°C", "%": "%", V: "V", A: "A", W: "W", Hz: "Hz", "kW.h": "kWh", m3: "m³", "m3/h": "m³/h", lx: "lx", By: "B", "1": "", "{minor}": "" };
 const QUIET = new Set(["linkquality", "battery"]);
 
+/** What says most about each type of device. */
+export const TELLING = {
+  vending: "stock", "cold-chain": "temperature", "power-meter": "power", door: "contact-open", smoke: "smoke", siren: "sounding",
+  "water-leak": "leak", motion: "occupancy", "water-meter": "flow", "sos-button": "battery",
+};
+
 /** A UCUM unit as it is written on a screen. */
 export const unitName = (unit) => UNITS[unit] ?? unit ?? "";
+
+/** Values as they are written on an axis: money in whole units. */
+export const scaled = (values, unit) => (unit === "{minor}" ? values?.map((value) => value && value / 100) : values);
 
 /** One value with its unit; states in words. */
 export function valueText(metric, value, unit = "") {
