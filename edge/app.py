@@ -201,6 +201,7 @@ class EdgeAgent:
             now_ms=self._clock.utc_ms,
             steady=self._clock.steady_s,
             told=self._keeper.hear,
+            agrees=lambda: self._clock.agrees,
         )
         self._stack.callback(self._uplink.close)
         self._start_pipeline(register, rows)

@@ -23,19 +23,30 @@ from protocols.sparkplug.actions import Publish, Subscribe
 
 CONNECT_S: Final = 10.0
 GOODBYE_S: Final = 2.0
+_NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python has no name."""
 
 
 class Link:
     """A connection from CONNECT to its end; then it is thrown away (every CONNECT has a will of its own)."""
 
     def __init__(
-        self, settings: UplinkTable, client_id: str, will: Publish, signals: Signals, *, written: bool
+        self,
+        settings: UplinkTable,
+        client_id: str,
+        will: Publish,
+        signals: Signals,
+        *,
+        written: bool,
+        utc_ms: int | None = None,
     ) -> None:
         """Connect. With `written` every publish is told once it left the process.
 
+        `utc_ms` is given when the system clock is wrong: the broker's certificate must be valid at that time. 0: nobody
+        knows the time, perhaps this very broker leads to who does; then validity has no dates, all else is checked.
         Raises UnavailableError when the broker cannot be reached; its answer comes as a signal.
         """
-        self._signals = signals
+        self._settings, self._signals = settings, signals
         self._ended = threading.Event()
         self._socket: socket.socket | None = None
         client = Client(
@@ -54,13 +65,32 @@ class Link:
         if written:
             client.on_publish = self._on_publish
         try:
-            _authenticate(client, settings)
+            _authenticate(client, settings, by_system_clock=utc_ms is None)
             client.connect(settings.host, settings.port, settings.keepalive_s)
+            self._valid = _validity(client)
+            if utc_ms:
+                self.check(utc_ms)
         except (OSError, ValueError) as error:
             raise UnavailableError(
                 "edge.uplink.broker-away", host=settings.host, port=settings.port, why=str(error) or repr(error)
             ) from error
+        except UnavailableError:
+            peer = client.socket()
+            client.disconnect()
+            if peer is not None:
+                peer.close()
+            raise
         client.loop_start()
+
+    def check(self, utc_ms: int) -> None:
+        """Hold the broker's certificate against the right time. Raises UnavailableError."""
+        if self._valid is not None and not self._valid[0] <= utc_ms / 1000 <= self._valid[1]:
+            raise UnavailableError(
+                "edge.uplink.broker-away",
+                host=self._settings.host,
+                port=self._settings.port,
+                why="certificate has expired or is not yet valid",
+            )
 
     def publish(self, message: Publish) -> int:
         """Hand a message to the network thread; never blocks. Returns its packet id."""
@@ -109,7 +139,7 @@ class Link:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _authenticate(client: Client, settings: UplinkTable) -> None:
+def _authenticate(client: Client, settings: UplinkTable, *, by_system_clock: bool) -> None:
     if settings.username is not None:
         password = None if settings.password_file is None else settings.password_file.read_text("utf-8").strip()
         client.username_pw_set(settings.username, password)
@@ -119,4 +149,16 @@ def _authenticate(client: Client, settings: UplinkTable) -> None:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if tls.cert_file is not None:
             context.load_cert_chain(tls.cert_file, tls.key_file)
+        if not by_system_clock:
+            context.verify_flags |= _NO_CHECK_TIME
         client.tls_set_context(context)
+
+
+def _validity(client: Client) -> tuple[int, int] | None:
+    """From when to when (s since 1970) the broker's own certificate is valid; None without TLS."""
+    peer = client.socket()
+    certificate = peer.getpeercert() if isinstance(peer, ssl.SSLSocket) else None
+    if not certificate:
+        return None
+    begin, end = (ssl.cert_time_to_seconds(str(certificate[key])) for key in ("notBefore", "notAfter"))
+    return begin, end

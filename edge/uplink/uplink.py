@@ -76,10 +76,14 @@ class Uplink:
         now_ms: Callable[[], int],
         steady: Callable[[], float] = time.monotonic,
         told: Callable[[Word], None] = lambda word: None,
+        agrees: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`now_ms`: UTC, 0 while unknown; `steady` (s): since the boot; `told` hears what the host says of the time."""
-        self._steady, self._told = steady, told
-        self._born_at = 0.0
+        """`now_ms`: UTC, 0 while unknown; `steady` (s): since the boot; `told` hears what the host says of the time.
+
+        `agrees`: whether the system clock shows that UTC.
+        """
+        self._steady, self._told, self._agrees = steady, told, agrees
+        self._born_at, self._undated = 0.0, False
         self._gateway, self._settings, self._bdseq = gateway, settings, bdseq
         self._wanted = settings
         self._outbox, self._board, self._view = outbox, board, view
@@ -146,7 +150,10 @@ class Uplink:
         self._settings = self._wanted
         will = self._node.connect(self._bdseq(), self._now())
         client_id = f"{self._gateway.group}-{self._gateway.node}"
-        self._link = Link(self._settings, client_id, will, self._signals, written=not self._acknowledged)
+        utc_ms = None if self._agrees() else self._now_ms()
+        self._undated = utc_ms == 0
+        written = not self._acknowledged
+        self._link = Link(self._settings, client_id, will, self._signals, written=written, utc_ms=utc_ms)
         given_up = self._steady() + CONNECT_S
         while self._converse():
             if self._node.stage is Stage.OFFLINE and self._steady() > given_up:
@@ -177,6 +184,9 @@ class Uplink:
 
     def _keep_time(self) -> bool:
         now = self._now()
+        if self._undated and now.utc_ms and self._link is not None:
+            self._undated = False
+            self._link.check(now.utc_ms)
         again = self._sending.expire(now.at)
         if again:
             self._condition = replace(self._condition, again=self._condition.again + again)
