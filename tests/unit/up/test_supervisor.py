@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,30 @@ def test_a_part_that_ends_at_its_start_is_named_with_its_last_words(supervisor: 
         supervisor.start(part("print('no such file'); raise SystemExit(1)", ready=False))
     assert failed.value.code == "liandong.up.part-ended"
     assert failed.value.params == {"part": "part", "log": tmp_path / "part.log", "last": "no such file"}
+
+
+def test_a_part_that_is_held_down_is_started_again_only_after_its_release(tmp_path: Path) -> None:
+    seen: list[dict[str, int]] = []
+    supervisor, over = Supervisor(tmp_path, lambda pids: seen.append(dict(pids))), threading.Event()
+    supervisor.start(part("import time; time.sleep(60)"))
+    watching = threading.Thread(target=supervisor.run, args=(over,))
+    watching.start()
+
+    def until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    try:
+        supervisor.hold("part")
+        os.kill(seen[-1]["part"], signal.SIGKILL)
+        until(lambda: seen[-1] == {})
+        time.sleep(1)  # longer than the pause before a part is started again
+        assert seen[-1] == {}
+        supervisor.release("part")
+        until(lambda: "part" in seen[-1])
+    finally:
+        over.set()
+        watching.join(PATIENCE_S)
+        supervisor.stop()
