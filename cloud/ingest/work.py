@@ -17,8 +17,8 @@ from protocols.sparkplug.topics import MessageType, node_topic
 GROUP_MESSAGES: Final = 2_000
 GROUP_BYTES: Final = 4 * 1024 * 1024
 """What one transaction takes at most. Unbatched at low load, as large as the queue at high load: no timer is needed."""
-GROUP_TURNS: Final = 500
-"""Births and deaths that one transaction takes: a storm of births must not hold its locks for a minute."""
+GROUP_TURNS: Final = 100
+"""Births and deaths that one transaction takes: a storm of births must not hold its locks for long."""
 BACKLOG_BYTES: Final = 64 * 1024 * 1024
 """What may wait in memory at most. Beyond, the oldest numbered bulk is forgotten; see `Backlog.full`."""
 

@@ -1,7 +1,8 @@
 -- gaps: lanes with numbers that are missing now, or that were told as missing and not taken back
 SELECT d.epoch, d.lane, d.gateway_id, d.missing::text AS missing, d.spoken_to, d.vanished
 FROM delivery d
-WHERE NOT isempty(d.missing) OR EXISTS (SELECT FROM loss WHERE loss.epoch = d.epoch AND loss.lane = d.lane AND loss.ended_at IS NULL)
+WHERE d.received <> int8multirange(int8range(1, d.given + 1))  -- most lanes are whole: this alone is asked of them
+   OR (d.epoch, d.lane) IN (SELECT epoch, lane FROM loss WHERE ended_at IS NULL)
 ORDER BY d.epoch, d.lane;
 
 -- open: what was told and still stands
@@ -44,7 +45,7 @@ SELECT gateway.id AS gateway_id, gateway.group_code, gateway.code, gateway.name,
 FROM gateway JOIN delivery d ON d.gateway_id = gateway.id LEFT JOIN place ON place.id = gateway.place_id
 LEFT JOIN LATERAL (SELECT sum(size_of(loss.missing)) AS count, min(loss.noticed_at) AS since FROM loss
                    WHERE loss.epoch = d.epoch AND loss.lane = d.lane AND loss.ended_at IS NULL) AS lost ON true
-WHERE (NOT d.vanished OR NOT isempty(d.missing))
+WHERE (NOT d.vanished OR d.received <> int8multirange(int8range(1, d.given + 1)))
   AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND gateway.place_id IS NULL))
 GROUP BY gateway.id, d.lane ORDER BY gateway.group_code, gateway.code, d.lane DESC;
 

@@ -18,7 +18,7 @@ from protocols.sparkplug.births import BD_SEQ, OUTBOX_ACK, OUTBOX_BIRTH, OUTBOX_
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import Metric, Payload, decode, encode
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 def wait_for(condition: Callable[[], object], what: str = "") -> None:
