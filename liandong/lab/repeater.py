@@ -33,6 +33,12 @@ class Repeater:
         self.copied: set[int] = set()
         """Hashes of (topic, payload) of what was said again."""
 
+    @property
+    def held(self) -> int:
+        """Messages that are to be said again."""
+        with self._lock:
+            return len(self._held)
+
     def start(self) -> None:
         """Listen. Raises UnavailableError when the broker is away."""
         client = paho.Client(CallbackAPIVersion.VERSION2, f"lab-repeater-{uuid.uuid4().hex[:8]}")

@@ -1,0 +1,131 @@
+"""What the lab hears at the broker: which message carried what, what is a repetition of its own, what was missed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from liandong.lab.repeater import Repeater
+from liandong.lab.wiretap import Wiretap
+from protocols.sparkplug.datatype import DataType
+from protocols.sparkplug.payload import Metric, Payload, encode
+from tests.services.brokers import Broker
+
+PATIENCE_S = 20.0
+NODE = "spBv1.0/test-court/%s/gw-1"
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.02)
+
+
+class Node:
+    """An edge node that says what a test wants."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.client = paho.Client(CallbackAPIVersion.VERSION2, "node")
+        self.client.connect(broker.host, broker.port)
+        self.client.loop_start()
+        self.seq = -1
+
+    def say(self, kind: str, *metrics: Metric, device: str = "", uuid: str | None = None) -> None:
+        self.seq += 1
+        now = time.time_ns() // 1_000_000
+        payload = Payload(timestamp_ms=now, metrics=metrics, seq=self.seq, uuid=uuid)
+        topic = NODE % kind + (f"/{device}" if device else "")
+        data = encode(payload, brief=kind.endswith("DATA"))
+        self.client.publish(topic, data, qos=0).wait_for_publish(PATIENCE_S)
+
+    def born(self) -> None:
+        now = time.time_ns() // 1_000_000
+        self.say(
+            "NBIRTH",
+            Metric(name="bdSeq", datatype=DataType.INT64, value=0, timestamp_ms=now),
+            Metric(name="Node Control/Rebirth", datatype=DataType.BOOLEAN, value=False, timestamp_ms=now),
+        )
+        total = Metric(name="energy-total", alias=7, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=now)
+        self.say("DBIRTH", total, device="meter-1")
+
+    def total(self, value: float, uuid: str) -> None:
+        now = time.time_ns() // 1_000_000
+        metric = Metric(name=None, alias=7, datatype=DataType.DOUBLE, value=value, timestamp_ms=now)
+        self.say("DDATA", metric, device="meter-1", uuid=uuid)
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def node(iotcore_broker: Broker) -> Iterator[Node]:
+    node = Node(iotcore_broker)
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def repeater(iotcore_broker: Broker) -> Repeater:
+    return Repeater(iotcore_broker.port, "lab", "lab")
+
+
+@pytest.fixture
+def wiretap(iotcore_broker: Broker, repeater: Repeater) -> Iterator[Wiretap]:
+    wiretap = Wiretap(iotcore_broker.port, "lab", "lab", repeater, ())
+    wiretap.start()
+    yield wiretap
+    wiretap.close()
+
+
+def test_it_knows_which_message_carried_what_and_how_often(wiretap: Wiretap, node: Node) -> None:
+    node.born()
+    node.total(2.0, "e/bulk/1-1")
+    node.total(3.0, "e/bulk/2-2")
+    node.total(2.0, "e/bulk/1-1")
+    key = ("meter-1", "energy-total", 2.0)
+    until(lambda: len(wiretap.sendings[key]) == 2)
+    (first, message), (again, same) = wiretap.sendings[key]
+    ((between, _),) = wiretap.sendings["meter-1", "energy-total", 3.0]
+    assert first < between < again
+    assert message == same == "e/bulk/1-1"
+
+
+def test_what_the_repeater_says_is_neither_a_sending_nor_a_broken_rule(
+    wiretap: Wiretap, repeater: Repeater, node: Node
+) -> None:
+    node.born()
+    repeater.start()
+    time.sleep(0.5)  # it has subscribed
+    for number in range(2, 12):
+        node.total(float(number), f"e/bulk/{number}-{number}")
+    until(lambda: len(wiretap.sendings) == 10)
+    until(lambda: repeater.held + repeater.repeated == 10)
+    repeater.stop()
+    assert repeater.repeated == 10
+    node.total(20.0, "e/bulk/20-20")
+    until(lambda: wiretap.sendings["meter-1", "energy-total", 20.0])
+    assert all(len(said) == 1 for said in wiretap.sendings.values())
+    assert [found["rule"] for found in wiretap.report()["violations"] if "seq" in found["rule"]] == []
+
+
+def test_a_node_that_breaks_a_rule_is_told(wiretap: Wiretap, node: Node) -> None:
+    node.born()
+    node.seq += 3
+    node.total(2.0, "e/bulk/1-1")
+    until(lambda: wiretap.report()["violations"])
+    assert any("seq" in found["rule"] for found in wiretap.report()["violations"])
+
+
+def test_a_connection_that_breaks_leaves_a_gap(wiretap: Wiretap, iotcore_broker: Broker) -> None:
+    before_ms = time.time_ns() // 1_000_000
+    iotcore_broker.kill()
+    until(lambda: wiretap.gaps)
+    assert wiretap.unheard(before_ms, before_ms + 1000)
+    assert not wiretap.unheard(before_ms - 3_600_000, before_ms - 3_000_000)
+    iotcore_broker.start()
