@@ -85,9 +85,8 @@ class Rewriting:
             return int(rows[-1][1])
         with self._writing, self._reading, self._opening.failing():
             first, last = place(rows[0][0])[2], int(rows[-1][1])
-            if first <= self._queue.handed[Lane.BULK] or not self._opening.holdings.of(
-                self._opening.row, Lane.BULK
-            ).waiting.contains(first, last):
+            waiting = self._opening.holdings.of(self._opening.row, Lane.BULK).waiting
+            if first <= self._queue.handed[Lane.BULK] or not waiting.contains(first, last):
                 return last
             with self._opening.losses.noting(), transaction(self._opening.write):
                 self._opening.write.executemany(_SQL["delete"], [{"id": row[0]} for row in rows])
