@@ -45,6 +45,27 @@ current. The specification is the Eclipse Sparkplug Specification 3.0.0; its rul
   names): the test must then fail at the statement for which it cites the id.
 """
 
+TYPES: Final = """\
+## What becomes of a value in the cloud
+
+- **Integers, Float, Double, DateTime, Boolean**: a reading. An integer that no double holds has quality uncertain.
+- **String, Text, UUID**: a text reading; the metric `Event` of our own agent is an event.
+- **Arrays, DataSet, instances of Templates, Bytes, File, types that nobody knows**: an event `sparkplug.value` with
+  metric, type, the value as JSON, and quality, unit, metadata and properties where there are such.
+- **Definitions of Templates**: nothing; they say what instances look like.
+- **What cannot be read, or has a name that no column holds**: a fault. The message is kept raw in the poison store, and
+  the rest of it is stored.
+
+Bytes and files are told by size, SHA-256 and their first 64 bytes, and so is any value whose JSON would be longer than
+8 KB, with the beginning of that JSON; each part of a multi-part metric is an event of its own. Null is an unknown value.
+`is_transient` numbers and texts are judged and shown as the newest value, and make no history, as the specification
+says. The unit of a series is that of the births' property `engUnit` (or one of the names that other makers use).
+
+Data that no birth explains, from nodes without our delivery scheme: what carries its name and type (or a name that the
+device once had) is stored at once with quality uncertain, while a rebirth is asked for; what came by alias waits for
+the birth for a minute (256 KB of each node), is then stored with quality uncertain, or else kept raw in the poison store.
+"""
+
 THIRD: Final = """\
 ## Other people's nodes and hosts
 
@@ -133,7 +154,7 @@ def page(book: Book) -> str:
     """The page as Markdown."""
     lines = [HEAD, _figures(book), "", "| Rule | Level | For | What | Monitor | Tests |", "|---|---|---|---|---|---|"]
     lines += [_row(entry, book) for entry in book.entries]
-    lines += ["", THIRD.rstrip()]
+    lines += ["", TYPES, THIRD.rstrip()]
     level = {entry.id: entry.level for entry in book.entries}
     for role, tried in (("node", book.others), ("host", book.hosts)):
         for other in tried.values():

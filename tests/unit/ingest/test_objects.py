@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from cloud.ingest.channels import Channels
 from cloud.ingest.decode import BAD_VALUE, decode
@@ -135,6 +135,7 @@ def test_a_type_that_nobody_knows_is_told_as_it_came() -> None:
     assert event.data == {"metric": "m", "type": "UNKNOWN", "value": 7}
 
 
+@settings(max_examples=40)
 @given(PAYLOADS)
 def test_each_value_is_a_reading_an_event_or_a_fault(payload: Payload) -> None:
     raw = decode_raw(encode(payload))
