@@ -52,7 +52,8 @@ class ClockKeeper:
         self._log = Log("clock")
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._placed = False
+        self._placed: bool | None = False
+        """None: the disk refuses."""
         self._save_at = 0.0
         self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
 
@@ -82,9 +83,10 @@ class ClockKeeper:
         with self._lock:
             for one in news:
                 self._tell_news(one)
-            if self._clock.known and not self._placed:
+            due = self._clock.steady_s() >= self._save_at
+            if self._clock.known and (due or not self._placed):
                 self._place()
-            if any(isinstance(one, Known | Corrected) for one in news) or self._clock.steady_s() >= self._save_at:
+            if due or any(isinstance(one, Known | Corrected) for one in news):
                 self._save()
 
     def _tell_news(self, one: News) -> None:
@@ -111,7 +113,9 @@ class ClockKeeper:
                     self._log.warning("clock-time-estimated", **data)
                     self._event("clock.time-estimated", data)
         except StorageError as error:
-            self._log.error("not-placed", error=error)
+            if self._placed is not None:
+                self._log.error("not-placed", error=error)
+            self._placed = None
         else:
             self._placed = True
 
