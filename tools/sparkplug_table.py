@@ -57,13 +57,15 @@ TYPES: Final = """\
   the rest of it is stored.
 
 Bytes and files are told by size, SHA-256 and their first 64 bytes, and so is any value whose JSON would be longer than
-8 KB, with the beginning of that JSON; each part of a multi-part metric is an event of its own. Null is an unknown value.
-`is_transient` numbers and texts are judged and shown as the newest value, and make no history, as the specification
-says. The unit of a series is that of the births' property `engUnit` (or one of the names that other makers use).
+8 KB, with the beginning of that JSON; each part of a multi-part metric is an event of its own. Null is an unknown
+value. `is_transient` numbers and texts are judged and shown as the newest value, and make no history, as the
+specification says. The unit of a series is that of the births' property `engUnit` (or one of the names that other
+makers use).
 
 Data that no birth explains, from nodes without our delivery scheme: what carries its name and type (or a name that the
 device once had) is stored at once with quality uncertain, while a rebirth is asked for; what came by alias waits for
-the birth for a minute (256 KB of each node), is then stored with quality uncertain, or else kept raw in the poison store.
+the birth for a minute (256 KB of each node), is then stored with quality uncertain, or else kept raw in the poison
+store.
 """
 
 THIRD: Final = """\
