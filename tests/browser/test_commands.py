@@ -55,11 +55,16 @@ def test_a_door_is_kept_unlocked_and_locked_again(
     assert complaints == []
 
 
-def test_a_device_is_read_now_without_a_question(opened: Open, operator: Operator, complaints: list[str]) -> None:
+def test_a_device_is_read_now_without_a_question_and_one_that_sleeps_says_so(
+    opened: Open, operator: Operator, complaints: list[str]
+) -> None:
+    operator.client.put("/api/v1/session/language", json={"language": "en"}).raise_for_status()
     page = opened("Chen Jing", "/console")
     building_with_doors(page)
-    page.locator("[data-command=read]").first.click()
+    page.locator(".commands:has([data-command=release]) [data-command=read]").first.click()
     expect(page.locator(".question")).to_have_count(0)
     expect(page.locator(".outcome[data-state=done]")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Water meter: Read now").click()
+    expect(page.locator(".outcome[data-state=refused]")).to_contain_text("sleeps", timeout=PATIENCE_MS)
     assert_all_said(page)
     assert complaints == []
