@@ -15,6 +15,9 @@ MOST_SIZE: Final = 1024 * 1024
 LEAST_SIZE: Final = 2 * 1024
 _MOST_AGAIN: Final = 4 * MOST_MESSAGES
 
+MOST_QUEUE: Final = 1.0
+"""Seconds that a message may wait on the link behind what was sent before; beyond that the window shrinks again."""
+
 FIRST_TIMEOUT: Final = 5.0
 LEAST_TIMEOUT: Final = 2.0
 MOST_TIMEOUT: Final = 60.0
@@ -32,7 +35,8 @@ class Window:
     """What is in flight, and whether more may go. Times are seconds of a monotonic clock, sizes bytes.
 
     Bulk gets at most half of the bytes, so urgent never waits behind more than half a window; a lane with nothing in
-    flight may always send one message, whatever its size.
+    flight may always send one message, whatever its size. What lies on the link is measured: by so much is a round trip
+    longer than the shortest one.
     """
 
     def __init__(self, *, messages: int = START_MESSAGES, size: int = START_SIZE) -> None:
@@ -44,6 +48,7 @@ class Window:
         self._again: dict[MessageId, None] = {}
         self._halved_at = float("-inf")
         self._smooth: float | None = None
+        self._shortest = float("inf")
         self._vary = 0.0
         self._backoff = 1.0
 
@@ -101,8 +106,10 @@ class Window:
         if not flight.again:
             self._measure(now - flight.sent_at)
         share = 1 / self._messages
-        self._messages = min(MOST_MESSAGES, self._messages + share)
-        self._size = min(MOST_SIZE, self._size + share * self._start[1] / self._start[0])
+        if self._smooth is not None and self._smooth - self._shortest > MOST_QUEUE:
+            share = -share
+        self._messages = min(MOST_MESSAGES, max(1.0, self._messages + share))
+        self._size = min(MOST_SIZE, max(float(LEAST_SIZE), self._size + share * self._start[1] / self._start[0]))
 
     def expired(self, now: float) -> tuple[MessageId, ...]:
         """What was not acknowledged in time: taken out of flight, to be queued again. Halves once per loaded window."""
@@ -131,6 +138,7 @@ class Window:
             self._take(message)
         self._messages, self._size = self._start
         self._halved_at = float("-inf")
+        self._shortest = float("inf")
         self._backoff = 1.0
         return lost
 
@@ -152,6 +160,7 @@ class Window:
         return flight
 
     def _measure(self, trip: float) -> None:
+        self._shortest = min(self._shortest, trip)
         if self._smooth is None:
             self._smooth, self._vary = trip, trip / 2
         else:
