@@ -19,7 +19,7 @@ from liandong.language import Say, speaker
 from protocols.errors import ConfigError
 from protocols.messages import Language
 
-NAMES: Final = ("ingest", "edge", "alert", "dispatch", "query")
+NAMES: Final = ("ingest", "edge", "alert", "dispatch", "query", "urgent")
 QUICK_REPEATS: Final = 1
 
 

@@ -40,6 +40,11 @@ _SAID = "measured"
 """The name under which a test's report carries what the test measured."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What takes longer than CI has time for."""
+    parser.addoption("--all-rules", action="store_true", help="tests/rules: also take out what only services can show")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the account."""
     config.stash[LEFT_OUT] = Counter()

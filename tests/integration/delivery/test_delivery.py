@@ -44,6 +44,7 @@ def test_nothing_is_lost_nothing_is_stored_twice(world: World, capsys: pytest.Ca
 TRACES = {
     "a restored database gets again what is held": "observe good restore(1,1) good",
     "a wiped database, noticed by a worker": "observe good observe(0,1) flush good restore(0,0)",
+    "an older epoch after a wiped database": "observe good kill observe good restore(0,0) good",
     "a lost acknowledgement": "observe send deliver(2,1) work cmd_drop cmd_drop cmd_drop",
     "a worker killed before the commit": "observe send deliver(0,1) work send deliver(0,1) bad_commit(0,0)",
     "a worker killed between commit and answer": "observe send deliver(0,1) work send deliver(0,1) bad_commit(0,1)",
