@@ -30,11 +30,11 @@ export function drawChart(element, { ms, value, low, high, unit, metric, from, t
         { ...axis, size: 22, space: 64, values: (_, splits) => splits.map((one) => timeName(one, to - from)) },
         { ...axis, size: axisWidth, splits: isState ? () => [0, 1] : undefined, values: (_, splits) => splits.map((one) => yName(one, unit, metric, isState)) },
       ],
-      series: [{}, line, ...(lows ? [edge, edge] : [])],
-      bands: lows ? [{ series: [3, 2], fill: colour("--raise-2") }] : [],
+      series: [{}, ...(lows ? [edge, edge] : []), line],
+      bands: lows ? [{ series: [2, 1], fill: colour("--raise-2") }] : [],
       hooks: { draw: [(one) => marks(one, { limit, raised, limitColour: colour("--P2"), raisedColour: colour("--P1") })] },
     },
-    [times.map((one) => one / 1000), means, ...(lows ? [lows, highs] : [])],
+    [times.map((one) => one / 1000), ...(lows ? [lows, highs] : []), means],
     element,
   );
   const watch = new ResizeObserver(() => chart.setSize({ width: width(), height }));

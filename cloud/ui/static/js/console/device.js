@@ -3,7 +3,7 @@ import { get } from "../core/api.js";
 import { html, useEffect, useRef, useState } from "../core/html.js";
 import { complaint, currentLanguage, named, t, word } from "../core/i18n.js";
 import { useStore } from "../core/store.js";
-import { now } from "../core/time.js";
+import { duration, now } from "../core/time.js";
 import { Figures } from "./figures.js";
 import { Drawer } from "./help.js";
 import { store } from "./state.js";
@@ -49,7 +49,7 @@ function Past({ device, metric, span }) {
       const width = Math.max(200, Math.round(box.current.clientWidth));
       const [{ drawChart }, history] = await Promise.all([import("./chart.js"), get(`/devices/${device.id}/history?${query({ width })}`)]);
       if (gone) return;
-      setTold(history.ms.length ? t(`ui.past.step-${history.step}`, { n: Math.round(history.step_ms / 1000) }) : t("ui.past.nothing"));
+      setTold(history.ms.length ? t(history.step === "raw" ? "ui.past.every" : "ui.past.means", { span: duration(history.step_ms) }) : t("ui.past.nothing"));
       if (history.ms.length) {
         const [value, low, high] = [history.value, history.low, history.high].map((one) => scaled(one, history.unit));
         const isState = history.kind === "state";
