@@ -53,7 +53,7 @@ def corrupt(path: Path, chance: random.Random) -> int:
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (page_bytes,) = file.execute("PRAGMA page_size").fetchone()
     pages = range(path.stat().st_size // page_bytes)
-    broken = chance.sample(pages, min(len(pages), max(1, len(pages) // 4)))
+    broken = chance.sample(pages, min(len(pages), chance.randint(1, 3)))
     with path.open("r+b") as raw:
         for page in broken:
             raw.seek(page * page_bytes)

@@ -20,6 +20,7 @@ def crashed(folder: Path, *, checkpoint: bool) -> Path:
     left.parent.mkdir()
     file = sqlite3.connect(path, isolation_level=None)
     file.execute("PRAGMA journal_mode = WAL")
+    file.execute("PRAGMA synchronous = OFF")  # the copy below is the crash
     file.execute("PRAGMA wal_autocheckpoint = 0")
     file.execute("PRAGMA cache_size = 5")
     file.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, body BLOB)")
