@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from edge.board import Board, DeviceCondition
-from edge.clock.clock import Clock, ClockCondition
+from edge.clock.clock import Clock
+from edge.clock.values import ClockCondition
 from edge.outbox.store import Outbox
 from edge.uplink.uplink import UplinkCondition
 from protocols.catalog import DEVICE_TYPES

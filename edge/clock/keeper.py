@@ -13,8 +13,9 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
-from edge.clock.clock import Clock, Corrected, Known, Memory, News, Word
+from edge.clock.clock import Clock
 from edge.clock.placing import place
+from edge.clock.values import Corrected, Known, Memory, News, Word
 from edge.log import Log
 from edge.outbox.stamp import Boot
 from protocols.errors import StorageError

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from edge.board import Board
-from edge.clock.clock import Word
+from edge.clock.values import Word
 from edge.config import GatewayTable, UplinkTable
 from edge.log import Log
 from edge.outbox.store import LANES, Block, Outbox

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.clock.clock import NOT_BEFORE_MS, WORDS, Clock, Corrected, Known, Memory, Stepped, Trust, Word
+from edge.clock.clock import NOT_BEFORE_MS, WORDS, Clock
 from edge.clock.source import Sight
+from edge.clock.values import Corrected, Known, Memory, Stepped, Trust, Word
 from edge.outbox.stamp import is_unresolved, monotonic_of
 
 S = 1_000_000_000

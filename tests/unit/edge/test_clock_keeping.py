@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.clock import source
-from edge.clock.clock import Clock, Word
+from edge.clock.clock import Clock
 from edge.clock.keeper import ClockKeeper, remembered
 from edge.clock.placing import place
 from edge.clock.source import Machine, Sight
+from edge.clock.values import Word
 from edge.outbox.stamp import Boot
 from protocols.errors import StorageError
 from protocols.events import Event
