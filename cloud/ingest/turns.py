@@ -30,12 +30,14 @@ def apply(tx: Transaction, turn: Turn, channels: Channels, ids: Ids) -> list[Hap
 
 
 def declared(turns: list[Turn]) -> dict[LaneKey, int]:
-    """The lanes that births declare, with the last number that was given in each."""
+    """The lanes that births declare, with the highest number that any of them says was given."""
     found: dict[LaneKey, int] = {}
     for turn in turns:
         if isinstance(turn, Born) and turn.table.station.code == "":
             for lane, parts in turn.session.declared.items():
-                found |= {(part.epoch, lane): part.last_given for part in parts}
+                for part in parts:
+                    key = (part.epoch, lane)
+                    found[key] = max(part.last_given, found.get(key, 0))  # a cloned card: two births name one epoch
     return found
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 
 import pytest
 
-from cloud.ingest import work
+from cloud.ingest import turns, work
 from cloud.ingest.channels import Channels, Session, Table
 from cloud.ingest.hearing import Hearing
 from cloud.ingest.link import Heard
 from cloud.ingest.work import Backlog, Born, Died
-from protocols.delivery import Lane, MessageId
+from protocols.delivery import Declaration, Lane, MessageId, NumberSet
 from protocols.sparkplug.actions import Now, Publish
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import Metric, Payload, encode
@@ -117,3 +118,16 @@ def test_births_that_did_not_commit_come_before_newer_ones(monkeypatch: pytest.M
     backlog.turn(death)
     backlog.give_back(group)
     assert [*backlog.take().turns, *backlog.take().turns] == [second, third, again, death]
+
+
+def test_of_two_births_that_name_one_epoch_the_higher_number_counts() -> None:
+    """A cloned card: both gateways may be born in one group, in any order."""
+    channels, epoch = Channels(), uuid.uuid4()
+
+    def born(code: str, last_given: int) -> Born:
+        declared = {Lane.BULK: (Declaration(epoch=epoch, held=NumberSet(), last_given=last_given),)}
+        session = Session(node=("estate", code), bdseq=0, birth=None, declared=declared)
+        return Born(session=session, table=Table(station=channels.station(("estate", code), "")), at_ms=1)
+
+    for order in ([born("a", 5), born("b", 4)], [born("b", 4), born("a", 5)]):
+        assert turns.declared([*order]) == {(epoch, Lane.BULK): 5}
