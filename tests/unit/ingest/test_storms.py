@@ -125,8 +125,8 @@ def test_of_two_births_that_name_one_epoch_the_higher_number_counts() -> None:
     channels, epoch = Channels(), uuid.uuid4()
 
     def born(code: str, last_given: int) -> Born:
-        declared = {Lane.BULK: (Declaration(epoch=epoch, held=NumberSet(), last_given=last_given),)}
-        session = Session(node=("estate", code), bdseq=0, birth=None, declared=declared)
+        parts = (Declaration(epoch=epoch, held=NumberSet(), last_given=last_given),)
+        session = Session(node=("estate", code), bdseq=0, birth=None, declared={Lane.BULK: parts})
         return Born(session=session, table=Table(station=channels.station(("estate", code), "")), at_ms=1)
 
     for order in ([born("a", 5), born("b", 4)], [born("b", 4), born("a", 5)]):
