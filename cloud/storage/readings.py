@@ -1,4 +1,4 @@
-"""Readings as columns: appended by binary COPY, read back by series and time.
+"""Readings as columns, appended by binary COPY; `cloud.storage.history` reads them.
 
 No duplicate is looked for here; the received sets decide before (`cloud.storage.received`). The same statements run on
 all editions.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import numpy as np
@@ -48,15 +47,6 @@ class TextReading:
     series_id: int
     at_ms: int
     value: str
-    quality: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """A stored reading."""
-
-    at: datetime
-    value: float | None
     quality: int
 
 
@@ -106,13 +96,6 @@ def touch_latest(tx: Transaction, readings: Readings, texts: Sequence[TextReadin
         columns["quality"].append(text.quality)
     if columns["series"]:
         tx.execute(load("readings")["touch_latest"], columns)
-
-
-def history(tx: Transaction, series_id: int, begin: datetime, end: datetime, limit: int = 10_000) -> list[Point]:
-    """Readings of one series with `begin` <= time < `end`, oldest first, at most `limit`."""
-    bounds = {"series_id": series_id, "begin": begin, "end": end, "limit": limit}
-    rows = tx.fetch(load("readings")["history"], bounds)
-    return [Point(at=row["ts"], value=row["value"], quality=row["quality"]) for row in rows]
 
 
 def copy_bytes(readings: Readings) -> bytes:

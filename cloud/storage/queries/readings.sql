@@ -16,8 +16,3 @@ ORDER BY series_id
 ON CONFLICT (series_id) DO UPDATE
 SET ts = excluded.ts, value = excluded.value, text = excluded.text, quality = excluded.quality, received_at = excluded.received_at
 WHERE excluded.ts >= latest.ts;
-
--- history: one series, oldest first
-SELECT ts, value, quality FROM reading
-WHERE series_id = %(series_id)s AND ts >= %(begin)s AND ts < %(end)s
-ORDER BY ts LIMIT %(limit)s;
