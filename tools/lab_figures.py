@@ -33,7 +33,7 @@ def figures(reports: Sequence[Mapping[str, Any]]) -> str:
     lines += [
         f"| {kind} | {row['hit']} | {row['injected']} | {row['seconds']} |" for kind, row in told["kinds"].items()
     ]
-    lines += [f"| {kind} | not possible: {row['why']} | | |" for kind, row in told["not_possible"].items()]
+    lines += [f"| {kind} | not possible {row['count']} times | | |" for kind, row in told["not_possible"].items()]
     return "\n".join(lines)
 
 

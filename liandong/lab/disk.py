@@ -25,19 +25,19 @@ _WITHOUT_FLUSH: Final = 2  # EXT4_GOING_FLAGS_NOLOGFLUSH: what the journal had n
 
 
 class Disks:
-    """The file systems of some gateways. `why_not` is empty when there are any, else why there are none."""
+    """The file systems of some gateways. `why_not` is None when there are any, else why there are none."""
 
     def __init__(self, images: Path, homes: dict[str, Path]) -> None:
         self._images, self._homes = images, homes
-        self.why_not = ""
+        self.why_not: UnavailableError | None = None
 
     def make(self) -> None:
         """Make and mount them; on a machine that does not let us, `why_not` tells."""
         if os.geteuid() != 0:
-            self.why_not = "not root"
+            self.why_not = UnavailableError("liandong.lab.disk-not-root")
             return
         if missing := [tool for tool in ("mkfs.ext4", "e2fsck", "mount", "umount") if shutil.which(tool) is None]:
-            self.why_not = f"no {', '.join(missing)}"
+            self.why_not = UnavailableError("liandong.lab.disk-no-tools", tools=", ".join(missing))
             return
         try:
             _own_namespace()
@@ -49,9 +49,12 @@ class Disks:
                 _run("mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0", str(image))
                 home.mkdir(mode=0o750, exist_ok=True)
                 self._mount(gateway)
-        except (OSError, UnavailableError) as error:
+        except UnavailableError as error:
             self.close()
-            self.why_not = str(error)
+            self.why_not = error
+        except OSError as error:
+            self.close()
+            self.why_not = UnavailableError("liandong.lab.disk", command="unshare", why=error.strerror or error)
 
     def turn_read_only(self, gateway: str) -> None:
         """The kernel aborts the file system, as after an error of its device: every later write is refused."""

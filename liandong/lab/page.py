@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from liandong.lab import picture
-from liandong.lab.report import COUNTS, Run
+from liandong.lab.report import COUNTS, Run, not_possible
 
 Say = Callable[..., str]
 
@@ -124,8 +124,7 @@ def _kinds(report: Mapping[str, Any], say: Say) -> str:
         for kind, row in report["kinds"].items()
     )
     missing = "".join(
-        f'<p class="bad">{escape(say("liandong.lab.not-possible", kind=kind, **row))}</p>'
-        for kind, row in report["not_possible"].items()
+        f'<p class="bad">{escape(not_possible(kind, row, say))}</p>' for kind, row in report["not_possible"].items()
     )
     return f'<div class="wide"><table><tr>{heads}</tr>{rows}</table></div>{missing}'
 

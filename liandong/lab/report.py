@@ -223,11 +223,18 @@ def summary(report: Mapping[str, Any], say: Callable[..., str]) -> str:
     for kind, row in report["kinds"].items():
         lines.append(f"  {kind:<22}{row['hit']:>4} / {row['injected']:<4}{row['duty'] * 100:>6.1f} %")
     for kind, row in report["not_possible"].items():
-        lines.append(f"  {say('liandong.lab.not-possible', kind=kind, **row)}")
+        lines.append(f"  {not_possible(kind, row, say)}")
     lines += ["", say("liandong.lab.well" if report["ok"] else "liandong.lab.bad")]
     if report["wrong"]:
         lines.append(f"  {', '.join(report['wrong'])}")
     return "\n".join(lines)
+
+
+def not_possible(kind: str, row: Mapping[str, Any], say: Callable[..., str]) -> str:
+    """The sentence about faults that this machine, or the moment, did not allow."""
+    cause = row["cause"]
+    why = say(cause["code"], **cause["params"]) if cause else ""
+    return say("liandong.lab.not-possible", kind=kind, count=row["count"], why=why)
 
 
 def _count(report: Mapping[str, Any], name: str) -> str:

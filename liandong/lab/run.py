@@ -228,9 +228,11 @@ def _hold_against_view(lab: _Lab, account: Account, content: stored.Content) -> 
 
 
 def _not_possible(conductor: Conductor, site: Site) -> dict[str, Any]:
-    """Kind → how often, and why when the machine is the reason."""
-    why = {"disk-read-only": site.disks.why_not} if site.disks is not None and site.disks.why_not else {}
-    return {kind: {"count": count, "why": why.get(kind, "")} for kind, count in conductor.not_possible.items()}
+    """Kind → how often, and why when the machine is the reason: as code and parameters of a sentence."""
+    error = None if site.disks is None else site.disks.why_not
+    cause = None if error is None else {"code": error.code, "params": {k: str(v) for k, v in error.params.items()}}
+    causes = {"disk-read-only": cause}
+    return {kind: {"count": count, "cause": causes.get(kind)} for kind, count in conductor.not_possible.items()}
 
 
 def _drain(site: Site, progress: _Progress) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from liandong.lab.report import COUNTS
+from liandong.lab.report import COUNTS, not_possible
 
 SUMMED: Final = ("faults", "injected", *COUNTS, "poison", "thinned", "unconfirmed")
 _WORST: Final = ("p50", "p99")
@@ -48,7 +48,7 @@ def summary(told: Mapping[str, Any], say: Callable[..., str]) -> str:
     ]
     for kind, row in told["kinds"].items():
         lines.append(f"  {kind:<22}{row['hit']:>5} / {row['injected']:<5}{row['seconds']:>6} s")
-    lines += [f"  {say('liandong.lab.not-possible', kind=kind, **row)}" for kind, row in told["not_possible"].items()]
+    lines += [f"  {not_possible(kind, row, say)}" for kind, row in told["not_possible"].items()]
     lines += ["", say("liandong.lab.well" if told["ok"] else "liandong.lab.bad")]
     lines += [f"  {seed}: {', '.join(wrong)}" for seed, wrong in told["failed"].items()]
     return "\n".join(lines)
@@ -91,6 +91,6 @@ def _not_possible(reports: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, A
     found: dict[str, dict[str, Any]] = {}
     for report in reports:
         for kind, row in report["not_possible"].items():
-            before = found.setdefault(kind, {"count": 0, "why": row["why"]})
+            before = found.setdefault(kind, {"count": 0, "cause": row["cause"]})
             before["count"] += row["count"]
     return found

@@ -6,7 +6,8 @@ from typing import Any
 
 from liandong.lab.memory import MOST_PER_HOUR, SETTLED_S, Life, report
 from liandong.lab.report import COUNTS
-from liandong.lab.sums import total
+from liandong.lab.sums import summary, total
+from liandong.language import speaker
 
 
 def run(seed: int, *, wrong: tuple[str, ...] = (), p99: float | None = 10.0) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def run(seed: int, *, wrong: tuple[str, ...] = (), p99: float | None = 10.0) -> 
         "commit_latency_ms": parts,
         "urgent_latency_ms": parts,
         "kinds": {"flood": {"injected": 2, "hit": 1, "duty": 0.5}},
-        "not_possible": {"disk-read-only": {"count": 2, "why": "not root"}},
+        "not_possible": {"disk-read-only": {"count": 2, "cause": {"code": "liandong.lab.disk-not-root", "params": {}}}},
     }
 
 
@@ -39,7 +40,8 @@ def test_a_sum_has_every_count_of_every_run() -> None:
     assert (found["violations"], found["longest_drain_s"]) == (2, 2)
     assert found["commit_latency_ms"]["inside_faults"]["p99"] == 70.0
     assert found["kinds"]["flood"] == {"injected": 4, "hit": 2, "duty": 0.5, "seconds": 60}
-    assert found["not_possible"] == {"disk-read-only": {"count": 4, "why": "not root"}}
+    assert found["not_possible"]["disk-read-only"]["count"] == 4
+    assert "The fault lab is not run by root" in summary(found, speaker("en"))
 
 
 def test_one_bad_run_makes_the_sum_bad() -> None:
