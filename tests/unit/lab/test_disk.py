@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from liandong.lab import disk
 from liandong.lab.disk import Disks
 
 
@@ -18,7 +18,7 @@ def made(tmp_path: Path) -> Disks:
 
 
 def test_without_root_there_is_a_reason_and_no_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     disks = made(tmp_path)
     assert disks.why_not is not None
     assert disks.why_not.code == "liandong.lab.disk-not-root"
@@ -26,7 +26,7 @@ def test_without_root_there_is_a_reason_and_no_file_system(tmp_path: Path, monke
 
 
 def test_a_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(shutil, "which", lambda tool: None if tool == "mkfs.ext4" else tool)
     disks = made(tmp_path)
     assert disks.why_not is not None
