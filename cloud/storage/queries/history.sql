@@ -25,13 +25,13 @@ SELECT json_build_object(
            'device_id', coalesce(json_agg(device_id), '[]'), 'metric', coalesce(json_agg(metric), '[]'),
            'unit', coalesce(json_agg(unit), '[]'), 'ms', coalesce(json_agg(ms), '[]'), 'value', coalesce(json_agg(value), '[]'),
            'text', coalesce(json_agg(text), '[]'), 'quality', coalesce(json_agg(quality), '[]'))::text AS found
-FROM (SELECT device.id AS device_id, series.metric, series.unit, (extract(epoch FROM latest.ts) * 1000)::bigint AS ms,
+FROM (SELECT device.id AS device_id, series.metric, series.unit, floor(date_part('epoch', latest.ts) * 1000)::bigint AS ms,
              latest.value, latest.text, latest.quality
       FROM device JOIN series ON series.device_id = device.id JOIN latest ON latest.series_id = series.id
       LEFT JOIN place ON place.id = device.place_id
       WHERE (%(metric)s::text IS NULL OR series.metric = %(metric)s)
         AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND device.place_id IS NULL))
-      ORDER BY device.id, series.metric LIMIT %(most)s) AS newest;
+      ORDER BY device.id, series.id LIMIT %(most)s) AS newest;
 
 -- series_of: the series of these devices that hold numbers
 SELECT series.id, series.device_id, device.code AS device, device.type, series.metric, series.unit, series.datatype, place.path
