@@ -10,9 +10,9 @@ from typing import Final
 
 from edge.drivers.modbus.bus import Bus, LineError
 from edge.drivers.modbus.config import ModbusConfig, ModbusDevice
-from edge.drivers.modbus.schedule import Turn, answered, choose, failed
 from edge.drivers.port import DriverContext
 from edge.drivers.reads import ReadRequest, ReadRequests
+from edge.drivers.schedule import Turn, answered, choose, failed
 from protocols.errors import DeviceError, LiandongError, RefusedError, UnavailableError
 from protocols.events import Reading, Value
 from protocols.modbus import Block, Profile, decode_block, plan_reads

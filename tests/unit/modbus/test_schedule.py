@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.drivers.modbus.schedule import Turn, answered, choose, failed
+from edge.drivers.schedule import Turn, answered, choose, failed
 
 
 def turn(unit: int = 1, interval_s: float = 10.0, due_s: float = 0.0, failures: int = 0) -> Turn:

@@ -1,4 +1,4 @@
-"""When each unit of a bus is asked next: pure, on a monotonic clock in seconds.
+"""When each unit of a line is asked next: pure, on a monotonic clock in seconds. Shared by the drivers that poll.
 
 A unit that answers keeps its period. One that failed is asked once more soon, then reported and asked ever more seldom;
 and only when no living unit is due, so that a dead one costs the others at most the time-out that is already running.
