@@ -265,11 +265,18 @@ class TurnClock:
 
     def start(self) -> None:
         """Wrong from now on."""
-        turn(self.site.clocks[self.gateway], self.to())
+        self._turn(self.to())
 
     def stop(self) -> None:
         """Right again, and nobody vouches for it."""
-        turn(self.site.clocks[self.gateway], Turn())
+        self._turn(Turn())
+
+    def _turn(self, to: Turn) -> None:
+        """The bridges of field busses run on the gateway's machine and date by the same clock."""
+        turn(self.site.clocks[self.gateway], to)
+        for bus, gateway in self.site.fields.items():
+            if gateway == self.gateway:
+                self.site.line(bus, "clock", seconds=to.step_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -137,7 +137,7 @@ def _watch(report: Mapping[str, Any], say: Say) -> str:
         "liandong.lab.watched",
         messages=watch["messages"],
         nodes=watch["nodes"],
-        violations=sum(found["count"] for found in watch["violations"]),
+        violations=sum(found["count"] for found in watch["violations"] if not found["planted"]),
     )
     rows = "".join(
         f"<tr><td>{escape(found['rule'])}</td><td>{escape(found['node'])}</td><td>{found['count']}</td></tr>"

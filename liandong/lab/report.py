@@ -71,7 +71,8 @@ class Run:
             "poison": self.content.poison,
             "waiting": self.waiting,
             **{name: len(getattr(account, name)) > limit for name, limit in self.limits.items()},
-            "watch": watch is not None and any(broken["must"] for broken in watch["violations"]),
+            "watch": watch is not None
+            and any(broken["must"] and not broken["planted"] for broken in watch["violations"]),
             "memory": self.memory_judged and any(part["grows"] for part in self.memory.values()),
             "urgent_latency_ms": most is not None and (urgent is None or urgent > most),
         }
@@ -213,7 +214,7 @@ def summary(report: Mapping[str, Any], say: Callable[..., str]) -> str:
             about = f"{say('liandong.lab.' + name.partition('_')[0])}, {say('liandong.lab.' + part.replace('_', '-'))}"
             lines.append(f"  {about:<34}{found['p50']!s:>10} / {found['p99']} ms")
     if (watch := report["watch"]) is not None:
-        told = sum(found["count"] for found in watch["violations"])
+        told = sum(found["count"] for found in watch["violations"] if not found["planted"])
         lines.append(f"  {say('liandong.lab.violations'):<34}{told:>10} / {watch['messages']}")
     if any(part["slope_mb_per_hour"] is not None for part in report["memory"].values()):
         for part, row in report["memory"].items():

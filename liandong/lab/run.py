@@ -37,6 +37,7 @@ _COMMIT_S: Final = 2.0
 _ASK_S: Final = 0.25
 _TOLD_WITHIN_S: Final = 90.0
 """So soon the cloud must say what is gone."""
+_BDSEQ: Final = "tck-id-topics-nbirth-bdseq-increment"
 _DOORS: Final = ("door-1", "door-2")
 
 Tell = Callable[..., None]
@@ -88,7 +89,7 @@ def run(order: Order, data: DataDirectory, tell: Tell, stop: threading.Event) ->
             disks.make()
         supervisor = Supervisor(street.logs, lambda pids: _remember(site, pids))
         stack.callback(supervisor.stop)
-        site = Site(street, supervisor, disks)
+        site = Site(street, supervisor, disks, order.scenario.fields)
         tell("liandong.lab.starting", estate=order.scenario.estate)
         _start_infrastructure(street, supervisor)
         password = data.secret("mqtt-cloud").read_text()
@@ -203,13 +204,22 @@ def _compare(lab: _Lab, conductor: Conductor, progress: _Progress) -> Run:
         late=explain(account.misordered, lab.wiretap.sendings, lab.wiretap.unheard),
         gone=gone,
         limits=limits(interrupted, rates(ledger, "energy-total"), _DOORS, content.gateway_of),
-        watch=lab.wiretap.report() if order.watch else None,
+        watch=_judged(lab.wiretap.report(), conductor.struck) if order.watch else None,
         memory=memory.report(list(lab.scale.lives.values()), progress.began_ms),
         memory_judged=scenario.memory,
         urgent_within_ms=scenario.urgent_within_ms,
         content=content,
         ledger=ledger,
     )
+
+
+def _judged(watch: dict[str, Any], struck: Sequence[Struck]) -> dict[str, Any]:
+    """Mark what a fault planted: a gateway that is killed with a read-only disk gives its bdSeq again, as declared."""
+    unwritten = {one.target: one.start_ms for one in reversed(struck) if one.kind == "disk-read-only"}
+    for found in watch["violations"]:
+        since_ms = unwritten.get(found["node"].rpartition("/")[2])
+        found["planted"] = found["rule"] == _BDSEQ and since_ms is not None and found["at_ms"] >= since_ms
+    return watch
 
 
 def _hold_against_view(lab: _Lab, account: Account, content: stored.Content) -> losses.Compared:

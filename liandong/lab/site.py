@@ -34,8 +34,18 @@ WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_b
 class Site:
     """What faults are made of, and how one sees what they hit. Used from several threads."""
 
-    def __init__(self, street: Street, supervisor: Supervisor, disks: Disks | None = None) -> None:
-        """`disks`: the file systems of the gateways, if they have their own; `supervisor` runs the street's parts."""
+    def __init__(
+        self,
+        street: Street,
+        supervisor: Supervisor,
+        disks: Disks | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        """`disks`: the file systems of the gateways, if they have their own; `supervisor` runs the street's parts.
+
+        `fields`: field bus → the gateway on whose machine its bridge runs.
+        """
+        self.fields = fields or {}
         self.street = street
         self.gateways: Sequence[str] = street.gateways
         self.pids: Mapping[str, int] = {}

@@ -55,7 +55,8 @@ def summary(told: Mapping[str, Any], say: Callable[..., str]) -> str:
 
 
 def _violations(report: Mapping[str, Any]) -> int:
-    return sum(found["count"] for found in report["watch"]["violations"]) if report["watch"] else 0
+    found = report["watch"]["violations"] if report["watch"] else []
+    return sum(broken["count"] for broken in found if not broken["planted"])
 
 
 def _added(reports: Sequence[Mapping[str, Any]], name: str) -> dict[str, int]:

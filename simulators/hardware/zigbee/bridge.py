@@ -75,6 +75,7 @@ class ZigbeeBridge:
         self._early: set[int] = set()
         self._counters: dict[str, int] = {}
         self._stopping = threading.Event()
+        self._clock_off_ms = 0
         self._client = self._make_client()
         if username is not None:
             self._client.username_pw_set(username, password)
@@ -107,7 +108,8 @@ class ZigbeeBridge:
     def triggers(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]:
         """What can happen; ``smoke`` and ``leak`` take `clear` = true as well.
 
-        ``flood``: the last device tells `readings_per_s` for `seconds`.
+        ``flood``: the last device tells `readings_per_s` for `seconds`; ``clock``: the bridge, which runs on the
+        gateway's machine, sees a clock that is wrong by `seconds`.
         """
         return {
             "smoke": lambda device, params: self._smoke(device, not params.get("clear")),
@@ -117,6 +119,7 @@ class ZigbeeBridge:
             "sos": lambda device, params: self._sos(device),
             "motion": lambda device, params: self._motion(device),
             "flood": self._flood,
+            "clock": self._turn_clock,
             "device-offline": lambda device, params: self._set_online(device, False),
             "device-online": lambda device, params: self._set_online(device, True),
         }
@@ -192,7 +195,7 @@ class ZigbeeBridge:
             return
         for shown in messages:
             at_ms = _now_ms()
-            seen = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+            seen = datetime.fromtimestamp((at_ms + self._clock_off_ms) / 1000, UTC).isoformat(timespec="milliseconds")
             payload = json.dumps({**shown.payload, "last_seen": seen.replace("+00:00", "Z")})
             told = _Told(device=device.id, metric=shown.metric, value=shown.value, at_ms=at_ms)
             self._publish(device.name, payload, told=told if shown.metric else None)
@@ -267,6 +270,10 @@ class ZigbeeBridge:
         rate, seconds = float(params.get("readings_per_s", 5000)), float(params.get("seconds", 5))
         threading.Thread(target=self._tell_often, args=(chosen, rate, seconds), name="flood", daemon=True).start()
         return {"device": chosen.id, "readings_per_s": rate, "seconds": seconds}
+
+    def _turn_clock(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._clock_off_ms = round(float(params.get("seconds", 0.0)) * 1000)
+        return {"seconds": self._clock_off_ms / 1000}
 
     def _tell_often(self, device: ZigbeeDevice, readings_per_s: float, seconds: float) -> None:
         began, told = time.monotonic(), 0

@@ -23,7 +23,7 @@ def run(seed: int, *, wrong: tuple[str, ...] = (), p99: float | None = 10.0) -> 
         "drain_s": seed,
         "limits": {"ram_bound": 9, "before_outbox": 8},
         "misordered_because": {"again": seed},
-        "watch": {"violations": [{"count": 1}]},
+        "watch": {"violations": [{"count": 1, "planted": False}, {"count": 5, "planted": True}]},
         "commit_latency_ms": parts,
         "urgent_latency_ms": parts,
         "kinds": {"flood": {"injected": 2, "hit": 1, "duty": 0.5}},
