@@ -60,6 +60,28 @@ def _counter(name: str, unit: str, datatype: Datatype = "Double") -> MetricSpec:
     return MetricSpec(name=name, kind="counter", unit=unit, datatype=datatype, low=0)
 
 
+_FLOWING: Final = (
+    _counter("volume", "m3"),
+    _gauge("flow", "m3/h", 0),
+    _state("valve-closed"),
+    _state("battery-low"),
+)
+_FIRE_STATES: Final = tuple(_state(name) for name in ("fault", "disabled", "supervisory", "started", "test"))
+_FIRE_VALUES: Final = (
+    _gauge("temperature", "Cel", -60, 300),
+    _gauge("gas", "%{LEL}", 0, 100),
+    _gauge("pressure", "kPa", 0),
+    _gauge("height", "m", 0),
+)
+FIRE_EVENTS: Final = (
+    "fire.alarm",
+    "fire.cleared",
+    "fire.component",
+    "fire.operation",
+    "fire.information",
+    "fire.unreadable",
+)
+"""What a fire panel tells beside its states (see docs/reference/fire-panels.md)."""
 _RADIO: Final = (_gauge("battery", "%", 0, 100), _gauge("linkquality", "1", 0, 255, deadband=10))
 
 DEVICE_TYPES: Final[dict[str, DeviceType]] = {
@@ -88,6 +110,7 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 _gauge("frequency", "Hz", 0, 100),
                 _counter("energy-import", "kW.h"),
                 _counter("energy-total", "kW.h"),
+                _counter("energy-export", "kW.h"),
             ),
             reads=True,
         ),
@@ -116,8 +139,33 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
         DeviceType(code="siren", metrics=(_state("sounding"), *_RADIO), outputs=("sound",), reads=True),
         DeviceType(code="water-leak", metrics=(_state("leak"), *_RADIO)),
         DeviceType(code="motion", metrics=(_state("occupancy"), _gauge("illuminance", "lx", 0), *_RADIO)),
+        DeviceType(code="water-meter", metrics=(*_FLOWING, *_RADIO), reads=True),
+        DeviceType(code="gas-meter", metrics=_FLOWING, reads=True),
         DeviceType(
-            code="water-meter", metrics=(_counter("volume", "m3"), _gauge("flow", "m3/h", 0), *_RADIO), reads=True
+            code="heat-meter",
+            metrics=(
+                _counter("energy", "GJ"),
+                _gauge("power", "W", -50_000_000, 50_000_000),
+                _gauge("supply-temperature", "Cel", -20, 200),
+                _gauge("return-temperature", "Cel", -20, 200),
+                *_FLOWING,
+            ),
+            reads=True,
+        ),
+        DeviceType(
+            code="fire-detector",
+            metrics=(_state("fire"), *_FIRE_STATES, *_FIRE_VALUES),
+        ),
+        DeviceType(
+            code="fire-panel",
+            metrics=(
+                _state("fire"),
+                *_FIRE_STATES,
+                _state("mains-lost"),
+                _state("battery-low"),
+                _gauge("clock-offset", "s", deadband=2),
+            ),
+            events=FIRE_EVENTS,
         ),
         DeviceType(code="sos-button", metrics=_RADIO, events=("sos",)),
     )

@@ -22,5 +22,7 @@ def _load(name: str) -> DriverFamily:
     return family
 
 
-FAMILIES: Final[Families] = {name: partial(_load, name) for name in ("vending", "osdp", "modbus", "zigbee2mqtt")}
+FAMILIES: Final[Families] = {
+    name: partial(_load, name) for name in ("vending", "osdp", "modbus", "zigbee2mqtt", "meters")
+}
 """What ``[[driver]] family`` may be. Raises ConfigError when a family's library is not installed."""

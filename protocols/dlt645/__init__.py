@@ -8,7 +8,15 @@ from __future__ import annotations
 from protocols.dlt645.explain import decode_dlt645
 from protocols.dlt645.frame import BROADCAST_READ, BROADCAST_TIME, Edition, Frame, encode, parse, take
 from protocols.dlt645.items import Form, Item, item, read_form, write_number
-from protocols.dlt645.messages import address_reply, address_request, read_reply, read_request, refusal
+from protocols.dlt645.messages import (
+    address_reply,
+    address_request,
+    more_reply,
+    more_request,
+    read_reply,
+    read_request,
+    refusal,
+)
 
 __all__ = [
     "BROADCAST_READ",
@@ -22,6 +30,8 @@ __all__ = [
     "decode_dlt645",
     "encode",
     "item",
+    "more_reply",
+    "more_request",
     "parse",
     "read_form",
     "read_reply",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from protocols.dlt645.frame import BROADCAST_READ, Edition, Frame
 
 _READ = {"1997": 0x01, "2007": 0x11}
+_MORE = {"1997": 0x02, "2007": 0x12}
 _REPLY = 0x80
 _REFUSED = 0x40
 _READ_ADDRESS = 0x13
@@ -25,6 +26,21 @@ def read_reply(
     """The answer with `payload` (low byte first, without 33H); `more` says that follow-up data wait."""
     control = _READ[edition] | _REPLY | (0x20 if more else 0)
     return Frame(address=address, control=control, data=_identifier(identifier, edition) + payload)
+
+
+def more_request(address: str, identifier: int, sequence: int, edition: Edition = "2007") -> Frame:
+    """Asks for the follow-up data number `sequence` (from 1) of `identifier`; the edition of 1997 has no number."""
+    number = b"" if edition == "1997" else bytes([sequence])
+    return Frame(address=address, control=_MORE[edition], data=_identifier(identifier, edition) + number)
+
+
+def more_reply(
+    address: str, identifier: int, payload: bytes, sequence: int, edition: Edition = "2007", *, more: bool = False
+) -> Frame:
+    """The follow-up data number `sequence`; `more` says that still more waits."""
+    control = _MORE[edition] | _REPLY | (0x20 if more else 0)
+    number = b"" if edition == "1997" else bytes([sequence])
+    return Frame(address=address, control=control, data=_identifier(identifier, edition) + payload + number)
 
 
 def refusal(address: str, reason: int, edition: Edition = "2007") -> Frame:

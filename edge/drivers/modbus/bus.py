@@ -12,6 +12,7 @@ from pymodbus.exceptions import ConnectionException, ModbusException
 from pymodbus.pdu import ExceptionResponse
 
 from edge.drivers.modbus.config import ModbusConfig
+from edge.drivers.polling import LineError
 from protocols.errors import DeviceError
 from protocols.modbus import Block
 
@@ -20,10 +21,6 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 _BITS_PER_CHARACTER: Final = 11
 _SHORTEST_GAP_S: Final = 0.00175  # MODBUS over Serial Line V1.02, 2.5.1.1: fixed above 19200 baud
-
-
-class LineError(DeviceError):
-    """The serial line itself cannot be used: adapter unplugged, no permission, taken by another program."""
 
 
 class _Client(ModbusSerialClient):

@@ -1,0 +1,159 @@
+"""The two kinds of line that meters hang on: a serial port, and a serial server behind TCP."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from typing import Final, Protocol
+
+import serial
+
+from edge.drivers.meters.config import MetersConfig
+from edge.drivers.polling import LineError
+
+_CHUNK: Final = 512
+_CONNECT_S: Final = 5.0
+_SEND_S: Final = 2.0
+_LOST_AFTER_MS: Final = 20_000
+"""A serial server that lost its power says nothing: what was sent must be acknowledged by its TCP within this."""
+
+
+class MeterLine(Protocol):
+    """Bytes there and back. Used by one thread; every call raises LineError when the line is lost."""
+
+    def open(self) -> None:
+        """Open it if it is closed."""
+
+    def close(self) -> None:
+        """Close it; does nothing when it is closed."""
+
+    def write(self, data: bytes) -> None:
+        """Throw away what came unasked, then send `data`."""
+
+    def read(self, timeout_s: float) -> bytes:
+        """What arrives within `timeout_s`; empty when nothing does."""
+
+
+def line_of(config: MetersConfig) -> MeterLine:
+    """The line of a ``[[driver]]`` table, closed."""
+    return TcpLine(config) if config.tcp else SerialLine(config)
+
+
+class SerialLine:
+    """A serial port."""
+
+    def __init__(self, config: MetersConfig) -> None:
+        self._config = config
+        self._port: serial.Serial | None = None
+
+    def open(self) -> None:
+        """As `MeterLine.open`."""
+        if self._port is not None:
+            return
+        try:
+            self._port = serial.Serial(
+                str(self._config.port),
+                self._config.baud,
+                parity=self._config.parity,
+                stopbits=self._config.stop_bits,
+                write_timeout=_SEND_S,
+                exclusive=True,
+            )
+        except (OSError, ValueError) as error:
+            raise self._lost(error) from error
+
+    def close(self) -> None:
+        """As `MeterLine.close`."""
+        port, self._port = self._port, None
+        if port is not None:
+            with contextlib.suppress(OSError):
+                port.close()
+
+    def write(self, data: bytes) -> None:
+        """As `MeterLine.write`."""
+        port = self._opened()
+        try:
+            port.reset_input_buffer()
+            port.write(data)
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """As `MeterLine.read`."""
+        port = self._opened()
+        try:
+            port.timeout = timeout_s
+            data = bytes(port.read(1))
+            return data + bytes(port.read(port.in_waiting)) if data else data
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def _opened(self) -> serial.Serial:
+        if self._port is None:
+            raise self._lost(OSError("closed"))
+        return self._port
+
+    def _lost(self, why: Exception) -> LineError:
+        self.close()
+        return LineError("edge.driver.meters.port-away", port=self._config.where, why=why)
+
+
+class TcpLine:
+    """A serial server: a box that puts the bytes of a TCP connection on its own serial port, and back."""
+
+    def __init__(self, config: MetersConfig) -> None:
+        self._where = config.tcp
+        host, _, port = config.tcp.rpartition(":")
+        self._address = (host.strip("[]"), int(port))
+        self._socket: socket.socket | None = None
+
+    def open(self) -> None:
+        """As `MeterLine.open`."""
+        if self._socket is not None:
+            return
+        try:
+            link = socket.create_connection(self._address, timeout=_CONNECT_S)
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _LOST_AFTER_MS)
+            link.settimeout(_SEND_S)
+        except (OSError, OverflowError) as error:
+            raise self._lost(error) from error
+        self._socket = link
+
+    def close(self) -> None:
+        """As `MeterLine.close`."""
+        link, self._socket = self._socket, None
+        if link is not None:
+            link.close()
+
+    def write(self, data: bytes) -> None:
+        """As `MeterLine.write`."""
+        while self.read(0.0):
+            pass
+        try:
+            self._opened().sendall(data)
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """As `MeterLine.read`."""
+        link = self._opened()
+        try:
+            if not select.select([link], [], [], timeout_s)[0]:
+                return b""
+            data = link.recv(_CHUNK)
+        except OSError as error:
+            raise self._lost(error) from error
+        if not data:
+            raise self._lost(ConnectionError("closed by the other end"))
+        return data
+
+    def _opened(self) -> socket.socket:
+        if self._socket is None:
+            raise self._lost(ConnectionError("closed"))
+        return self._socket
+
+    def _lost(self, why: Exception) -> LineError:
+        self.close()
+        return LineError("edge.driver.meters.server-away", server=self._where, why=why)
