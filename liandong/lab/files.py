@@ -10,19 +10,23 @@ from liandong.lab import torn
 from liandong.lab.site import Site
 from protocols.errors import UnavailableError
 
+_HAS_ITS_PLACE: Final = 1024
 _FILES: Final = ("outbox.db", "names.db")
 
 
 @dataclass(slots=True)
 class FullDisk:
-    """The disk of a gateway takes nothing more (as a limit on the size of its files: no file system is filled)."""
+    """The disk of a gateway takes nothing more (as a limit on the size of its files: no file system is filled).
+
+    What has its place already, as the two sectors of the bdSeq, is still taken, as by a full disk.
+    """
 
     site: Site
     gateway: str
 
     def start(self) -> None:
         """Full."""
-        self.site.limit_files(self.gateway, 0)
+        self.site.limit_files(self.gateway, _HAS_ITS_PLACE)
 
     def stop(self) -> None:
         """Room again; an agent that was started anew meanwhile never had the limit."""
