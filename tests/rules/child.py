@@ -45,7 +45,7 @@ class Recorder:
 def run(tests: list[str]) -> dict[str, Any]:
     """Run `tests` in this process."""
     recorder = Recorder()
-    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-x"]
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-x", "--timeout=60"]
     code = pytest.main([*options, *tests], plugins=[recorder])
     return {"code": int(code), "passed": recorder.passed, "failed": recorder.failed, "broken": recorder.broken}
 

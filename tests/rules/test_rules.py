@@ -63,6 +63,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("rule", chosen, ids=[rule.id for rule in chosen])
 
 
+@pytest.mark.timeout(200)
 def test_without_the_rule_its_test_fails(rule: Rule, tree: Path, ask: Ask) -> None:
     before = take_out(tree, rule)
     try:
