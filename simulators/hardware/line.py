@@ -26,6 +26,11 @@ class PtyLine:
         """Whether the adapter gives back what the driver sends, as one does whose receiver is never off."""
 
     @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.name
+
+    @property
     def plugged(self) -> bool:
         """Whether the line has a path that can be opened."""
         return self._master >= 0

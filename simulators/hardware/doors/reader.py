@@ -23,6 +23,12 @@ _HEADER: Final = 5  # start, address, length (2, low byte first), control
 _WAIT_S: Final = 0.02
 _DONE: Final = (0, None)
 _REFUSED: Final = (-1, None)
+_LIGHTS: Final = {
+    osdp_sys.LED_COLOR_GREEN: "green",
+    osdp_sys.LED_COLOR_RED: "red",
+    osdp_sys.LED_COLOR_AMBER: "amber",
+}
+_KEYS: Final = {"#": 0x0D, "*": 0x7F}  # osdp_KEYPAD (IEC 60839-11-5); digits are their ASCII
 Taken = Callable[[], None]
 
 # osdp_OUT control codes: permanent off, permanent on, on until the timer ends.
@@ -108,6 +114,12 @@ class OsdpReader:
         }
         return self._submit(event, taken)
 
+    def press(self, keys: str) -> bool:
+        """Report keys of the keypad: digits, ``*`` and ``#``. False when no panel is there."""
+        data = bytes(_KEYS.get(key, ord(key)) for key in keys)
+        event = {"event": osdp_sys.EVENT_KEYPRESS, "reader_no": 0, "length": len(data), "data": data}
+        return self._submit(event, None)
+
     def set_input(self, number: int, active: bool, taken: Taken | None = None) -> None:
         """Change an input; `taken` once a panel has heard of it, now or when it next asks."""
         with self._lock:
@@ -188,7 +200,7 @@ class OsdpReader:
             case osdp_sys.CMD_BUZZER:
                 self.beeps += command["rep_count"]
             case osdp_sys.CMD_LED:
-                self.light = "green" if command["on_color"] == osdp_sys.LED_COLOR_GREEN else "red"
+                self.light = _LIGHTS.get(command["on_color"], "other")
             case osdp_sys.CMD_KEYSET:
                 self.key = bytes(command["data"])
             case osdp_sys.CMD_STATUS:

@@ -1,0 +1,54 @@
+"""A line of meters of several protocols, as one finds them in a cellar: who is meant answers, the others keep still."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from simulators.hardware.bus import Bus, Line, Shown, Trigger
+from simulators.hardware.meters.meters import Frame, Meter, find
+from simulators.hardware.port import Ledger
+
+_BITS_PER_CHARACTER: Final = 11
+
+
+class MeterBus(Bus[Frame]):
+    """The line and its meters."""
+
+    def __init__(
+        self, line: Line, meters: Sequence[Meter], *, ledger: Ledger, rng: random.Random, baud: int = 2400
+    ) -> None:
+        super().__init__(line, meters, ledger=ledger, rng=rng, character_s=_BITS_PER_CHARACTER / baud)
+        self._meters = tuple(meters)
+        self._chatter = b""
+
+    def take(self, buffer: bytes) -> tuple[int, Frame | None]:
+        """As `Bus.take`."""
+        return len(buffer), find(buffer)
+
+    def compose(self, request: Frame) -> tuple[bytes, Sequence[Shown]]:
+        """As `Bus.compose`."""
+        for meter in self._meters:
+            answer = meter.answer(request) if meter.answers else None
+            if answer is None:
+                continue
+            at_ms = time.time_ns() // 1_000_000
+            shown = Shown(device=meter.device, metric=answer.metric, value=answer.value, at_ms=at_ms)
+            return self._chatter + answer.data, (shown,) if answer.metric else ()
+        return b"", ()
+
+    def damage(self, reply: bytes) -> bytes:
+        """A wrong check sum, or a bit turned over somewhere."""
+        if self._rng.random() < 0.5 and len(reply) > 1:
+            return reply[:-2] + bytes([reply[-2] ^ 0x55]) + reply[-1:]
+        return super().damage(reply) if len(reply) > 2 else bytes([reply[0] ^ 0x10])
+
+    def triggers(self) -> Mapping[str, Trigger]:
+        """Those of every bus; ``chatter`` takes `hex`: bytes that are heard before every answer from now on."""
+        return {**super().triggers(), "chatter": self._make_chatter}
+
+    def _make_chatter(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._chatter = bytes.fromhex(str(params.get("hex", "")))
+        return {"bytes": len(self._chatter)}
