@@ -66,6 +66,7 @@ class EdgeAgent:
         """
         self._config = config
         self._versions, self.anew = versions, anew
+        self._configuring: Configuring | None = None
         self._log = Log("agent")
         self._stack = ExitStack()
         self._fleet = Fleet(config.drivers, self._runner, config.source)
@@ -107,9 +108,11 @@ class EdgeAgent:
         return self._uplink.condition.births
 
     def answered(self) -> bool:
-        """Whether the newest birth reached whom it was for."""
+        """Whether the newest birth reached whom it was for, over the connection that is wanted now."""
         uplink = self._uplink.condition
-        return uplink.stage == "born" and (uplink.answered or self._config.uplink.delivery == "plain")
+        if uplink.stage != "born" or not self._uplink.renewed:
+            return False
+        return uplink.answered or self._config.uplink.delivery == "plain"
 
     def online(self) -> Mapping[str, bool | None]:
         """Each device, and whether it answers; None: not known yet."""
@@ -130,6 +133,7 @@ class EdgeAgent:
             self.anew(config)
             return
         runners = self._fleet.made(made.started)
+        self._commands.forget()
         self._fleet.remove(made.stopped)
         self._fleet.add(runners)
         fresh = {*made.stopped, *(runner.name for runner in runners)}
@@ -211,11 +215,20 @@ class EdgeAgent:
         server = LocalServer(data, self._answer)
         self._stack.callback(server.close)
         server.start()
+        self._start_page()
         self._start_sources()
         self._start_configuring()
 
+    def _start_page(self) -> None:
+        page = self._config.page
+        if page is None:
+            return
+        from edge.page.open import open_page  # its modules cost memory, which most gateways may keep
+
+        served = open_page(page, lambda: of_running(self._config, self.report()))
+        self._stack.callback(served.close)
+
     def _start_configuring(self) -> None:
-        self._configuring: Configuring | None = None
         if self._versions is not None:
             self._configuring = Configuring(
                 self._versions,

@@ -95,6 +95,11 @@ class Commands:
         if dropped:
             self._log.warning("command-dropped", device=heard.device or "-", limit=MAX_WAITING)
 
+    def forget(self) -> None:
+        """No ticket counts any more: what a device's name stands for is about to change."""
+        with self._lock:
+            self._wishes.clear()
+
     def close(self) -> None:
         """Start nothing new; wait for the outputs that are being written, at most `ACT_S` each."""
         with self._lock:

@@ -6,6 +6,7 @@ under its hash, and ``state.json`` says which one counts; it is replaced in one 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tomllib
@@ -16,6 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from edge.config import EdgeConfig, load_config, parse_config
+from edge.config_paths import check_paths
 from edge.config_trial import LOCAL, Attempt, Outcome, Record, Trial, Version, begin, confirm, fall_back, started
 from edge.drivers import FAMILIES, Families
 from edge.log import Log
@@ -42,17 +44,17 @@ class Versions:
         self.trial: Trial | None = None
         self.record = self._fresh()
 
-    def start(self) -> EdgeConfig:
+    def start(self, more: Callable[[EdgeConfig], None] = lambda _: None) -> EdgeConfig:
         """What to run: the last version that was confirmed, unless the file on the spot was changed since.
 
-        Raises StorageError when the state cannot be written.
+        A version that `more` refuses (with a ConfigError) by now gives way to the file on the spot.
         """
         before = self._read_state()
         self.record = started(before, self._base)
-        config = self._running()
+        config = self._running(more)
         if self.record != before:
             self._log.warning("configuration-chosen", number=self.record.running.number)
-            self._write_state()
+            self._keep(self.record)
         return config
 
     def check(self, text: str, number: int, more: Callable[[EdgeConfig], None] = lambda _: None) -> EdgeConfig:
@@ -65,12 +67,14 @@ class Versions:
         name = f"#{number}"
         if secret is not None:
             raise ConfigError("edge.config.secret", file=name, key=secret)
+        there = document.get("gateway", {})
         for key in _FIXED:
             here = self._document["gateway"].get(key)
-            if document.get("gateway", {}).get(key) != here:
+            if isinstance(there, Mapping) and there.get(key) != here:
                 raise ConfigError("edge.config.fixed", file=name, key=f"gateway.{key}", value=repr(here))
         try:
             config = parse_config(document, self._source, self._families)
+            check_paths(config, self._local)
             more(config)
         except ConfigError as error:
             if "file" in error.params and error.params["file"] == self._source:
@@ -83,27 +87,25 @@ class Versions:
         record = begin(self.record, attempt)
         self._folder_made()
         _replace(self._folder / f"{attempt.version.hash}.toml", text)
+        self._write_state(record)
         self.record = record
-        self._write_state()
 
     def confirm(self) -> None:
-        """What is on trial runs from now on. Raises StorageError."""
-        self.record = confirm(self.record, self._base)
-        self.trial = None
-        self._write_state()
+        """What is on trial runs from now on. Raises StorageError; then it is still on trial."""
+        record = confirm(self.record, self._base)
+        self._write_state(record)
+        self.record, self.trial = record, None
         self._tidy()
 
     def fall_back(self, error: LiandongError) -> EdgeConfig:
-        """What is on trial is over; what to run instead."""
-        self.record = fall_back(self.record, error)
+        """What is on trial is over, whatever the disk says; what to run instead."""
+        self._keep(fall_back(self.record, error))
         self.trial = None
-        self._write_state()
         return self._running()
 
     def note(self, outcome: Outcome) -> None:
-        """Remember what became of a wish that was never tried. Raises StorageError."""
-        self.record = replace(self.record, last=outcome)
-        self._write_state()
+        """Remember what became of a wish that was never tried."""
+        self._keep(replace(self.record, last=outcome))
 
     def local_text(self) -> str | None:
         """The configuration without its comments, if it is one that no host can know; else None."""
@@ -112,16 +114,16 @@ class Versions:
     def _fresh(self, last: Outcome | None = None) -> Record:
         return Record(running=Version(number=LOCAL, hash=self._base), base=self._base, last=last)
 
-    def _running(self) -> EdgeConfig:
+    def _running(self, more: Callable[[EdgeConfig], None] = lambda _: None) -> EdgeConfig:
         """What was confirmed last; the file on the spot where that cannot be used any more."""
         try:
-            return self._config_of(self.record.running)
+            return self._config_of(self.record.running, more)
         except LiandongError as error:
             self._log.error("configuration-unusable", number=self.record.running.number, error=error)
             self.record = self._fresh(last=self.record.last)
             return self._local
 
-    def _config_of(self, version: Version) -> EdgeConfig:
+    def _config_of(self, version: Version, more: Callable[[EdgeConfig], None]) -> EdgeConfig:
         if version.number == LOCAL:
             return self._local
         try:
@@ -130,7 +132,7 @@ class Versions:
             raise StorageError("edge.storage.unusable", file=self._folder, why=error) from error
         if configuration.content_hash(configuration.parse(text)) != version.hash:
             raise ProtocolError("protocols.configuration.damaged")
-        return self.check(text, version.number)
+        return self.check(text, version.number, more)
 
     def _read_state(self) -> Record:
         path = self._folder / _STATE
@@ -142,9 +144,17 @@ class Versions:
             self._log.error("configuration-state-unreadable", file=path, why=repr(error))
             return self._fresh()
 
-    def _write_state(self) -> None:
+    def _keep(self, record: Record) -> None:
+        """Go on by `record`. A disk that refuses it still says "on trial", or less: the next start decides the same."""
+        self.record = record
+        try:
+            self._write_state(record)
+        except StorageError as error:
+            self._log.error("configuration-state-not-written", error=error)
+
+    def _write_state(self, record: Record) -> None:
         self._folder_made()
-        _replace(self._folder / _STATE, json.dumps(_json(self.record), ensure_ascii=False, indent=1))
+        _replace(self._folder / _STATE, json.dumps(_json(record), ensure_ascii=False, indent=1))
 
     def _folder_made(self) -> None:
         try:
@@ -157,7 +167,8 @@ class Versions:
         kept = {f"{one.hash}.toml" for one in (self.record.running, self.record.previous) if one is not None}
         for path in self._folder.glob("*.toml"):
             if path.name not in kept:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # one text too many does no harm
+                    path.unlink()
 
 
 def _replace(path: Path, text: str) -> None:

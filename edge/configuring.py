@@ -93,7 +93,8 @@ class Configuring:
         """Tell what runs, and begin to listen; a trial that made the agent begin anew goes on."""
         self._tell_running()
         if self._versions.trial is not None:
-            self._versions.trial = replace(self._versions.trial, births=self._agent.births())
+            # This agent has never worked by anything else: its first birth may be made and answered by now.
+            self._versions.trial = replace(self._versions.trial, births=0)
         self._thread.start()
 
     def close(self) -> None:
@@ -170,8 +171,10 @@ class Configuring:
             if configuration.content_hash(configuration.parse(text)) != attempt.version.hash:
                 raise ProtocolError("protocols.configuration.damaged")
             self._versions.begin(attempt, text)
-        except LiandongError as error:
-            outcome = outcome_of(configuration.REFUSED, attempt, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, who sent it must hear of it
+            if not isinstance(error, LiandongError):
+                self._log.error("configuration-check-crashed", trace=True)
+            outcome = outcome_of(configuration.REFUSED, attempt, _why(error))
             self._versions.note(outcome)
             self._tell_outcome(outcome)
             return
@@ -188,8 +191,7 @@ class Configuring:
             self._agent.change(config)
         except Exception as error:  # noqa: BLE001 - whatever it is, the gateway goes back to what worked
             self._log.error("configuration-not-applied", trace=True)
-            why = error if isinstance(error, LiandongError) else RefusedError("edge.config.crashed", why=repr(error))
-            self._roll_back(why)
+            self._roll_back(_why(error))
 
     def _judge(self, trial: Trial) -> None:
         agent = self._agent
@@ -247,6 +249,10 @@ class Configuring:
 def config_devices(config: EdgeConfig) -> set[str]:
     """The ids of the devices that `config` names."""
     return {device.id for entry in config.drivers for device in getattr(entry.settings, "device", ())}
+
+
+def _why(error: Exception) -> LiandongError:
+    return error if isinstance(error, LiandongError) else RefusedError("edge.config.crashed", why=repr(error))
 
 
 def _attempt(offer: Offer) -> Attempt:

@@ -15,7 +15,7 @@ from protocols.errors import LiandongError
 def run(source: Path) -> None:
     """Run the agent of the configuration in `source` (or a newer one from the cloud) until SIGTERM or SIGINT."""
     versions = Versions(source)
-    following: list[EdgeConfig] = [versions.start()]
+    following: list[EdgeConfig] = [versions.start(_usable)]
     awake, stopping = threading.Event(), threading.Event()
 
     def stop(*_: object) -> None:
@@ -29,8 +29,8 @@ def run(source: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     while following and not stopping.is_set():
-        agent = EdgeAgent(following.pop(), versions, anew)
         try:
+            agent = EdgeAgent(following.pop(), versions, anew)
             agent.start()
         except LiandongError as error:
             if versions.trial is None:
@@ -42,3 +42,8 @@ def run(source: Path) -> None:
             awake.clear()
         finally:
             agent.stop()
+
+
+def _usable(config: EdgeConfig) -> None:
+    """Raise ConfigError for what only an agent can find."""
+    EdgeAgent(config)

@@ -30,6 +30,7 @@ from protocols.errors import ProtocolError
 METRIC: Final = "Node Control/Configuration"
 MAX_BYTES: Final = 60_000
 """A configuration's text, UTF-8: some five hundred devices."""
+MOST_NUMBER: Final = 2**31 - 1
 MAX_PIECES: Final = 16
 PIECE: Final = 6000
 """Characters of one piece; an NCMD and an event carry one each."""
@@ -48,6 +49,8 @@ TEXT: Final = "config.text"
 OUTCOMES: Final = frozenset((CONFIRMED, REFUSED, ROLLED_BACK))
 KINDS: Final = frozenset((READY, TRYING, RUNNING, TEXT, *OUTCOMES))
 
+_DEEPEST: Final = 12
+"""Tables and lists in one another; nothing that a gateway reads has more than five."""
 _SECRET: Final = re.compile(r"(?i)(^|_)(password|passphrase|secret|token|key|scbk|pin|psk|credentials?)$")
 _BARE: Final = re.compile(r"^[A-Za-z0-9_-]+$")
 _HOST = Annotated[str, Field(min_length=1, max_length=200)]
@@ -60,7 +63,7 @@ class Offer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     host: _HOST
     id: UUID
-    number: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    number: Annotated[int, Field(ge=1, le=MOST_NUMBER)]
     hash: _HASH
     pieces: Annotated[int, Field(ge=1, le=MAX_PIECES)]
     hold_s: Annotated[int, Field(ge=1, le=3600)] = HOLD_S
@@ -120,7 +123,7 @@ def told(kind: str, data: Any) -> Told | None:
         return None
     try:
         return _told(kind, data)
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
 
 
@@ -135,16 +138,23 @@ def _told(kind: str, data: Mapping[str, Any]) -> Told:
         raise ValueError(digest)
     return Told(
         kind=kind,
-        number=int(data["number"]),
+        number=_count(data["number"], MOST_NUMBER),
         hash=digest,
         id=UUID(str(data["id"])) if "id" in data else None,
         ticket=UUID(str(data["ticket"])) if kind == READY else None,
         error=error,
-        piece=int(data.get("piece", 0)),
-        pieces=int(data.get("pieces", 1)),
+        piece=_count(data.get("piece", 0), MAX_PIECES),
+        pieces=_count(data.get("pieces", 1), MAX_PIECES),
         text=str(data.get("text", "")),
         last=told(str(last.get("kind")), last) if kind == RUNNING and isinstance(last, Mapping) else None,
     )
+
+
+def _count(value: Any, most: int) -> int:
+    number = int(value)
+    if not 0 <= number <= most:
+        raise ValueError(value)
+    return number
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -152,9 +162,21 @@ def parse(text: str) -> dict[str, Any]:
     if len(text.encode()) > MAX_BYTES:
         raise ProtocolError("protocols.configuration.too-long", size=len(text.encode()), limit=MAX_BYTES)
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ProtocolError("protocols.configuration.not-toml", at=str(error)) from error
+    level: list[object] = [document]
+    for _ in range(_DEEPEST):
+        level = [one for value in level for one in _inside(value)]
+    if level:
+        raise ProtocolError("protocols.configuration.not-toml", at=f"> {_DEEPEST} × [ {{")
+    return document
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def content_hash(document: Mapping[str, Any]) -> str:

@@ -78,7 +78,10 @@ class ClockKeeper:
 
     def _run(self) -> None:
         while not self._stop.wait(LOOK_S):
-            self._work(self._clock.look())
+            try:
+                self._work(self._clock.look())
+            except Exception:  # noqa: BLE001 - a clock that nobody looks at any more would go wrong unseen
+                self._log.error("clock-look-crashed", trace=True)
 
     def _work(self, news: list[News]) -> None:
         with self._lock:

@@ -86,6 +86,7 @@ class Uplink:
         self._born_at, self._undated = 0.0, False
         self._gateway, self._settings, self._bdseq = gateway, settings, bdseq
         self._wanted = settings
+        self._born_by: UplinkTable | None = None
         self._outbox, self._board, self._view = outbox, board, view
         self._lost, self._commanded, self._now_ms = lost, commanded, now_ms
         self._log = Log("uplink")
@@ -109,6 +110,11 @@ class Uplink:
     def condition(self) -> UplinkCondition:
         """Where it stands."""
         return replace(self._condition, answered=self._node.answered, in_flight=self._sending.window.in_flight)
+
+    @property
+    def renewed(self) -> bool:
+        """Whether the newest birth was made by the settings that are wanted now."""
+        return self._born_by == self._wanted
 
     def start(self) -> None:
         """Begin to connect."""
@@ -274,6 +280,7 @@ class Uplink:
         self._history.begin()
         for device in ("", *self._view.live_devices()):
             self._device_born(device)
+        self._born_by = self._settings
         self._condition = replace(self._condition, births=self._condition.births + 1)
         self._stage("born")
 

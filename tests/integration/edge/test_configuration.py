@@ -41,6 +41,7 @@ class Answering(BenchDriver):
 
     def run(self, ctx: DriverContext) -> None:
         self.runs += 1
+        self.ctx = ctx
         for device in self.devices:
             ctx.status(device.id, online=not self.mute)
         super().run(ctx)
@@ -130,12 +131,16 @@ def outcome(host: Host, identity: str) -> Event:
     return found[0]  # type: ignore[no-any-return]
 
 
-def answers(agent: EdgeAgent) -> None:
-    """Wait until every device answers."""
+def eventually(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not all(agent.online().values()):
+    while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def answers(agent: EdgeAgent) -> None:
+    """Wait until every device answers."""
+    eventually(lambda: all(agent.online().values()))
 
 
 def begun(host: Host) -> None:
@@ -146,8 +151,9 @@ def begun(host: Host) -> None:
 def test_one_driver_changes_and_the_other_goes_on(iotcore_broker: Broker, tmp_path: Path) -> None:
     made = two_buses(iotcore_broker.port)
     gateway = Gateway(tmp_path, made)
-    with Host(iotcore_broker.port) as host, gateway.running():
+    with Host(iotcore_broker.port) as host, gateway.running() as agent:
         begun(host)
+        answers(agent)
         (running,) = told(host, configuration.RUNNING)
         assert (running.data["number"], running.data["hash"]) == (0, configuration.content_hash(made))
         text = host.until(lambda h: told(h, configuration.TEXT))[0].data["text"]
@@ -172,8 +178,9 @@ def test_one_driver_changes_and_the_other_goes_on(iotcore_broker: Broker, tmp_pa
 def test_a_cut_uplink_rolls_back_by_itself(iotcore_broker: Broker, tmp_path: Path) -> None:
     made = two_buses(iotcore_broker.port)
     gateway = Gateway(tmp_path, made)
-    with Host(iotcore_broker.port) as host, gateway.running():
+    with Host(iotcore_broker.port) as host, gateway.running() as agent:
         begun(host)
+        answers(agent)
         host.until(lambda h: h.of(MessageType.DBIRTH, "door-1"))
         made["uplink"]["port"] = free_port()
         failed = outcome(host, sent(host, made, 1, hold_s=2))
@@ -193,8 +200,22 @@ def test_a_device_that_is_lost_by_it_rolls_it_back(iotcore_broker: Broker, tmp_p
         failed = outcome(host, sent(host, made, 1, hold_s=2))
         assert (failed.kind, failed.data["error"]) == (configuration.ROLLED_BACK, "edge.config.device-away")
         assert failed.data["params"]["devices"] == "door-1, siren-1"
+        eventually(lambda: gateway.ran() == {"one": 1, "two": 3})
         answers(agent)
-        assert gateway.ran() == {"one": 1, "two": 3}
+
+
+def test_a_birth_over_the_old_connection_proves_nothing_of_the_new_one(iotcore_broker: Broker, tmp_path: Path) -> None:
+    """Between the order to change and its execution the cloud may ask for a birth, and answer it."""
+    made = two_buses(iotcore_broker.port)
+    gateway = Gateway(tmp_path, made)
+    with Host(iotcore_broker.port) as host, gateway.running() as agent:
+        begun(host)
+        eventually(agent.answered)
+        made["uplink"]["port"] = free_port()
+        other = Versions(gateway.source, gateway.families)
+        other.start()
+        agent.change(other.check(configuration.to_toml(made), 1))
+        assert not agent.answered()
 
 
 def test_what_cannot_be_used_is_refused_and_says_where(iotcore_broker: Broker, tmp_path: Path) -> None:
