@@ -20,7 +20,8 @@ import psycopg
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from cloud.storage.database import Connection, Database, Transaction
+from cloud.storage.connection import Connection
+from cloud.storage.database import Database, Transaction
 from cloud.storage.editions import Edition, edition_of, keep_ahead
 from cloud.storage.kinds import longest
 from cloud.storage.queries import load
@@ -34,6 +35,8 @@ _CHECK: Final = timedelta(seconds=30)
 
 _WORTH_TELLING: Final = timedelta(minutes=10)
 """A job that runs more often is told of when it fails only."""
+_LONGEST_S: Final = 600.0
+"""What is deleted may be much."""
 _STOP_S: Final = 5.0
 
 
@@ -104,7 +107,7 @@ class Jobs:
                 due = tx.one(sql["begin"], {"job": job.name, "every": every})
                 if due is None or not due["locked"] or not due["due"] or self._stopping.is_set():
                     return None
-                tx.execute(sql["patience"])
+                tx.be_patient(_LONGEST_S)
                 self._at_hand.add(tx.connection)
                 try:
                     more = job.run(tx, now)

@@ -11,7 +11,7 @@ from typing import Final
 import psycopg
 from psycopg.rows import dict_row
 
-from cloud.storage.database import NOTICED, Connection
+from cloud.storage.connection import NOTICED, Connection
 
 _LOG: Final = logging.getLogger("liandong.cloud.listener")
 
@@ -56,7 +56,7 @@ class Listener:
                 self._stop.wait(pause_s)
 
     def _listen(self) -> None:
-        with psycopg.connect(self._dsn, autocommit=True, row_factory=dict_row, **NOTICED) as connection:
+        with Connection.connect(self._dsn, autocommit=True, row_factory=dict_row, **NOTICED) as connection:
             for channel in self._channels:
                 connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
             for heard in self._channels.values():

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
-from cloud.storage.database import Connection, Transaction
+from cloud.storage.connection import Connection
+from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from cloud.storage.scope import Scope
 

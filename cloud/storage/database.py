@@ -19,21 +19,13 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, Un
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
+from cloud.storage.connection import MARGIN_S, NOTICED, STATEMENT_S, Connection, check
 from cloud.storage.queries import load
 from protocols.errors import UnavailableError
 
-Connection = psycopg.Connection[DictRow]
-
-NOTICED: Final[dict[str, Any]] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""A database host that vanishes without a word is noticed within half a minute, not in hours (s; the last in ms)."""
 BOUNDS: Final = (
-    "-c timezone=UTC -c idle_in_transaction_session_timeout=30s -c statement_timeout=30s -c lock_timeout=10s"
+    "-c timezone=UTC -c idle_in_transaction_session_timeout=30s -c lock_timeout=10s"
+    f" -c statement_timeout={STATEMENT_S:.0f}s"
 )
 """Nothing waits for ever; what takes long by its nature (schema, retention) says so itself."""
 
@@ -68,6 +60,11 @@ class Transaction:
     def execute(self, sql: LiteralString, params: Mapping[str, Any] | None = None) -> int:
         """Run a statement; the number of rows it touched."""
         return self.connection.execute(sql, params).rowcount
+
+    def be_patient(self, seconds: float) -> None:
+        """Let every statement of this transaction take `seconds`, on both sides."""
+        self.connection.execute("SELECT set_config('statement_timeout', %s, true)", (f"{seconds:.0f}s",))
+        self.connection.patience_s = seconds + MARGIN_S
 
     def publish(self, event: StreamEvent) -> None:
         """Tell the pages, if and when this transaction commits."""
@@ -108,9 +105,9 @@ class Database:
             max_size=max_size,
             timeout=timeout_s,
             max_waiting=200,
-            connection_class=psycopg.Connection,
+            connection_class=Connection,
             kwargs={"row_factory": dict_row, "options": BOUNDS, "application_name": self.name, **NOTICED},
-            check=ConnectionPool.check_connection,
+            check=check,
             open=False,
         )
 

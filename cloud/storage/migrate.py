@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString
+from typing import Final, LiteralString
 
 from cloud.storage.database import Database, Transaction
 from cloud.storage.editions import Edition, edition_of, prepare
@@ -61,6 +61,10 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(found)
 
 
+_LONGEST_S: Final = 6 * 3600.0
+"""How long one statement may take: an index over the readings of years is built in hours."""
+
+
 def migrate(database: Database) -> SchemaStatus:
     """Bring the database to the newest schema.
 
@@ -69,6 +73,7 @@ def migrate(database: Database) -> SchemaStatus:
     """
     sql = load("schema")
     with database.transaction() as tx:
+        tx.be_patient(_LONGEST_S)
         tx.execute(sql["lock"])
         tx.execute(sql["create_history"])
         applied = _check(tx)

@@ -1,6 +1,3 @@
--- patience: what is deleted may be much
-SET LOCAL statement_timeout = '10min';
-
 -- begin: one service at a time, and not before its time; what failed is tried again after five minutes
 SELECT pg_try_advisory_xact_lock(hashtext('liandong job ' || %(job)s)) AS locked,
        NOT EXISTS (

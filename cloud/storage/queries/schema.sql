@@ -1,6 +1,5 @@
 -- lock: one migration at a time, and none waits for ever
 SET LOCAL lock_timeout = '60s';
-SET LOCAL statement_timeout = 0;
 SELECT pg_advisory_xact_lock(hashtext('liandong schema'));
 
 -- create_history: what has been applied
