@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -25,6 +25,9 @@ ASKABLE: Final[Mapping[str, str]] = {"siren": "max_duration"}
 """Types that listen all the time, and what they can be asked for: the others sleep, and tell by themselves only."""
 _SOS_ACTIONS: Final = frozenset({"emergency", "sos", "panic"})
 _OLDEST_MS: Final = 7 * 86_400_000
+_LATEST_MS: Final = 253_402_300_799_999  # the year 9999
+_APART_MS: Final = 2000
+"""Two clocks that agree may be as far apart as this: what lies no further ahead was heard now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,11 @@ def read_devices(topic: str, payload: bytes) -> tuple[str, ...]:
     return tuple(r["friendly_name"] for r in named if isinstance(r.get("friendly_name"), str))
 
 
-def observed_at(payload: Payload, now_ms: int) -> int:
+def observed_at(payload: Payload, now_ms: int, ahead_ms: Iterable[int] = (0,)) -> int:
     """When the device was heard, ms since 1970 UTC: its `last_seen` (ISO 8601, or ms), else `now_ms`.
 
-    A time that lies ahead, or more than seven days back, is a clock that is not set: then `now_ms` too.
+    `ahead_ms`: by how much our time may be ahead of the clock that wrote `last_seen`; what comes nearest to `now_ms`
+    counts. A time that lies ahead, or more than seven days back, is a clock that is not set: then `now_ms` too.
     """
     seen = payload.get("last_seen")
     if isinstance(seen, str):
@@ -93,9 +97,11 @@ def observed_at(payload: Payload, now_ms: int) -> int:
         except ValueError:
             return now_ms
         seen = moment.timestamp() * 1000 if moment.tzinfo is not None else None
-    if isinstance(seen, bool) or not isinstance(seen, int | float):
+    if isinstance(seen, bool) or not isinstance(seen, int | float) or not 0 <= seen <= _LATEST_MS:
         return now_ms
-    return round(seen) if now_ms - _OLDEST_MS <= seen <= now_ms else now_ms
+    stamps = [round(seen) + ahead for ahead in ahead_ms]
+    possible = [min(stamp, now_ms) for stamp in stamps if now_ms - _OLDEST_MS <= stamp <= now_ms + _APART_MS]
+    return max(possible, default=now_ms)
 
 
 def _flag(raw: object) -> bool | None:

@@ -33,6 +33,7 @@ from protocols.zigbee import (
 
 _BATCH: Final = 32
 _AGREE_MS: Final = 2000
+_ON_ITS_WAY_S: Final = 600.0
 _LISTEN_S: Final = 0.25
 _STORE_S: Final = 1.5
 _BEHIND_S: Final = 0.5
@@ -65,7 +66,7 @@ class ZigbeeDriver:
         self._log = Log(f"driver.{config.name}")
         self._strangers: set[str] = set()
         self._told = (0, 0)
-        self._ahead_ms = 0
+        self._ahead: dict[int, float] = {}
         self._memory = Memory({})
         self._presence = Presence(config.device, 0.0)
 
@@ -88,8 +89,7 @@ class ZigbeeDriver:
             while not ctx.stop.is_set():
                 self._ask_wanted()
                 batch = self._session.take(_BATCH, _LISTEN_S)
-                ahead_ms = ctx.now_ms() - ctx.system_ms()
-                self._ahead_ms = ahead_ms if abs(ahead_ms) > _AGREE_MS else 0
+                self._compare_clocks(ctx, time.monotonic())
                 if batch and self._store(self._read(batch, ctx.now_ms()), ctx):
                     for message in batch:
                         self._session.acknowledge(message)
@@ -207,9 +207,19 @@ class ZigbeeDriver:
             return ()
         return observations(device.id, device.type, payload, at_ms=self._at_ms(payload, now_ms))
 
+    def _compare_clocks(self, ctx: DriverContext, now_s: float) -> None:
+        """By how much our time is ahead of the system clock, by which zigbee2mqtt dates, and was a while ago."""
+        ahead_ms = ctx.now_ms() - ctx.system_ms()
+        near = next((known for known in self._ahead if abs(known - ahead_ms) <= _AGREE_MS), None)
+        if near is None:
+            near = ahead_ms if abs(ahead_ms) > _AGREE_MS else 0
+        self._ahead[near] = now_s
+        # What was dated before the clock was set may still be on its way.
+        self._ahead = {known: at_s for known, at_s in self._ahead.items() if now_s - at_s <= _ON_ITS_WAY_S}
+
     def _at_ms(self, payload: Payload, now_ms: int) -> int:
         """When a device was heard: zigbee2mqtt goes by the system clock, we may know better."""
-        return observed_at(payload, now_ms - self._ahead_ms) + self._ahead_ms
+        return observed_at(payload, now_ms, self._ahead)
 
     def _taken_before(self, message: Incoming, payload: Payload) -> bool:
         """Whether this very message was taken already; if not, it now is."""

@@ -81,6 +81,11 @@ def test_when_a_message_was_heard() -> None:
     assert observed_at({"last_seen": heard}, heard + 5000) == heard
     assert observed_at({"last_seen": "2026-04-17T15:33:22.000Z"}, heard + 5000) == heard
     assert observed_at(payload, heard - 1) == heard - 1, "a time ahead of the gateway's"
+    hour = 3_600_000
+    assert observed_at({"last_seen": heard}, heard + 5000, (0, -hour)) == heard, "dated before the clock stepped on"
+    assert observed_at({"last_seen": heard + hour}, heard + 5000, (0, -hour)) == heard, "dated after it"
+    assert observed_at({"last_seen": heard}, heard + 5000, (0, hour)) == heard, "dated before the clock stepped back"
+    assert observed_at({"last_seen": heard - hour}, heard + 5000, (0, hour)) == heard, "dated after it"
     assert observed_at(payload, heard + 8 * 86_400_000) == heard + 8 * 86_400_000, "a clock that was never set"
     for useless in (None, "yesterday", "2026-04-17T23:33:22", True, float("nan"), float("inf"), 10**400, [1]):
         assert observed_at({"last_seen": useless}, NOW) == NOW
