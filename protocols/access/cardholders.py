@@ -1,4 +1,4 @@
-"""Who may open which door, and when: the cardholder store, and the decision, which needs but the store and the time.
+"""Who may open which door, and when: the cardholder store, and what it says about a card or a code at a time.
 
 The store is what a gateway keeps on its disk, so that a door works with the cloud away. Times of day are the street's
 (`time_zone`); `now` is ms since 1970 UTC, passed in.
@@ -15,12 +15,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from protocols.access.wiegand import Card, parse_card
+from protocols.access.keypad import Shown
+from protocols.access.wiegand import parse_card
 from protocols.errors import ConfigError, ProtocolError
 
-Reason = Literal["unknown", "disabled", "expired", "door", "schedule"]
+Reason = Literal["unknown", "disabled", "expired", "door", "schedule", "code", "incomplete", "passback", "lockout"]
+"""Why somebody is denied; docs/reference/doors.md says each in a sentence."""
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
+_CODE: Final = re.compile(r"[0-9]{4,12}")
 
 
 def _hours(text: str) -> str:
@@ -36,6 +39,12 @@ def _card_text(text: str) -> str:
         raise ValueError(str(error)) from error
 
 
+def _code_text(text: str) -> str:
+    if _CODE.fullmatch(text) is None:
+        raise ValueError("a code is 4 to 12 digits")  # without the digits: sentences travel
+    return text
+
+
 def _zone(text: str) -> str:
     try:
         ZoneInfo(text)
@@ -46,6 +55,7 @@ def _zone(text: str) -> str:
 
 Hours = Annotated[str, AfterValidator(_hours)]
 CardText = Annotated[str, AfterValidator(_card_text)]
+CodeText = Annotated[str, AfterValidator(_code_text)]
 
 
 class _Table(BaseModel):
@@ -87,24 +97,31 @@ def _minutes(hours: str) -> tuple[int, int]:
 
 
 class Cardholder(_Table):
-    """A person with cards. `doors` are device ids, empty for every door; `schedule` names a table, None for always.
+    """A person. `doors` are device ids, empty for every door; `schedule` names a table, None for always.
 
-    `valid_from` and `valid_until` are days in the street's time zone, both included.
+    `duress_cards` and `duress_codes` are what is shown under threat: another card, the finger that a reader sends as
+    another number, another code. They open what the person's own would, and tell silently. `valid_from` and
+    `valid_until` are days in the street's time zone, both included. `passback_exempt`: guards and fire brigades.
     """
 
     id: str = Field(min_length=1, max_length=64)
     name: str = ""
     cards: tuple[CardText, ...] = ()
+    codes: tuple[CodeText, ...] = Field(default=(), repr=False)
+    duress_cards: tuple[CardText, ...] = ()
+    duress_codes: tuple[CodeText, ...] = Field(default=(), repr=False)
     doors: tuple[str, ...] = ()
     schedule: str | None = None
     valid_from: date | None = None
     valid_until: date | None = None
     enabled: bool = True
+    passback_exempt: bool = False
 
 
 class Cardholders(_Table):
-    """The whole store of a gateway (``cardholders.toml``)."""
+    """The whole store of a gateway (``cardholders.toml``). `version` is what its author calls this state of it."""
 
+    version: str = Field(default="", max_length=64)
     time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
     holidays: tuple[date, ...] = ()
     schedule: dict[str, Schedule] = Field(default_factory=dict)
@@ -112,21 +129,52 @@ class Cardholders(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> Cardholders:
-        owners: dict[str, str] = {}
+        cards: dict[str, str] = {}
+        codes: dict[str, str] = {}
         for person in self.cardholder:
             if person.schedule is not None and person.schedule not in self.schedule:
                 raise ValueError(f"cardholder {person.id!r}: there is no [schedule.{person.schedule}]")
-            for card in person.cards:
-                if owners.setdefault(card, person.id) != person.id:
-                    raise ValueError(f"card {card} belongs to {owners[card]!r} and to {person.id!r}")
+            for card in (*person.cards, *person.duress_cards):
+                if card in cards:
+                    raise ValueError(f"card {card} belongs to {cards[card]!r} and to {person.id!r}")
+                cards[card] = person.id
+            for code in (*person.codes, *person.duress_codes):
+                if code in codes:
+                    raise ValueError(f"a code of {person.id!r} is also one of {codes[code]!r}")
+                codes[code] = person.id
         if len({person.id for person in self.cardholder}) != len(self.cardholder):
             raise ValueError("two cardholders have the same id")
         return self
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether the store holds secrets: codes open doors for everybody who reads them."""
+        return bool(self.by_code)
+
     @cached_property
-    def by_card(self) -> dict[tuple[int, bytes], Cardholder]:
-        """The owner of each card, by the card's bits."""
-        return {parse_card(text).identity: person for person in self.cardholder for text in person.cards}
+    def by_card(self) -> dict[tuple[int, bytes], tuple[Cardholder, bool]]:
+        """The owner of each card, by the card's bits, and whether it is one for duress."""
+        return {
+            parse_card(text).identity: (person, duress)
+            for person in self.cardholder
+            for texts, duress in ((person.cards, False), (person.duress_cards, True))
+            for text in texts
+        }
+
+    @cached_property
+    def by_code(self) -> dict[str, tuple[Cardholder, bool]]:
+        """The owner of each code, and whether it is one for duress."""
+        return {
+            code: (person, duress)
+            for person in self.cardholder
+            for codes, duress in ((person.codes, False), (person.duress_codes, True))
+            for code in codes
+        }
+
+    @cached_property
+    def passback_exempt(self) -> frozenset[str]:
+        """The ids of those whom anti-passback does not concern."""
+        return frozenset(person.id for person in self.cardholder if person.passback_exempt)
 
     @cached_property
     def _days_off(self) -> frozenset[date]:
@@ -152,25 +200,50 @@ def cardholders_from(table: dict[str, Any], *, source: str) -> Cardholders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """`granted`, or denied for `reason`. `holder` is the person's id where the card is known."""
+    """`granted`, or denied for `reason`. `holder` is the person's id where it is known.
+
+    `duress`: shown under threat, which nobody at the door may notice. `passback`: let in although it violated a soft
+    anti-passback. `locks`: this denial is the one that locks whatever was shown out.
+    """
 
     granted: bool
     reason: Reason | None = None
     holder: str | None = None
+    duress: bool = False
+    passback: bool = False
+    locks: bool = False
 
 
-def decide(card: Card, door: str, cardholders: Cardholders, now_ms: int) -> Decision:
-    """Whether `card` opens `door` (a device id) now. The first thing that forbids it is the reason:
+def decide(shown: Shown, door: str, cardholders: Cardholders, utc_ms: int) -> Decision:
+    """Whether the store lets what was `shown` open `door` (a device id) now. The first thing that forbids it counts:
 
-    unknown (no such card), disabled (the person is switched off), expired (outside the days of validity), door (no
-    right at this door), schedule (not at this hour).
+    unknown (nobody has it), incomplete (a card without its code, or the other way round), code (not this person's),
+    disabled (the person is switched off), expired (outside the days of validity), door (no right at this door),
+    schedule (not at this hour).
     """
-    person = cardholders.by_card.get(card.identity)
+    person, duress, reason = _identify(shown, cardholders)
     if person is None:
-        return Decision(granted=False, reason="unknown")
-    moment = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(cardholders.time_zone))
-    reason = _forbids(person, door, cardholders, moment)
-    return Decision(granted=reason is None, reason=reason, holder=person.id)
+        return Decision(granted=False, reason=reason)
+    if reason is None:
+        moment = datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(ZoneInfo(cardholders.time_zone))
+        reason = _forbids(person, door, cardholders, moment)
+    return Decision(granted=reason is None, reason=reason, holder=person.id, duress=duress)
+
+
+def _identify(shown: Shown, cardholders: Cardholders) -> tuple[Cardholder | None, bool, Reason | None]:
+    """Whose it is, whether under threat, and why it is not enough."""
+    nobody: tuple[Cardholder | None, bool] = (None, False)
+    person, duress = nobody if shown.card is None else cardholders.by_card.get(shown.card.identity, nobody)
+    owner, threatened = nobody if shown.code is None else cardholders.by_code.get(shown.code, nobody)
+    if shown.card is None and shown.complete:
+        return owner, threatened, None if owner is not None else "unknown"
+    if shown.card is not None and person is None:
+        return None, False, "unknown"
+    if not shown.complete:
+        return person, duress, "incomplete"
+    if shown.code is not None and owner != person:
+        return person, duress, "code"
+    return person, duress or threatened, None
 
 
 def _forbids(person: Cardholder, door: str, cardholders: Cardholders, moment: datetime) -> Reason | None:

@@ -50,10 +50,11 @@ class DoorState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardShown:
-    """A reader showed `card` (its text), and this was decided."""
+    """Somebody showed `card` (its text, None for a code alone) and perhaps a code, and this was decided."""
 
-    card: str
+    card: str | None
     decision: Decision
+    code: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +115,8 @@ def step(state: DoorState, fact: Fact, now_ms: int, settings: DoorSettings) -> S
 
 def _take(state: DoorState, fact: Fact, now_ms: int, settings: DoorSettings) -> Step:
     match fact:
-        case CardShown(card=card, decision=decision):
-            return _card(state, card, decision, now_ms, settings)
+        case CardShown():
+            return _card(state, fact, now_ms, settings)
         case ExitPressed():
             return _permit(state, now_ms, settings, events=(("access.exit-request", {}),))
         case Unlock():
@@ -132,13 +133,22 @@ def _take(state: DoorState, fact: Fact, now_ms: int, settings: DoorSettings) -> 
             return Step(state=state)
 
 
-def _card(state: DoorState, card: str, decision: Decision, now_ms: int, settings: DoorSettings) -> Step:
-    data: dict[str, Any] = {"card": card}
+def _card(state: DoorState, shown: CardShown, now_ms: int, settings: DoorSettings) -> Step:
+    decision = shown.decision
+    data: dict[str, Any] = {} if shown.card is None else {"card": shown.card}
+    if shown.code:
+        data["by"] = "code" if shown.card is None else "card-and-code"
     if decision.holder is not None:
         data["holder"] = decision.holder
+    # Under threat everything at the door is as usual; only the event tells.
+    silent: Told = (("access.duress", data | {"granted": decision.granted}),) if decision.duress else ()
     if decision.granted:
-        return replace(_permit(state, now_ms, settings, events=(("access.granted", data),)), feedback="granted")
-    return Step(state=state, events=(("access.denied", data | {"reason": decision.reason}),), feedback="denied")
+        told = data | ({"violation": "passback"} if decision.passback else {})
+        events: Told = (("access.granted", told), *silent)
+        return replace(_permit(state, now_ms, settings, events=events), feedback="granted")
+    locked: Told = (("access.lockout", data | {"reason": decision.reason}),) if decision.locks else ()
+    denied = ("access.denied", data | {"reason": decision.reason})
+    return Step(state=state, events=(denied, *silent, *locked), feedback="denied")
 
 
 def _permit(state: DoorState, now_ms: int, settings: DoorSettings, *, events: Told) -> Step:

@@ -5,23 +5,26 @@ One thread. Reports of a reader are decided and stored before the next poll goes
 
 from __future__ import annotations
 
-import queue
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-from edge.drivers.osdp.config import OsdpConfig, ReaderConfig, read_cardholders, read_key
+from edge.drivers.osdp.config import OsdpConfig, ReaderConfig
+from edge.drivers.osdp.doors import Doors
+from edge.drivers.osdp.keys import check_key, key_of
 from edge.drivers.osdp.line import SerialLine
-from edge.drivers.osdp.panel import OFF, ON, ON_TIMED, Local, Panel, Told, nobody
-from edge.drivers.osdp.reader import Reader
+from edge.drivers.osdp.orders import OUTPUTS, Order, Orders
+from edge.drivers.osdp.panel import OFF, ON, ON_TIMED, KeyInstalled, Local, Panel, Told, nobody
+from edge.drivers.osdp.store import CardholderFile
 from edge.drivers.port import DriverContext
 from edge.drivers.reads import ReadRequest, ReadRequests
-from protocols.access.door import Fact, Release, Restore, Step, Unlock
-from protocols.errors import DeviceError, LiandongError, RefusedError, StorageError, UnavailableError
-from protocols.events import Observation, Value
+from protocols.access import keypad
+from protocols.access.cardholders import Cardholders
+from protocols.access.door import Fact, Release, Restore, Step
+from protocols.errors import DeviceError, RefusedError, StorageError, UnavailableError
+from protocols.events import Event, Observation, Value
 
 _TICK_S: Final = 0.025  # the library must be called every 20 to 50 ms
 _ASK_S: Final = 60.0  # a report that got lost on the line is made up for by then
@@ -33,22 +36,6 @@ _RETRY_EMIT_S: Final = 1.0
 _EMIT_S: Final = 0.5  # longer, and the readers would think the panel gone
 _MAX_UNTOLD: Final = 1000
 _BEEPS: Final = 3
-_OUTPUTS: Final[dict[str, Fact | None]] = {"release": Release(), "restore": Restore(), "unlock": Unlock(), "beep": None}
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Order:
-    """What `act` asks the driver's thread to do. `until` is monotonic; afterwards nobody waits for it any more."""
-
-    device: str
-    output: str
-    until: float
-    done: threading.Event = field(default_factory=threading.Event)
-    error: LiandongError | None = None
-
-    def finish(self, error: LiandongError | None = None) -> None:
-        self.error = error
-        self.done.set()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,9 +55,10 @@ class OsdpDriver:
 
     def __init__(self, config: OsdpConfig) -> None:
         self._config = config
-        self._keys = [read_key(reader) for reader in config.device]
-        self._cardholders = read_cardholders(config.cardholders)
-        self._orders: queue.Queue[_Order] = queue.Queue(maxsize=16)
+        for reader in config.device:
+            check_key(reader)
+        self._file = CardholderFile(config.cardholders)
+        self._orders = Orders()
         self._reads = ReadRequests()
         self._read: list[tuple[ReadRequest, bool]] = []
         self._untold: list[Observation] = []
@@ -82,10 +70,27 @@ class OsdpDriver:
         """The readers of this line."""
         return self._config.device
 
+    @property
+    def cardholders(self) -> Cardholders:
+        """Whom the doors of this line know now."""
+        return self._file.store
+
     def run(self, ctx: DriverContext) -> None:
         """Open the line, again and again where it is not there, and serve its doors until `ctx.stop`."""
-        stored = ctx.state().get("doors", {})
-        self._readers = [Reader(c, self._cardholders, stored.get(c.id, {})) for c in self._config.device]
+        self._doors = Doors(self._config, self._file.store, ctx.state(), now_s=time.monotonic())
+        self._readers = self._doors.readers
+        self._keys = [key_of(reader) for reader in self._config.device]
+        self._file.start()
+        try:
+            if self._file.fault is not None:
+                self._tell(ctx, self._doors.told_of_store(self._file.fault, ctx.now_ms()))
+            self._serve(ctx)
+        finally:
+            self._file.close()
+            self._orders.refuse()
+            self._reads.refuse(DeviceError("edge.driver.down", driver=self._config.name))
+
+    def _serve(self, ctx: DriverContext) -> None:
         tries = 0
         while not ctx.stop.is_set():
             try:
@@ -101,33 +106,26 @@ class OsdpDriver:
                 self._with_line(ctx, line)
             finally:
                 line.close()
-        self._refuse_orders()
-        self._reads.refuse(DeviceError("edge.driver.down", driver=self._config.name))
 
     def read(self, device: str, timeout_s: float) -> None:
         """Ask the reader for its inputs and its own condition."""
         self._reads.ask(device, timeout_s)
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
-        """`release` (until `restore`), `restore`, `unlock` (once) or `beep`, each with a true value.
+        """`release` (until `restore`), `restore`, `unlock` (once), `beep` or `forgive`, each with a true value.
+
+        `forgive` ends what anti-passback knows of the areas at this door.
 
         Returns when the reader has carried it out. A release or restore that raises DeviceError is kept all the same,
         and takes effect when the reader is back.
         """
-        if output not in _OUTPUTS or not any(device == c.id for c in self._config.device):
-            allowed = ", ".join(_OUTPUTS)
+        reader = next((one for one in self._config.device if one.id == device), None)
+        if output not in OUTPUTS or reader is None or (output == "forgive" and not (reader.enters or reader.leaves)):
+            allowed = ", ".join(name for name in OUTPUTS if name != output)
             raise RefusedError("edge.driver.osdp.output", device=device, output=output, allowed=allowed)
         if not value:
             raise RefusedError("edge.driver.osdp.value", device=device, output=output, value=value)
-        order = _Order(device=device, output=output, until=time.monotonic() + timeout_s)
-        try:
-            self._orders.put_nowait(order)
-        except queue.Full:
-            raise DeviceError("edge.driver.osdp.busy", device=device, output=output) from None
-        if not order.done.wait(timeout_s):
-            raise DeviceError("edge.driver.osdp.unconfirmed", device=device, output=output, timeout_s=timeout_s)
-        if order.error is not None:
-            raise order.error
+        self._orders.give(device, output, timeout_s)
 
     # The line is there.
 
@@ -145,24 +143,30 @@ class OsdpDriver:
                 for index, presence in enumerate(presences):
                     self._watch(ctx, panel, line, index, presence)
                 self._obey(ctx, panel)
-                self._tell(ctx, [])
+                self._look(ctx)
                 line.wait(_TICK_S)
         finally:
             panel.close()
-            for reader in self._readers:
+            for index, reader in enumerate(self._readers):
                 reader.away()
+                self._doors.gone(index, time.monotonic())
 
     def _heard(self, ctx: DriverContext, panel: Panel, index: int, told: Told) -> None:
         reader, now_ms = self._readers[index], ctx.now_ms()
         if isinstance(told, Local):
             self._tell(ctx, reader.conditions(told, now_ms))
-        for fact in reader.facts(told, ctx.utc_ms()):
+        elif isinstance(told, KeyInstalled):
+            self._tell(ctx, [Event(device=reader.config.id, kind="access.key-installed", at_ms=now_ms, data={})])
+        for fact in self._doors.facts(index, told, now_ms, ctx.utc_ms()):
             self._take(ctx, panel, index, fact)
+        if reader.wants_code:
+            panel.light(index, "amber", keypad.BETWEEN_MS / 1000)
+            panel.beep(index, 1, nobody)
 
     def _take(
         self, ctx: DriverContext, panel: Panel, index: int, fact: Fact, confirm: Callable[[bool], None] | None = None
     ) -> None:
-        result, told = self._readers[index].take(fact, ctx.now_ms())
+        result, told = self._doors.take(index, fact, ctx.now_ms())
         self._perform(ctx, panel, index, result, confirm)
         self._tell(ctx, told)
 
@@ -178,7 +182,7 @@ class OsdpDriver:
             confirm(True)
         if result.feedback != "none":
             granted = result.feedback == "granted"
-            panel.light(index, green=granted, seconds=config.unlock_s if granted else 2.0)
+            panel.light(index, "green" if granted else "red", config.unlock_s if granted else 2.0)
             panel.beep(index, 1 if granted else 2, nobody)
 
     def _set_strike(
@@ -199,12 +203,14 @@ class OsdpDriver:
     def _watch(self, ctx: DriverContext, panel: Panel, line: SerialLine, index: int, presence: _Presence) -> None:
         reader, now, online = self._readers[index], time.monotonic(), panel.online(index)
         if online and not presence.online:
+            self._doors.here(index)
             presence.tries, presence.ask_at = 0, now + _ASK_S
             self._set_strike(ctx, panel, index)
             panel.ask(index)
         elif presence.online and not online:
             panel.forget(index)
             reader.away()
+            self._doors.gone(index, now)
             presence.away_since, presence.revive_at = now, now + self._backoff(_RETRY_READER_S, 0)
         if online != presence.online or now >= presence.status_at:
             presence.online, presence.status_at = online, now + _STATUS_S
@@ -218,9 +224,17 @@ class OsdpDriver:
         if now >= presence.ask_at:
             presence.ask_at = now + _ASK_S
             panel.ask(index)
-        elapsed = reader.elapse(ctx.now_ms())
-        if elapsed is not None:
-            self._tell(ctx, elapsed[1])
+        self._tell(ctx, reader.elapse(ctx.now_ms()))
+        for fact in self._doors.waited(index, ctx.now_ms(), ctx.utc_ms()):
+            self._take(ctx, panel, index, fact)
+
+    def _look(self, ctx: DriverContext) -> None:
+        """Take up another cardholder file, notice areas that cannot be seen, and tell what waits to be told."""
+        told = self._doors.look(time.monotonic(), ctx.now_ms())
+        if self._file.changed(time.monotonic()):
+            self._doors.cardholders = self._file.store
+            told += self._doors.told_of_store(self._file.fault, ctx.now_ms())
+        self._tell(ctx, told)
 
     def _report(self, ctx: DriverContext, line: SerialLine, config: ReaderConfig, presence: _Presence) -> None:
         if presence.online:
@@ -235,16 +249,20 @@ class OsdpDriver:
     # Orders.
 
     def _obey(self, ctx: DriverContext, panel: Panel) -> None:
-        for order in self._taken_orders():
+        for order in self._orders.taken():
             index = self._index(order.device)
-            confirm = self._confirmation(order)
-            fact = _OUTPUTS[order.output]
-            if fact is None:
-                panel.beep(index, _BEEPS, confirm)
-            elif panel.online(index) or order.output in ("release", "restore"):
-                self._take(ctx, panel, index, fact, confirm)
+            if order.output == "forgive":
+                self._forgive(ctx, order)
+            elif order.fact is None:
+                panel.beep(index, _BEEPS, order.confirm)
+            elif panel.online(index) or isinstance(order.fact, Release | Restore):
+                self._take(ctx, panel, index, order.fact, order.confirm)
             else:
-                confirm(False)
+                order.confirm(False)
+
+    def _forgive(self, ctx: DriverContext, order: Order) -> None:
+        self._tell(ctx, self._doors.forgive(self._index(order.device), ctx.now_ms(), why="command"))
+        order.finish()
 
     def _answer_reads(self, ctx: DriverContext, panel: Panel) -> None:
         """Begin what somebody wants read; end what has been: what the reader said was taken just before."""
@@ -266,34 +284,15 @@ class OsdpDriver:
         """Wait for the line. An emergency release or its end is kept meanwhile, and takes effect with the line."""
         until = time.monotonic() + seconds
         while not ctx.stop.wait(min(0.1, max(0.0, until - time.monotonic()))):
-            for order in self._taken_orders():
-                fact = _OUTPUTS[order.output]
-                if isinstance(fact, Release | Restore):
-                    self._tell(ctx, self._readers[self._index(order.device)].take(fact, ctx.now_ms())[1])
-                self._confirmation(order)(False)
-            self._tell(ctx, [])
+            for order in self._orders.taken():
+                if order.output == "forgive":
+                    self._forgive(ctx, order)
+                elif isinstance(order.fact, Release | Restore):
+                    self._tell(ctx, self._doors.take(self._index(order.device), order.fact, ctx.now_ms())[1])
+                order.confirm(False)
+            self._look(ctx)
             if time.monotonic() >= until:
                 return
-
-    def _taken_orders(self) -> list[_Order]:
-        """What was ordered and somebody still waits for; an emergency counts also when nobody waits any more."""
-        orders = []
-        while not self._orders.empty():
-            order = self._orders.get_nowait()
-            if time.monotonic() < order.until or order.output in ("release", "restore"):
-                orders.append(order)
-        return orders
-
-    def _refuse_orders(self) -> None:
-        while not self._orders.empty():
-            self._confirmation(self._orders.get_nowait())(False)
-
-    def _confirmation(self, order: _Order) -> Callable[[bool], None]:
-        def confirm(done: bool) -> None:
-            failed = DeviceError("edge.driver.osdp.not-done", device=order.device, output=order.output)
-            order.finish(None if done else failed)
-
-        return confirm
 
     def _index(self, device: str) -> int:
         return next(i for i, config in enumerate(self._config.device) if config.id == device)
@@ -306,7 +305,7 @@ class OsdpDriver:
         if not self._untold or (not observations and time.monotonic() < self._emit_at):
             return
         del self._untold[:-_MAX_UNTOLD]
-        state = {"doors": {reader.config.id: reader.state.to_json() for reader in self._readers}}
+        state = self._doors.to_state()
         try:
             ctx.emit(self._untold, state=state, durable=True, timeout_s=_EMIT_S)
         except (UnavailableError, StorageError):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 import osdp_sys
 
@@ -33,6 +33,18 @@ class CardRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeysPressed:
+    """Keys of the keypad, as they came. The digits are somebody's code: they are never shown."""
+
+    keys: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInstalled:
+    """In install mode: the reader has taken its key, and the channel stands with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
     """Every input of the reader, True = active."""
 
@@ -47,7 +59,15 @@ class Local:
     mains_lost: bool
 
 
-Told = CardRead | Inputs | Local
+Told = CardRead | KeysPressed | KeyInstalled | Inputs | Local
+Colour = Literal["green", "red", "amber"]
+
+
+_COLOURS: Final[dict[Colour, int]] = {
+    "green": osdp_sys.LED_COLOR_GREEN,
+    "red": osdp_sys.LED_COLOR_RED,
+    "amber": osdp_sys.LED_COLOR_AMBER,
+}
 
 
 def nobody(done: bool) -> None:
@@ -64,6 +84,8 @@ class Panel:
         self._flying: dict[int, Confirm] = {}
         self._completed: list[tuple[Confirm, bool]] = []
         self._reviving: set[int] = set()
+        self._secured: list[int] = []
+        self._installing: set[int] = set()  # inside a channel with the key that everybody knows
         self._osdp = osdp_sys.ControlPanel([_info(line, reader, key) for reader, key in readers])
         self._osdp.set_event_callback(self._on_event)
         self._osdp.set_command_completion_callback(self._on_completion)
@@ -78,13 +100,16 @@ class Panel:
             if queue and index not in self._flying:
                 self._give(index, *queue.popleft())
         self._osdp.refresh()
+        for index in self._secured:  # from here on its own key or nothing, whatever install_mode says
+            self._osdp.set_flag(index, osdp_sys.FLAG_ENFORCE_SECURE)
+        self._secured.clear()
         self._confirm_completed()
         told, self._told = self._told, []
         return told
 
     def online(self, index: int) -> bool:
-        """Whether the reader answers inside the secure channel."""
-        return bool(self._osdp.status() & self._osdp.sc_status() & (1 << index))
+        """Whether the reader answers inside the secure channel, with a key of its own."""
+        return index not in self._installing and bool(self._osdp.status() & self._osdp.sc_status() & (1 << index))
 
     def revive(self, index: int) -> None:
         """Begin anew with a reader that is away: by itself the library tries again after five minutes."""
@@ -126,19 +151,18 @@ class Panel:
         else:
             self._submit(index, local, confirm)
 
-    def light(self, index: int, *, green: bool, seconds: float) -> None:
-        """Show green or red for a while, where the reader has a light (a refused command costs the channel)."""
+    def light(self, index: int, colour: Colour, seconds: float) -> None:
+        """Show a colour for a while, where the reader has a light (a refused command costs the channel)."""
         if not self._can(index, osdp_sys.CAP_READER_LED_CONTROL):
             return
-        colour = osdp_sys.LED_COLOR_GREEN if green else osdp_sys.LED_COLOR_RED
         command = {
             "command": osdp_sys.CMD_LED,
             "reader": 0,
             "led_number": 0,
             "temporary": True,
             "control_code": 2,  # set the temporary state, and its timer
-            "on_color": colour,
-            "off_color": colour,
+            "on_color": _COLOURS[colour],
+            "off_color": _COLOURS[colour],
             "on_count": 1,
             "off_count": 0,
             "timer_count": round(seconds * 10),
@@ -189,12 +213,24 @@ class Panel:
             confirm(done)
 
     def _on_event(self, index: int, event: dict[str, Any]) -> int:
-        if self.online(index):  # what comes in the clear (install mode) opens no door
+        if event["event"] == osdp_sys.EVENT_NOTIFICATION:
+            self._on_notification(index, event)
+        elif self.online(index):  # what comes in the clear (install mode) opens no door
             told = _translate(event)
             if told is not None:
                 self._told.append((index, told))
         event.clear()  # the library (3.2.9) never releases the dictionary; emptied, it is a few bytes
         return 0
+
+    def _on_notification(self, index: int, event: dict[str, Any]) -> None:
+        if event["type"] != osdp_sys.EVENT_NOTIFICATION_SC_STATUS or not event["arg0"]:
+            return
+        if event["arg1"]:  # the default key
+            self._installing.add(index)
+        elif index in self._installing:
+            self._installing.discard(index)
+            self._secured.append(index)
+            self._told.append((index, KeyInstalled()))
 
 
 def _info(line: SerialLine, reader: ReaderConfig, key: bytes) -> dict[str, Any]:
@@ -202,7 +238,7 @@ def _info(line: SerialLine, reader: ReaderConfig, key: bytes) -> dict[str, Any]:
     return {
         "name": reader.id[:15],
         "address": reader.address,
-        "flags": 0 if reader.install_mode else osdp_sys.FLAG_ENFORCE_SECURE,
+        "flags": osdp_sys.FLAG_ENABLE_NOTIFICATION | (0 if reader.install_mode else osdp_sys.FLAG_ENFORCE_SECURE),
         "scbk": key,
         "channel": line,
     }
@@ -212,6 +248,8 @@ def _translate(event: dict[str, Any]) -> Told | None:
     if event["event"] == osdp_sys.EVENT_CARDREAD:
         bits = event.get("length", 0)
         return CardRead(length=bits, data=bytes(event["data"]))
+    if event["event"] == osdp_sys.EVENT_KEYPRESS:
+        return KeysPressed(keys=bytes(event["data"]))
     if event["event"] == osdp_sys.EVENT_STATUS:
         report = bytes(event["report"])
         if event["type"] == osdp_sys.STATUS_REPORT_INPUT:

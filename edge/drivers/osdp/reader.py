@@ -6,43 +6,50 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge.drivers.osdp.config import ReaderConfig
-from edge.drivers.osdp.panel import CardRead, Inputs, Local, Told
-from protocols.access.cardholders import Cardholders, decide
-from protocols.access.door import (
-    CardShown,
-    ContactIs,
-    DoorSettings,
-    DoorState,
-    Elapsed,
-    ExitPressed,
-    Fact,
-    Step,
-    step,
-)
+from edge.drivers.osdp.panel import CardRead, Inputs, KeysPressed, Local, Told
+from protocols.access import keypad
+from protocols.access.door import ContactIs, DoorSettings, DoorState, Elapsed, ExitPressed, Fact, Step, step
+from protocols.access.entry import EntryRules
+from protocols.access.keypad import Pad, Shown
+from protocols.access.lockout import Lockouts
 from protocols.access.wiegand import decode
 from protocols.errors import ProtocolError
 from protocols.events import Event, Observation, Reading
 
 
 class Reader:
-    """`state` is the door's; it outlives the driver in the agent's store. `due_ms` is when `elapse` must be called."""
+    """`state` and `lockouts` outlive the driver in the agent's store."""
 
-    def __init__(self, config: ReaderConfig, cardholders: Cardholders, stored: Mapping[str, Any]) -> None:
+    def __init__(self, config: ReaderConfig, rules: EntryRules, stored: Mapping[str, Any]) -> None:
         self.config = config
+        self.rules = rules
         self.state = DoorState.from_json(stored)
-        self.due_ms: int | None = None
-        self._cardholders = cardholders
+        self.lockouts = Lockouts.from_json(stored.get("lockouts", {}))
+        # Who was let in and has not been seen to open the door yet, and until when that would be by this grant.
+        self.going: list[tuple[str, int]] = [(who, until) for who, until in stored.get("going", [])]
+        self._due_ms: int | None = None
+        self._pad = Pad()
         self._exit: bool | None = None
         self._local: Local | None = None
         self._settings = DoorSettings(
             unlock_ms=round(config.unlock_s * 1000), held_open_ms=round(config.held_open_s * 1000)
         )
 
+    @property
+    def wants_code(self) -> bool:
+        """Whether a card waits for its owner's code."""
+        return self._pad.card is not None and not self._pad.digits
+
+    def stored(self) -> dict[str, Any]:
+        """Plain JSON for the next start."""
+        going = [list(one) for one in self.going]
+        return self.state.to_json() | {"lockouts": self.lockouts.to_json(), "going": going}
+
     def take(self, fact: Fact, now_ms: int) -> tuple[Step, list[Observation]]:
         """The door takes a fact; the step (for strike and feedback) and what there is to tell."""
         before = self.state
         result = step(before, fact, now_ms, self._settings)
-        self.state, self.due_ms = result.state, result.due_ms
+        self.state, self._due_ms = result.state, result.due_ms
         told: list[Observation] = [
             Event(device=self.config.id, kind=kind, at_ms=now_ms, data=data) for kind, data in result.events
         ]
@@ -50,11 +57,37 @@ class Reader:
             told.insert(0, self.reading("contact-open", self.state.open, now_ms))
         return result, told
 
-    def facts(self, told: Told, utc_ms: int) -> list[Fact]:
-        """What a report of the reader means for the door."""
+    def shown(self, told: Told, now_ms: int) -> list[Shown]:
+        """What somebody shows with this report: a card, a code, both, or half of it."""
+        shown: list[Shown] = []
         if isinstance(told, CardRead):
-            return self._card(told, utc_ms)
-        return self._inputs(told.active) if isinstance(told, Inputs) else []
+            try:
+                card = decode(told.length, told.data)
+            except ProtocolError:
+                return []
+            self._pad, shown = keypad.shown_card(self._pad, card, self.config.entry, now_ms)
+        elif isinstance(told, KeysPressed):
+            self._pad, shown = keypad.pressed(self._pad, told.keys, self.config.entry, now_ms)
+        return shown
+
+    def waited(self, now_ms: int) -> list[Shown]:
+        """What nobody completed in time."""
+        self._pad, shown = keypad.elapsed(self._pad, now_ms)
+        return shown
+
+    def facts(self, told: Told) -> list[Fact]:
+        """What the inputs mean for the door."""
+        if not isinstance(told, Inputs):
+            return []
+        facts: list[Fact] = []
+        exit_input, contact = self.config.exit_input, self.config.contact_input
+        if exit_input is not None and exit_input < len(told.active):
+            pressed, self._exit = self._exit is False and told.active[exit_input], told.active[exit_input]
+            if pressed:
+                facts.append(ExitPressed())
+        if contact is not None and contact < len(told.active):
+            facts.append(ContactIs(open=told.active[contact] == (self.config.contact_open_is == "active")))
+        return facts
 
     def conditions(self, told: Local, now_ms: int) -> list[Observation]:
         """Readings of what changed in the reader's own condition since the last report."""
@@ -73,35 +106,18 @@ class Reader:
             known |= {"tamper": self._local.tamper, "mains-lost": self._local.mains_lost}
         return [self.reading(metric, value, now_ms) for metric, value in known.items() if value is not None]
 
-    def elapse(self, now_ms: int) -> tuple[Step, list[Observation]] | None:
+    def elapse(self, now_ms: int) -> list[Observation]:
         """Take the time, when it is due."""
-        if self.due_ms is None or now_ms < self.due_ms:
-            return None
-        return self.take(Elapsed(), now_ms)
+        if self._due_ms is None or now_ms < self._due_ms:
+            return []
+        return self.take(Elapsed(), now_ms)[1]
 
     def away(self) -> None:
-        """The reader is away: what it last said about itself and the exit button no longer counts."""
+        """The reader is away: what it last said about itself, the exit button and the keypad no longer counts."""
         self._exit = self._local = None
-        self.due_ms = None
+        self._pad = Pad()
+        self._due_ms = None
 
     def reading(self, metric: str, value: bool, now_ms: int) -> Reading:
         """A state metric of this door."""
         return Reading(device=self.config.id, metric=metric, value=value, at_ms=now_ms)
-
-    def _card(self, told: CardRead, utc_ms: int) -> list[Fact]:
-        try:
-            card = decode(told.length, told.data)
-        except ProtocolError:
-            return []
-        return [CardShown(card=card.text, decision=decide(card, self.config.id, self._cardholders, utc_ms))]
-
-    def _inputs(self, active: tuple[bool, ...]) -> list[Fact]:
-        facts: list[Fact] = []
-        exit_input, contact = self.config.exit_input, self.config.contact_input
-        if exit_input is not None and exit_input < len(active):
-            pressed, self._exit = self._exit is False and active[exit_input], active[exit_input]
-            if pressed:
-                facts.append(ExitPressed())
-        if contact is not None and contact < len(active):
-            facts.append(ContactIs(open=active[contact] == (self.config.contact_open_is == "active")))
-        return facts

@@ -87,6 +87,7 @@ class Door:
         """What can be made to happen; each refuses with a sentence's code under ``refused`` instead of raising."""
         return {
             "card": self._trigger_card,
+            "keys": self._trigger_keys,
             "exit-request": self._trigger_exit,
             "door-forced": self._trigger_forced,
             "door-held": self._trigger_held,
@@ -192,6 +193,17 @@ class Door:
         with self._lock:
             shown = self._arrive(card)
         return {"device": device, "card": card.text} | ({} if shown else {"refused": "reader-offline"})
+
+    def _trigger_keys(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Somebody types `keys` (digits, ``*``, ``#``), and walks through when the strike clicks."""
+        keys = str(params.get("keys", ""))
+        if not keys or any(key not in "0123456789*#" for key in keys):
+            return {"device": device, "refused": "not-on-the-keypad"}
+        with self._lock:
+            typed = self.reader.press(keys)
+            if typed:
+                self._when_unlocked(time.monotonic() + _PATIENCE_S, _PASS_S)
+        return {"device": device, "keys": len(keys)} | ({} if typed else {"refused": "reader-offline"})
 
     def _trigger_exit(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:

@@ -102,6 +102,9 @@ class Agent:
     def event(self, kind: str) -> Event:
         return next(o for o in self.emitted if isinstance(o, Event) and o.kind == kind)
 
+    def denials(self) -> list[object]:
+        return [o.data["reason"] for o in self.emitted if isinstance(o, Event) and o.kind == "access.denied"]
+
     def last(self, metric: str) -> object:
         values = [o.value for o in self.emitted if isinstance(o, Reading) and o.metric == metric]
         return values[-1] if values else None
@@ -163,11 +166,12 @@ class Rig:
         )
 
 
-def config(directory: Path, **settings: Any) -> OsdpConfig:
+def config(directory: Path, *, line: Mapping[str, Any] | None = None, **settings: Any) -> OsdpConfig:
+    """The table of `line` (what differs) with one door of `settings`; keys and cardholders are written."""
     key_file = directory / "door.key"
     key_file.touch(mode=0o600)
     key_file.write_text(KEY.hex())
     (directory / "cardholders.toml").write_text(CARDHOLDERS)
     device = {"id": DEVICE, "address": ADDRESS, "key_file": key_file, "unlock_s": 1.5} | settings
-    table = {"name": "doors", "port": directory / "door", "baudrate": 115200, "device": [device]}
-    return OsdpConfig.model_validate(table | {"cardholders": directory / "cardholders.toml"})
+    table: dict[str, Any] = {"name": "doors", "port": directory / "door", "baudrate": 115200, "device": [device]}
+    return OsdpConfig.model_validate({**table, "cardholders": directory / "cardholders.toml", **(line or {})})

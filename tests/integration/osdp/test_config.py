@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,8 +14,10 @@ import pytest
 from pydantic import ValidationError
 
 from edge.drivers import osdp
-from edge.drivers.osdp.config import DEFAULT_KEY, OsdpConfig, read_cardholders
+from edge.drivers.osdp.config import OsdpConfig
 from edge.drivers.osdp.driver import OsdpDriver
+from edge.drivers.osdp.keys import DEFAULT_KEY
+from edge.drivers.osdp.store import read_cardholders
 from protocols.errors import ConfigError
 from tests.integration.osdp.rig import KEY, config
 
@@ -31,9 +34,26 @@ def test_the_sample_is_complete_and_says_the_defaults() -> None:
     assert OsdpConfig.model_validate(bare) == parsed
 
 
-def test_the_cardholders_sample_can_be_used() -> None:
-    store = read_cardholders(FOLDER / "cardholders.sample.toml")
+def test_the_cardholders_sample_can_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "cardholders.toml"
+    shutil.copyfile(FOLDER / "cardholders.sample.toml", path)
+    path.chmod(0o640)
+    with pytest.raises(ConfigError) as caught:
+        read_cardholders(path)
+    assert caught.value.code == "edge.driver.osdp.cardholders-open"
+    path.chmod(0o600)
+    store = read_cardholders(path)
     assert [person.id for person in store.cardholder] == ["wang-lan", "cleaner-1"]
+    assert "271828" not in repr(store)
+
+
+def test_a_file_with_a_slip_says_where_and_shows_no_code(tmp_path: Path) -> None:
+    path = tmp_path / "cardholders.toml"
+    for text in ('[[cardholder]]\nid = "a"\ncodes = ["4711"', '[[cardholder]]\nid = "a"\ncodes = ["4711x"]'):
+        path.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            read_cardholders(path)
+        assert "4711" not in str(caught.value) + repr(caught.value.params)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +103,8 @@ def test_cardholders_that_cannot_be_read(tmp_path: Path) -> None:
         {"colour": "red"},
         {"type": "siren"},
         {"contact_input": -1},
+        {"entry": "finger"},
+        {"enters": "nowhere"},
     ],
 )
 def test_a_device_that_cannot_be_used(tmp_path: Path, wrong: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from protocols.access.cardholders import Cardholders, Decision, cardholders_from, decide
+from protocols.access.keypad import Shown
 from protocols.access.wiegand import parse_card
 from protocols.errors import ConfigError
 
@@ -79,7 +80,7 @@ MONDAY, THURSDAY, FRIDAY, SATURDAY = "2026-06-01", "2026-06-04", "2026-06-05", "
     ],
 )
 def test_decisions(card: str, door: str, when: str, expected: tuple[str | None, str | None]) -> None:
-    decision = decide(parse_card(card), door, store(), ms(when))
+    decision = decide(Shown(card=parse_card(card)), door, store(), ms(when))
     holder, reason = expected
     assert (decision.holder, decision.reason, decision.granted) == (holder, reason, reason is None)
 
@@ -87,7 +88,9 @@ def test_decisions(card: str, door: str, when: str, expected: tuple[str | None, 
 def test_the_street_decides_what_day_it_is_not_the_gateway() -> None:
     """23:30 UTC on Sunday is Monday morning in Shanghai."""
     now_ms = round(datetime(2026, 5, 31, 23, 30, tzinfo=ZoneInfo("UTC")).timestamp() * 1000)
-    assert decide(parse_card("H10301:1:2"), "door-3-1", store(), now_ms) == Decision(granted=True, holder="cleaner")
+    assert decide(Shown(card=parse_card("H10301:1:2")), "door-3-1", store(), now_ms) == Decision(
+        granted=True, holder="cleaner"
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,6 +104,9 @@ def test_the_street_decides_what_day_it_is_not_the_gateway() -> None:
             "-",
             "belongs",
         ),
+        ('[[cardholder]]\nid = "a"\ncards = ["H10301:1:1"]\nduress_cards = ["H10301:1:1"]', "-", "belongs"),
+        ('[[cardholder]]\nid = "a"\ncodes = ["12a4"]', "cardholder.0.codes.0", "4 to 12 digits"),
+        ('[[cardholder]]\nid = "a"\ncodes = ["1234"]\nduress_codes = ["1234"]', "-", "is also one of"),
         ('[[cardholder]]\nid = "a"\nnick = "b"', "cardholder.0.nick", "not permitted"),
         ('time_zone = "Peach/Garden"', "time_zone", "IANA"),
         ('[schedule.x]\nmon = ["25:00-26:00"]', "schedule.x.mon.0", "HH:MM"),
@@ -112,3 +118,42 @@ def test_a_store_that_cannot_be_used_names_the_key(text: str, key: str, word: st
     assert caught.value.params["key"] == key
     assert word in str(caught.value)
     assert "cardholders.toml" in str(caught.value)
+
+
+CODES = """
+[[cardholder]]
+id = "owner"
+cards = ["H10301:1:1"]
+codes = ["1234"]
+duress_cards = ["H10301:1:11"]
+duress_codes = ["1235"]
+
+[[cardholder]]
+id = "other"
+cards = ["H10301:1:2"]
+codes = ["9999"]
+"""
+OWN, OWN_DURESS = parse_card("H10301:1:1"), parse_card("H10301:1:11")
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (Shown(code="1234"), ("owner", None, False)),
+        (Shown(code="1235"), ("owner", None, True)),
+        (Shown(code="1236"), (None, "unknown", False)),
+        (Shown(card=OWN_DURESS), ("owner", None, True)),
+        (Shown(card=OWN, code="1234"), ("owner", None, False)),
+        (Shown(card=OWN, code="1235"), ("owner", None, True)),
+        (Shown(card=OWN_DURESS, code="1234"), ("owner", None, True)),
+        (Shown(card=OWN, code="9999"), ("owner", "code", False)),
+        (Shown(card=OWN, code="0000"), ("owner", "code", False)),
+        (Shown(card=OWN, complete=False), ("owner", "incomplete", False)),
+        (Shown(card=parse_card("H10301:9:9"), complete=False), (None, "unknown", False)),
+        (Shown(code="1234", complete=False), (None, "incomplete", False)),
+    ],
+)
+def test_codes_and_duress(shown: Shown, expected: tuple[str | None, str | None, bool]) -> None:
+    decision = decide(shown, "door-3-1", store(CODES), ms(f"{MONDAY}T09:00"))
+    assert (decision.holder, decision.reason, decision.duress) == expected
+    assert decision.granted is (decision.reason is None)
