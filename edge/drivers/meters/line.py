@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import termios
 from typing import Final, Protocol
 
 import serial
@@ -13,6 +14,7 @@ from edge.drivers.meters.config import MetersConfig
 from edge.drivers.polling import LineError
 
 _CHUNK: Final = 512
+_FAULTS: Final = (OSError, termios.error)
 _CONNECT_S: Final = 5.0
 _SEND_S: Final = 2.0
 _LOST_AFTER_MS: Final = 20_000
@@ -57,10 +59,11 @@ class SerialLine:
                 self._config.baud,
                 parity=self._config.parity,
                 stopbits=self._config.stop_bits,
+                timeout=0,
                 write_timeout=_SEND_S,
                 exclusive=True,
             )
-        except (OSError, ValueError) as error:
+        except (*_FAULTS, ValueError) as error:
             raise self._lost(error) from error
 
     def close(self) -> None:
@@ -76,17 +79,16 @@ class SerialLine:
         try:
             port.reset_input_buffer()
             port.write(data)
-        except OSError as error:
+        except _FAULTS as error:
             raise self._lost(error) from error
 
     def read(self, timeout_s: float) -> bytes:
         """As `MeterLine.read`."""
         port = self._opened()
         try:
-            port.timeout = timeout_s
-            data = bytes(port.read(1))
-            return data + bytes(port.read(port.in_waiting)) if data else data
-        except OSError as error:
+            ready = select.select([port.fileno()], [], [], timeout_s)[0]
+            return bytes(port.read(_CHUNK)) if ready else b""
+        except _FAULTS as error:
             raise self._lost(error) from error
 
     def _opened(self) -> serial.Serial:

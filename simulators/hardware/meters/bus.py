@@ -21,6 +21,7 @@ class MeterBus(Bus[Frame]):
         self, line: Line, meters: Sequence[Meter], *, ledger: Ledger, rng: random.Random, baud: int = 2400
     ) -> None:
         super().__init__(line, meters, ledger=ledger, rng=rng, character_s=_BITS_PER_CHARACTER / baud)
+        self.line = line
         self._meters = tuple(meters)
         self._chatter = b""
 
