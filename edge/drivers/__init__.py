@@ -13,16 +13,18 @@ from protocols.errors import ConfigError
 Families = Mapping[str, Callable[[], DriverFamily]]
 
 
-def _load(name: str) -> DriverFamily:
+def _load(name: str, folder: str) -> DriverFamily:
     try:
-        family = import_module(f"edge.drivers.{name}").FAMILY
+        family = import_module(f"edge.drivers.{folder}").FAMILY
     except ModuleNotFoundError as error:
         raise ConfigError("edge.config.family-not-installed", family=name, module=error.name or "") from error
     assert isinstance(family, DriverFamily)
     return family
 
 
-FAMILIES: Final[Families] = {
-    name: partial(_load, name) for name in ("vending", "osdp", "modbus", "zigbee2mqtt", "meters")
+_FOLDERS: Final = {name: name for name in ("vending", "osdp", "modbus", "zigbee2mqtt", "meters")} | {
+    "gb26875": "firepanel"
 }
+
+FAMILIES: Final[Families] = {name: partial(_load, name, folder) for name, folder in _FOLDERS.items()}
 """What ``[[driver]] family`` may be. Raises ConfigError when a family's library is not installed."""

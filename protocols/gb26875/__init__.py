@@ -20,6 +20,7 @@ from protocols.gb26875.frame import (
     take,
     time_bytes,
 )
+from protocols.gb26875.inbox import Arrived, Inbox
 from protocols.gb26875.objects import ANALOG, OBJECTS, flags, read_text, read_time
 
 __all__ = [
@@ -31,7 +32,9 @@ __all__ = [
     "REPLY",
     "REQUEST",
     "SEND",
+    "Arrived",
     "Frame",
+    "Inbox",
     "answer",
     "decode_gb26875",
     "encode",
