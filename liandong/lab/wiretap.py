@@ -1,18 +1,20 @@
 """Listens to the lab's broker: what is said there is judged by the conformance monitor, and which message carried what.
 
 It sits at the broker, behind every cable. What the lab's own `Repeater` says a second time is known and left out: no
-node said it. A connection that ends leaves a gap; what was said in it was not heard, and is not guessed.
+node said it. A connection that ends leaves a gap; what was said in it was not heard, and is not guessed. A session that
+is cut before its birth shows itself by its will only: its number is judged by the births around it.
 """
 
 from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from liandong.lab.repeater import Repeater
@@ -20,12 +22,17 @@ from liandong.lab.stored import STATES, UNIQUE, Key, event_key
 from liandong.sparkplug import Ears, Heard, Watch
 from protocols.errors import ProtocolError
 from protocols.sparkplug import topics
-from protocols.sparkplug.monitor import Monitor
+from protocols.sparkplug.births import BD_SEQ
+from protocols.sparkplug.monitor import Monitor, Violation
 from protocols.sparkplug.payload import decode
 from protocols.sparkplug.topics import MessageType, Topic
 
 _BIRTHS: Final = frozenset({MessageType.NBIRTH, MessageType.DBIRTH})
 _DATA: Final = frozenset({MessageType.NDATA, MessageType.DDATA})
+_UNBORN: Final = frozenset(
+    {"tck-id-payloads-ndeath-bdseq", "tck-id-operational-behavior-data-commands-rebirth-action-3"}
+)
+_TWO_NUMBERS: Final = re.compile(r"bdSeq (\d+)\D+(\d+)")
 _GAP_MS: Final = 15_000
 _JOIN_S: Final = 5.0
 
@@ -45,6 +52,8 @@ class Wiretap:
         self._thread = threading.Thread(target=self._listen, name="lab-wiretap", daemon=True)
         self._ears: Ears | None = None
         self._heard = 0
+        self._births: dict[str, list[int]] = defaultdict(list)
+        self._doubtful: list[tuple[Violation, int]] = []
         self.sendings: dict[Key, list[tuple[int, str]]] = defaultdict(list)
         """What was observed → (place in the order of what was said, message) of each time that it was sent."""
         self.gaps: list[int] = []
@@ -67,11 +76,15 @@ class Wiretap:
     def report(self) -> dict[str, Any]:
         """``{"messages", "nodes", "gaps", "violations": [{"rule", "must", "node", "message", "found", "count"…}]}``."""
         monitor = self._watch.monitor
+        blamed = [found for found, births in self._doubtful if not self._ended_unborn(found, births)]
+        judged = replace(self._watch, found=dict(self._watch.found))
+        judged.add(blamed)
         return {
             "messages": monitor.messages,
             "nodes": monitor.nodes,
             "gaps": len(self.gaps),
-            "violations": [{**asdict(found), "count": count} for found, count in self._watch.found.values()],
+            "ended_before_birth": len(self._doubtful) - len(blamed),
+            "violations": [{**asdict(found), "count": count} for found, count in judged.found.values()],
         }
 
     def unheard(self, from_ms: float, to_ms: float) -> bool:
@@ -89,8 +102,27 @@ class Wiretap:
                 self.gaps.append(time.time_ns() // 1_000_000)
                 self._watch.hear(None)
             elif heard.topic != self._ears.probe and not self._is_copy(heard):
-                self._watch.hear(heard)
+                self._judge(heard)
                 self._note(heard)
+
+    def _judge(self, heard: Heard) -> None:
+        found = self._watch.monitor.heard(heard.topic, heard.payload, qos=None, retain=heard.retain, at_ms=heard.at_ms)
+        self._watch.add([broken for broken in found if broken.rule not in _UNBORN])
+        self._doubtful += [(broken, len(self._births[broken.node])) for broken in found if broken.rule in _UNBORN]
+
+    def _ended_unborn(self, found: Violation, births: int) -> bool:
+        """Whether the births tell that the number was that of a connection of its own, or that there was one between.
+
+        `births`: how many of the node had been heard before.
+        """
+        numbers = _TWO_NUMBERS.search(found.found)
+        if numbers is None:
+            return False
+        said, before = map(int, numbers.groups())
+        if found.message == MessageType.NBIRTH:
+            return 1 < (said - before) % 256 < 128
+        after = self._births[found.node][births : births + 1]
+        return 0 < (said - before) % 256 < 128 and any(0 < (number - said) % 256 < 128 for number in after)
 
     def _is_copy(self, heard: Heard) -> bool:
         """The repeater's, not a node's. After a gap the first may be a copy: its original was said in the gap."""
@@ -112,6 +144,8 @@ class Wiretap:
             return  # the monitor has told of it
         self._heard += 1
         for metric in payload.metrics:
+            if topic.type is MessageType.NBIRTH and metric.name == BD_SEQ and isinstance(metric.value, int):
+                self._births[f"{topic.group}/{topic.node}"].append(metric.value)
             if topic.type in _BIRTHS:
                 if metric.name is not None and metric.alias is not None:
                     self._aliases[topic.node, metric.alias] = (topic.device or "", metric.name)

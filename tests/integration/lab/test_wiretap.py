@@ -43,15 +43,22 @@ class Node:
         data = encode(payload, brief=kind.endswith("DATA"))
         self.client.publish(topic, data, qos=0).wait_for_publish(PATIENCE_S)
 
-    def born(self) -> None:
+    def born(self, bdseq: int = 0) -> None:
         now = time.time_ns() // 1_000_000
+        self.seq = -1
         self.say(
             "NBIRTH",
-            Metric(name="bdSeq", datatype=DataType.INT64, value=0, timestamp_ms=now),
+            Metric(name="bdSeq", datatype=DataType.INT64, value=bdseq, timestamp_ms=now),
             Metric(name="Node Control/Rebirth", datatype=DataType.BOOLEAN, value=False, timestamp_ms=now),
         )
         total = Metric(name="energy-total", alias=7, datatype=DataType.DOUBLE, value=1.0, timestamp_ms=now)
         self.say("DBIRTH", total, device="meter-1")
+
+    def dies(self, bdseq: int) -> None:
+        now = time.time_ns() // 1_000_000
+        bd_seq = Metric(name="bdSeq", datatype=DataType.INT64, value=bdseq, timestamp_ms=now)
+        data = encode(Payload(timestamp_ms=now, metrics=(bd_seq,), seq=None))
+        self.client.publish(NODE % "NDEATH", data, qos=0).wait_for_publish(PATIENCE_S)
 
     def total(self, value: float, uuid: str) -> None:
         now = time.time_ns() // 1_000_000
@@ -120,6 +127,20 @@ def test_a_node_that_breaks_a_rule_is_told(wiretap: Wiretap, node: Node) -> None
     node.total(2.0, "e/bulk/1-1")
     until(lambda: wiretap.report()["violations"])
     assert any("seq" in found["rule"] for found in wiretap.report()["violations"])
+
+
+@pytest.mark.parametrize(("born_again_as", "blamed"), [(3, 0), (2, 1)])
+def test_a_death_is_judged_by_the_birth_after_it(wiretap: Wiretap, node: Node, born_again_as: int, blamed: int) -> None:
+    node.born(1)
+    node.dies(2)  # of a connection that was cut before its birth, or of one that does not know its number
+    node.born(born_again_as)
+    node.total(4.0, "e/bulk/4-4")
+    until(lambda: wiretap.sendings["meter-1", "energy-total", 4.0])
+    report = wiretap.report()
+    assert [found["rule"] for found in report["violations"] if "ndeath-bdseq" in found["rule"]] == [
+        "tck-id-payloads-ndeath-bdseq"
+    ] * blamed
+    assert report["ended_before_birth"] == 1 - blamed
 
 
 def test_a_connection_that_breaks_leaves_a_gap(wiretap: Wiretap, iotcore_broker: Broker) -> None:
