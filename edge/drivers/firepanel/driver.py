@@ -75,7 +75,7 @@ class FirePanelDriver:
             return
         panel = self._whose(frame.source)
         if panel is None:
-            self._stranger(f"{frame.source:012X}", ctx)
+            self._stranger(f"{frame.source:012X}", links, ctx)
             self._answer(links, link, arrived, DENY, ctx)
             return
         link.panel = panel
@@ -145,11 +145,10 @@ class FirePanelDriver:
             if panel in (one.id, one.panel):
                 ctx.status(one.id, online=error is None, error=error)
 
-    def _stranger(self, source: str, ctx: DriverContext) -> None:
-        """An address that nobody has: whoever installs is told at the panels that are not heard."""
-        for panel in self._panels:
-            if time.monotonic() - self._heard_s[panel] > self._config.lost_after_s:
-                self._online(panel, ctx, DeviceError("edge.driver.gb26875.stranger", source=source))
+    def _stranger(self, source: str, links: Links, ctx: DriverContext) -> None:
+        """An address that nobody has: whoever installs is told at the panels that are not connected."""
+        for panel in self._panels.keys() - links.panels():
+            self._online(panel, ctx, DeviceError("edge.driver.gb26875.stranger", source=source))
 
     def _watch(self, links: Links, ctx: DriverContext) -> None:
         connected = links.panels()
