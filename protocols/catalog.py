@@ -33,13 +33,17 @@ class MetricSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceType:
-    """A row of the catalogue. `outputs` are what `act` accepts; `reads`: whether a person may have it read at once."""
+    """A row of the catalogue. `outputs` are what `act` accepts; `reads`: whether a person may have it read at once.
+
+    `slow`: those of the outputs whose confirmation takes as long as reading the device.
+    """
 
     code: str
     metrics: tuple[MetricSpec, ...] = ()
     events: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     reads: bool = False
+    slow: tuple[str, ...] = ()
 
     def metric(self, name: str) -> MetricSpec | None:
         """The row of `name`, or None when this type has no such metric."""
@@ -94,11 +98,25 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 _counter("sales-count", "1", "Int64"),
                 _gauge("cash-in-tubes", "{minor}", 0),
                 _gauge("stock", "1", 0),
+                _gauge("stock-capacity", "1", 0),
+                _gauge("selections-low", "1", 0),
+                _gauge("selections-empty", "1", 0),
                 _gauge("temperature", "Cel", -40, 85),
                 _state("jam"),
                 _state("door-open"),
             ),
-            events=("vending.sale", "vending.jam", "vending.jam-cleared", "vending.audit-findings", "vending.reset"),
+            events=(
+                "vending.sale",
+                "vending.jam",
+                "vending.jam-cleared",
+                "vending.audit-findings",
+                "vending.reset",
+                "vending.restocked",
+                "vending.price-changed",
+                "vending.price-kept",
+            ),
+            outputs=("price",),
+            slow=("price",),
             reads=True,
         ),
         DeviceType(
@@ -125,14 +143,20 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
             events=(
                 "access.granted",
                 "access.denied",
+                "access.duress",
+                "access.lockout",
                 "access.exit-request",
                 "access.forced",
                 "access.held-open",
                 "access.closed",
                 "access.emergency-release",
                 "access.restored",
+                "access.forgiven",
+                "access.key-installed",
+                "access.cardholders",
+                "access.cardholders-refused",
             ),
-            outputs=("release", "restore", "unlock", "beep"),
+            outputs=("release", "restore", "unlock", "beep", "forgive"),
             reads=True,
         ),
         DeviceType(code="smoke", metrics=(_state("smoke"), _state("tamper"), *_RADIO)),
