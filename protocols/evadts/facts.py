@@ -98,10 +98,17 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is true now. Money in minor units, temperature in °C; None = the machine does not say."""
+    """What is true now. Money in minor units, temperature in °C; None = the machine does not say.
+
+    `stock` and `capacity` are pieces in all selections, `low` the selections at or below their minimum (with pieces
+    left), `empty` those without any.
+    """
 
     snapshot: Snapshot
     stock: int | None
+    capacity: int | None
+    low: int | None
+    empty: int | None
     tubes: int | None
     cash_sales: int | None
     cashless_sales: int | None
@@ -112,9 +119,13 @@ def facts(audit: Audit) -> Facts:
     """The facts in `audit`."""
     cashless = [record.minor("value-init") for kind in ("DA2", "DB2") for record in audit.of(kind)]
     cash = audit.first("CA2")
+    stocked = [(record.count("level"), record.count("capacity"), record.count("minimum")) for record in audit.of("PA1")]
     return Facts(
         snapshot=_snapshot(audit),
-        stock=_total(record.count("level") for record in audit.of("PA1")),
+        stock=_total(level for level, _, _ in stocked),
+        capacity=_total(capacity for _, capacity, _ in stocked),
+        low=_total(level is not None and 0 < level <= least for level, _, least in stocked if least is not None),
+        empty=_total(level == 0 for level, _, _ in stocked if level is not None),
         tubes=_tubes(audit),
         cash_sales=cash.minor("value-init") if cash else None,
         cashless_sales=_total(cashless),

@@ -75,6 +75,7 @@ RECORDS: Final[dict[str, tuple[FieldSpec | None, ...]]] = {
         "PA3": _COUNT_FIRST,
         "PA4": _COUNT_FIRST,
         "PA5": "@date :time #times-sold-out",
+        "PC1": "selection $price",
         "PA7": "selection device price-list $price " + _COUNT_FIRST,
         "EA1": "event @date :time",
         "EA2": "event #count-reset #count-init ?active",

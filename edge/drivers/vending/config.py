@@ -10,6 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from edge.drivers.port import DeviceConfig
 
 
+class VendingDevice(DeviceConfig):
+    """The machine. Only prices of `price_selections` can be set from afar, and only within these limits (minor units).
+
+    No selection is listed = no price can be set.
+    """
+
+    type: str = "vending"
+    price_selections: tuple[str, ...] = Field(default=(), max_length=400)
+    price_lowest: int = Field(default=1, ge=1, le=999_999_999)
+    price_highest: int = Field(default=10_000, ge=1, le=999_999_999)
+
+
 class VendingConfig(BaseModel):
     """One DEX line with one machine. `carrier` is who we say we are: a maker's three letters and seven digits."""
 
@@ -21,4 +33,4 @@ class VendingConfig(BaseModel):
     interval_s: float = Field(default=60.0, ge=1, le=86_400)
     carrier: str = Field(default="LDG0000001", pattern=r"^[A-Z]{3}[0-9]{7}$")
     revision: Literal["R00L06", "R01L01"] = "R00L06"
-    device: tuple[DeviceConfig, ...] = Field(min_length=1, max_length=1)
+    device: tuple[VendingDevice, ...] = Field(min_length=1, max_length=1)

@@ -8,16 +8,20 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from dataclasses import replace
 from typing import Final
 
 from edge.drivers.port import DeviceConfig, DriverContext
 from edge.drivers.reads import ReadRequest, ReadRequests
 from edge.drivers.vending.config import VendingConfig
 from edge.drivers.vending.line import Line, LineError
-from edge.drivers.vending.meaning import Memory, understand
+from edge.drivers.vending.meaning import Memory, PriceWish, understand
+from edge.drivers.vending.prices import OUTPUT, PriceOrders
 from protocols.errors import DeviceError, LiandongError, RefusedError
 from protocols.evadts import Audit, read
 from protocols.evadts.dex import AuditReceived, Carrier, Closed, DexEvent, Failed, Greeted, Identity, Step, Timers
+from protocols.evadts.facts import Slot
+from protocols.evadts.prices import price_set
 from protocols.events import Value
 
 _log = logging.getLogger(__name__)
@@ -44,8 +48,10 @@ class VendingDriver:
         self._next_s = 0.0
         self._asked_s: float | None = None
         self._round_trip_s: float | None = None
+        self._memory: Memory | None = None  # since this start
         self._refused: LiandongError | None = None
         self._reads = ReadRequests()
+        self._prices = PriceOrders(config.device[0])
         self._wanted: list[ReadRequest] = []
 
     @property
@@ -58,7 +64,9 @@ class VendingDriver:
         try:
             self._run(ctx)
         finally:
-            self._reads.refuse(DeviceError("edge.driver.down", driver=self._config.name))
+            down = DeviceError("edge.driver.down", driver=self._config.name)
+            self._reads.refuse(down)
+            self._prices.refuse(down)
 
     def read(self, device: str, timeout_s: float) -> None:
         """Read the machine's audit now: the session that begins next counts, not one that is under way."""
@@ -80,8 +88,10 @@ class VendingDriver:
                 pause = min(2 * pause, longest)
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
-        """Nothing in the machine can be switched over DEX: always RefusedError."""
-        raise RefusedError("edge.driver.vending.no-output", device=device, output=output)
+        """`price` sets one, written ``selection=minor units`` (see `PriceOrders.give`); there is no other output."""
+        if output != OUTPUT:
+            raise RefusedError("edge.driver.vending.no-output", device=device, output=output)
+        self._prices.give(value, timeout_s)
 
     def _away(self, ctx: DriverContext, error: LiandongError) -> None:
         ctx.status(self._device, online=False, error=error)
@@ -95,7 +105,10 @@ class VendingDriver:
             if not carrier.busy:
                 while (request := self._reads.take()) is not None:
                     self._wanted.append(request)
-            if not carrier.busy and (now >= self._next_s or self._wanted):
+            if not carrier.busy and (configuration := self._next_price(ctx)) is not None:
+                self._next_s = now  # what it made of it is read right after
+                step = carrier.send(configuration, now)
+            elif not carrier.busy and (now >= self._next_s or self._wanted):
                 self._asked_s = now
                 self._next_s = now + self._config.interval_s
                 step = carrier.start(now)
@@ -106,6 +119,32 @@ class VendingDriver:
                 if data and self._asked_s is not None:
                     self._round_trip_s, self._asked_s = now - self._asked_s, None
             self._follow(step, carrier, line, ctx)
+
+    def _next_price(self, ctx: DriverContext) -> bytes | None:
+        """The configuration to send now. That it may have been sent is on the disk before its first byte leaves.
+
+        Whatever breaks off afterwards, the next audit says which price counts; nothing is sent a second time.
+        """
+        if self._memory is None or self._memory.wish is not None or self._memory.snapshot is None:
+            return None  # the machine has not been read since this start, or owes an answer
+        order = self._prices.take()
+        if order is None:
+            return None
+        slot = self._memory.snapshot.slots.get(order.selection)
+        if slot is None:
+            known = ", ".join(self._memory.snapshot.slots) or "-"
+            where = {"device": self._device, "selection": order.selection, "known": known}
+            self._prices.refuse(RefusedError("edge.driver.vending.price-no-selection", **where))
+            return None
+        wish = PriceWish(selection=order.selection, price=order.price, before=slot.price)
+        after = replace(self._memory, wish=wish)
+        try:
+            ctx.emit((), state=after.to_state(), durable=True)
+        except LiandongError as error:
+            self._prices.refuse(error)
+            return None
+        self._memory = after
+        return price_set({order.selection: order.price}, communication_id=self._config.carrier)
 
     def _patience(self, carrier: Carrier, now: float) -> float:
         """How long to listen: until a timer is due, and never longer than it takes to notice a stop."""
@@ -168,13 +207,16 @@ class VendingDriver:
         """
         audit = read(data)
         self._check(audit)
-        memory = Memory.from_state(ctx.state())
+        memory = self._memory = Memory.from_state(ctx.state())
         observations, after = understand(memory, audit, device=self._device, now_ms=ctx.now_ms())
         with ThreadPoolExecutor(1, thread_name_prefix="vending store") as storing:
             stored = storing.submit(ctx.emit, observations, state=after.to_state(), durable=True)
             while not wait([stored], _POLL_S).done:
                 self._follow(carrier.poll(time.monotonic()), carrier, line, ctx)
         stored.result()
+        self._memory = after
+        if memory.wish is not None and after.snapshot is not None:
+            self._prices.settle(memory.wish, after.snapshot.slots.get(memory.wish.selection, Slot()).price)
 
     def _check(self, audit: Audit) -> None:
         """Refuse what is no audit; take a damaged one when it comes twice: every block fitted, so the machine errs."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from protocols.evadts import Audit
-from protocols.evadts.facts import EventState, Facts, Snapshot, facts, fault_of
+from protocols.evadts.facts import EventState, Facts, Slot, Snapshot, facts, fault_of
 from protocols.evadts.sales import Change, Difference, Sale, difference
 from protocols.events import Event, Observation, Reading
 
@@ -19,10 +19,24 @@ _QUIET: Final = frozenset({"price-changed", "selection-new", "selection-gone", "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PriceWish:
+    """A price that was, or may have been, sent to the machine, which asked `before` then. The next audit decides."""
+
+    selection: str
+    price: int
+    before: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is kept of the audit before: counters, when it was read, which jams were open, which findings were told."""
+    """What is kept of the audit before: counters, when it was read, which jams were open, which findings were told.
+
+    `wish`: a price of which is not known yet whether the machine has taken it.
+    """
 
     snapshot: Snapshot | None = None
+    stock: int | None = None
+    wish: PriceWish | None = None
     at_ms: int | None = None
     jams: frozenset[str] = frozenset()
     findings: tuple[str, ...] = ()
@@ -34,6 +48,8 @@ class Memory:
             "at_ms": self.at_ms,
             "jams": sorted(self.jams),
             "findings": list(self.findings),
+            "stock": self.stock,
+            "wish": asdict(self.wish) if self.wish else None,
         }
 
     @classmethod
@@ -45,6 +61,8 @@ class Memory:
                 at_ms=state["at_ms"],
                 jams=frozenset(state["jams"]),
                 findings=tuple(state["findings"]),
+                stock=state.get("stock"),
+                wish=PriceWish(**state["wish"]) if state.get("wish") else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             return cls()
@@ -61,11 +79,42 @@ def understand(memory: Memory, audit: Audit, *, device: str, now_ms: int) -> tup
         *_sales(found.sales, now.snapshot, device=device, now_ms=now_ms),
         *(_changed(change, device, now_ms) for change in found.changes if change.code not in _QUIET),
         *told_jams,
+        *_prices(memory.wish, now.snapshot, found, device=device, now_ms=now_ms),
+        *_restocked(memory, now, found, device=device, now_ms=now_ms),
     ]
     if told_findings != memory.findings:
         observations.append(_findings(audit, device, now_ms))
     observations += _readings(now, jams, device=device, now_ms=now_ms)
-    return observations, Memory(snapshot=found.baseline, at_ms=now_ms, jams=jams, findings=told_findings)
+    stock = now.stock if now.stock is not None else memory.stock
+    after = Memory(snapshot=found.baseline, at_ms=now_ms, jams=jams, findings=told_findings, stock=stock)
+    return observations, after
+
+
+def _prices(wish: PriceWish | None, now: Snapshot, found: Difference, *, device: str, now_ms: int) -> Iterator[Event]:
+    """What became of the price that was sent, and prices that changed at the machine itself."""
+    for change in found.changes:
+        if change.code == "price-changed" and (wish is None or change.selection != wish.selection):
+            data = {"selection": change.selection, "before": change.before, "after": change.after, "by": "machine"}
+            yield Event(device=device, kind="vending.price-changed", at_ms=now_ms, data=data)
+    if wish is None:
+        return
+    asked = now.slots.get(wish.selection, Slot()).price
+    if asked == wish.price:
+        data = {"selection": wish.selection, "before": wish.before, "after": asked, "by": "command"}
+        yield Event(device=device, kind="vending.price-changed", at_ms=now_ms, data=data)
+    else:
+        data = {"selection": wish.selection, "wanted": wish.price, "price": asked}
+        yield Event(device=device, kind="vending.price-kept", at_ms=now_ms, data=data)
+
+
+def _restocked(memory: Memory, now: Facts, found: Difference, *, device: str, now_ms: int) -> Iterator[Event]:
+    """More pieces than are left after what was sold: somebody has filled the machine."""
+    swapped = any(change.code == "swapped" for change in found.changes)
+    if memory.stock is None or now.stock is None or now.stock <= memory.stock or swapped:
+        return
+    sold = sum(sale.count for sale in found.sales)
+    data = {"before": memory.stock, "after": now.stock, "added": now.stock - memory.stock + sold}
+    yield Event(device=device, kind="vending.restocked", at_ms=now_ms, data=data)
 
 
 def _sales(sales: Sequence[Sale], now: Snapshot, *, device: str, now_ms: int) -> Iterator[Event]:
@@ -139,6 +188,9 @@ def _readings(now: Facts, jams: frozenset[str], *, device: str, now_ms: int) -> 
         "sales-value": now.snapshot.total.value,
         "cash-in-tubes": now.tubes,
         "stock": now.stock,
+        "stock-capacity": now.capacity,
+        "selections-low": now.low,
+        "selections-empty": now.empty,
         "temperature": now.temperature,
         "jam": bool(jams),
         "door-open": any(door_known) if door_known else None,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from protocols.evadts.dex.carrier import Carrier
 from protocols.evadts.dex.frames import MAX_BODY, Block, Control, Decoder, block, data_blocks
+from protocols.evadts.dex.machine import Machine
 from protocols.evadts.dex.phases import Timers
 from protocols.evadts.dex.session import (
     AuditReceived,
     AuditSent,
-    Carrier,
     Closed,
+    ConfigurationSent,
+    ConfigurationTaken,
     DexEvent,
     Failed,
     Greeted,
     Identity,
-    Machine,
     Step,
 )
 
@@ -24,6 +26,8 @@ __all__ = [
     "Block",
     "Carrier",
     "Closed",
+    "ConfigurationSent",
+    "ConfigurationTaken",
     "Control",
     "Decoder",
     "DexEvent",

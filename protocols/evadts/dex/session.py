@@ -1,9 +1,10 @@
-"""Whole DEX/UCS sessions, sans I/O: `Carrier` (the gateway, which reads an audit) and `Machine` (the vending machine).
+"""What both ends of a DEX/UCS session share, sans I/O: `Carrier` (the gateway) and `Machine` (the vending machine).
 
     carrier                        machine
     first handshake   master  →    slave      who asks, for what
     second handshake  slave   ←    master     what the machine answers
-    data              slave   ←    master     the audit
+    data              slave   ←    master     the audit (operation R)
+                      master  →    slave      a configuration (operation S)
 
 Feed what arrives with `feed`, call `poll` at `due`, put `Step.send` on the line. Times are seconds of
 any monotonic clock.
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocols.errors import DeviceError, LiandongError, ProtocolError
-from protocols.evadts.dex.frames import Control, Decoder, Token, block, data_blocks
+from protocols.evadts.dex.frames import Decoder, Token, block
 from protocols.evadts.dex.phases import ReceivePhase, SendPhase, Timers, Wire
 
 READ: Final = "R"
@@ -25,7 +26,7 @@ OK: Final = "00"
 BAD_REVISION: Final = "02"
 NO_DATA: Final = "04"
 ERROR: Final = "05"
-_ANSWER_BYTES: Final = 18
+ANSWER_BYTES: Final = 18
 REVISIONS: Final = ("R00L06", "R01L01")
 
 
@@ -74,6 +75,18 @@ class AuditSent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationSent:
+    """The machine has acknowledged every block of the configuration. What it made of it only its next audit tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationTaken:
+    """The machine uses the configuration `data`, and has acknowledged it."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
     """The session ended as it should."""
 
@@ -85,7 +98,7 @@ class Failed:
     error: LiandongError
 
 
-DexEvent = Greeted | AuditReceived | AuditSent | Closed | Failed
+DexEvent = Greeted | AuditReceived | AuditSent | ConfigurationSent | ConfigurationTaken | Closed | Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +109,7 @@ class Step:
     events: tuple[DexEvent, ...] = ()
 
 
-class _Session:
+class Session:
     """What both roles share: decoding, the timers, and going from phase to phase."""
 
     def __init__(self, identity: Identity, timers: Timers) -> None:
@@ -191,131 +204,3 @@ class _Session:
     def _step(self, now: float) -> Step:
         events, self._events = tuple(self._events), []
         return Step(send=self._wire.take(now), events=events)
-
-
-class Carrier(_Session):
-    """The data carrier: `start` a session or wait for the machine's bid, and `confirm` the audit when it is stored."""
-
-    def __init__(self, identity: Identity, timers: Timers | None = None) -> None:
-        super().__init__(identity, timers or Timers())
-
-    def start(self, now: float) -> Step:
-        """Bid for the line and ask for an audit."""
-        self._decoder = Decoder()
-        self._wire = Wire(self.timers)
-        self._began = self._heard = now
-        self._send_phase("first-handshake", [self.identity.request(READ)], self._await_answer, now)
-        return self._step(now)
-
-    def confirm(self, now: float) -> Step:
-        """What `AuditReceived` told is on the disk: acknowledge it to the machine."""
-        if isinstance(self._phase, ReceivePhase):
-            self._phase.confirm(now)
-        return self._step(now)
-
-    def abandon(self, now: float) -> Step:
-        """Give the session up without acknowledging: the machine will offer the same again."""
-        if self._phase is not None:
-            self._wire.send(b"\x04", now)
-            self._fail(DeviceError("protocols.evadts.dex-abandoned"))
-        return self._step(now)
-
-    def _token(self, token: Token, now: float) -> None:
-        if self._phase is None and token is Control.ENQ:  # the machine has something to tell
-            self._began = now
-            self._header_phase("first-handshake", self._answer_bid, now, bid=True)
-            return
-        super()._token(token, now)
-        phase = self._phase
-        if isinstance(phase, SendPhase) and phase.collided and phase.name == "first-handshake":
-            self._header_phase("first-handshake", self._answer_bid, now, bid=True)  # the carrier yields
-        elif isinstance(phase, ReceivePhase) and phase.name == "data" and phase.complete and not phase.announced:
-            phase.announced = True
-            self._events.append(AuditReceived(data=phase.data))
-
-    def _await_answer(self, now: float) -> None:
-        self._header_phase("second-handshake", self._on_answer, now)
-
-    def _on_answer(self, now: float) -> None:
-        greeted = self._header(word_size=2, word_first=True)
-        if greeted is None or greeted.word != OK:
-            self._fail(DeviceError("protocols.evadts.dex-refused", response=greeted.word if greeted else "?"))
-        else:
-            self._await_data(now)
-
-    def _answer_bid(self, now: float) -> None:
-        """The machine was faster: it says what it wants. Or it still answers a request that we gave up."""
-        assert isinstance(self._phase, ReceivePhase)
-        if len(self._phase.data) == _ANSWER_BYTES:
-            self._on_answer(now)
-            return
-        greeted = self._header(word_size=1, word_first=False)
-        wanted = greeted is not None and greeted.word == SEND
-        then = self._await_data if wanted else self._end_unwanted
-        self._send_phase("second-handshake", [self.identity.answer(OK if wanted else NO_DATA)], then, now)
-
-    def _end_unwanted(self, now: float) -> None:
-        self._fail(DeviceError("protocols.evadts.dex-ended", phase="second-handshake"))
-
-    def _await_data(self, now: float) -> None:
-        self._phase = ReceivePhase("data", "STX", self._wire, now, hold_last=True)
-        self._next = self._end
-
-    def _end(self, now: float) -> None:
-        self._close()
-
-
-class Machine(_Session):
-    """The vending machine: answers a carrier, and may `bid` itself. `audit` gives the data at the moment of reading."""
-
-    def __init__(self, identity: Identity, audit: Callable[[], bytes], timers: Timers | None = None) -> None:
-        super().__init__(identity, timers or Timers())
-        self._audit = audit
-        self._data = b""
-
-    def bid(self, now: float) -> Step:
-        """Begin a session oneself, to hand the audit over."""
-        self._began = self._heard = now
-        self._send_phase("first-handshake", [self.identity.request(SEND)], self._await_leave, now)
-        return self._step(now)
-
-    def _token(self, token: Token, now: float) -> None:
-        if self._phase is None and token is Control.ENQ:
-            self._began = now
-            self._header_phase("first-handshake", self._on_request, now, bid=True)
-        else:
-            super()._token(token, now)
-
-    def _on_request(self, now: float) -> None:
-        greeted = self._header(word_size=1, word_first=False)
-        if greeted is None:
-            self._answer(ERROR, now)
-        elif greeted.revision not in REVISIONS:
-            self._answer(BAD_REVISION, now)
-        else:
-            self._answer(OK if greeted.word == READ else ERROR, now)
-
-    def _answer(self, response: str, now: float) -> None:
-        then = self._send_audit if response == OK else self._end
-        self._send_phase("second-handshake", [self.identity.answer(response)], then, now)
-
-    def _await_leave(self, now: float) -> None:
-        self._header_phase("second-handshake", self._on_leave, now)
-
-    def _on_leave(self, now: float) -> None:
-        greeted = self._header(word_size=2, word_first=True)
-        if greeted is None or greeted.word != OK:
-            self._fail(DeviceError("protocols.evadts.dex-refused", response=greeted.word if greeted else "?"))
-        else:
-            self._send_audit(now)
-
-    def _send_audit(self, now: float) -> None:
-        self._data = self._audit()
-        self._send_phase("data", data_blocks(self._data), self._on_sent, now)
-
-    def _on_sent(self, now: float) -> None:
-        self._events.append(AuditSent(data=self._data))
-        self._close()
-
-    def _end(self, now: float) -> None:
-        self._close()

@@ -18,7 +18,10 @@ _JOIN_S: Final = 2.0
 
 
 class DexPlug:
-    """Serves sessions in a thread of its own. `powered` off is silence; `damage` blocks that many of our frames."""
+    """Serves sessions in a thread of its own. `powered` off is silence; `damage` blocks that many of our frames.
+
+    `cut_after`: the line is pulled when so many bytes more have come from the gateway.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class DexPlug:
         *,
         audit: Callable[[], bytes],
         taken: Callable[[], None],
+        configure: Callable[[bytes], bool],
         rng: random.Random,
         baud: int = 9600,
     ) -> None:
@@ -37,6 +41,8 @@ class DexPlug:
         self._identity = identity
         self._audit = audit
         self._taken = taken
+        self._configure = configure
+        self.cut_after: int | None = None
         self._rng = rng
         self._byte_s = 10 / baud
         self._call = threading.Event()
@@ -72,7 +78,8 @@ class DexPlug:
                 self._stop.wait(_LISTEN_S / 4)
                 continue
             if machine is None:
-                machine = Machine(self._identity, self._audit, Timers(byte=self._byte_s, bids=3))
+                timers = Timers(byte=self._byte_s, bids=3)
+                machine = Machine(self._identity, self._audit, timers, configure=self._configure)
             self._turn(machine)
 
     def _turn(self, machine: Machine) -> None:
@@ -85,11 +92,22 @@ class DexPlug:
         wait_s = _LISTEN_S if due is None else min(_LISTEN_S, max(0.0, due - now))
         if not machine.busy:
             wait_s = min(wait_s, _LISTEN_S / 4)  # a call is noticed soon
-        data = self.line.read(timeout_s=wait_s)
+        data = self._heard(wait_s)
         if data and self.slow_s:
             self._stop.wait(self.slow_s)
         now = time.monotonic()
         self._follow(machine.feed(data, now) if data else machine.poll(now))
+
+    def _heard(self, wait_s: float) -> bytes:
+        """What came, up to the cut."""
+        data = self.line.read(timeout_s=wait_s)
+        if self.cut_after is not None and data:
+            data = data[: self.cut_after]
+            self.cut_after -= len(data)
+            if not self.cut_after:
+                self.cut_after = None
+                self.line.unplug()
+        return data
 
     def _follow(self, step: Step) -> None:
         if step.send:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocols.evadts.dex import Identity
+from protocols.evadts.prices import prices_of
 from simulators.hardware.port import Ledger
 from simulators.hardware.vending.link import DexPlug
 from simulators.hardware.vending.memory import DOOR, JAM, Memory, Selection
@@ -46,7 +47,13 @@ class VendingMachine:
         self.memory = Memory(serial=serial, selections={s.number: s for s in selections}, initialised_ms=_now_ms())
         self._id = Identity(id=serial)
         self.plug = DexPlug(
-            path, self._id, audit=self._make_audit, taken=self._audit_taken, rng=random.Random(rng.random()), baud=baud
+            path,
+            self._id,
+            audit=self._make_audit,
+            taken=self._audit_taken,
+            configure=self._take_prices,
+            rng=random.Random(rng.random()),
+            baud=baud,
         )
         self._untold: list[dict[str, Any]] = []  # sales that no acknowledged audit has held yet
         self._in_audit: list[dict[str, Any]] = []
@@ -149,6 +156,7 @@ class VendingMachine:
             "slow": self._make_slow,
             "echo": self._make_echo,
             "unplug": self._unplug,
+            "cut": self._cut,
             "plug": self._plug,
         }
 
@@ -211,6 +219,16 @@ class VendingMachine:
             self._in_audit = list(self._untold)
             return self.memory.audit(self._id.id, _now_ms())
 
+    def _take_prices(self, configuration: bytes) -> bool:
+        """A data carrier sends prices: all of them count, or none."""
+        prices = prices_of(configuration)
+        with self._lock:
+            if prices is None or not prices.keys() <= self.memory.selections.keys() or not all(prices.values()):
+                return False
+            for number, price in prices.items():
+                self.memory.selections[number].price = price
+        return True
+
     def _audit_taken(self) -> None:
         """The gateway has the audit: what it held goes into the ledger, except what the first one ever begins with."""
         with self._lock:
@@ -237,6 +255,11 @@ class VendingMachine:
     def _unplug(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self.plug.line.unplug()
         return {"line": self.plug.line.path.name, "plugged": False}
+
+    def _cut(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Pull the line in the middle of what the gateway sends: after so many `bytes`."""
+        self.plug.cut_after = max(1, int(params.get("bytes", 1)))
+        return {"bytes": self.plug.cut_after}
 
     def _plug(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self.plug.line.plug()

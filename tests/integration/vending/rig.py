@@ -25,7 +25,7 @@ def make_driver(port: Path, *, interval_s: float = 1.0) -> VendingDriver:
         "port": port,
         "baud": BAUD,
         "interval_s": interval_s,
-        "device": [{"id": "vending-1", "type": "vending"}],
+        "device": [{"id": "vending-1", "price_selections": ["11", "99"], "price_lowest": 100, "price_highest": 900}],
     }
     driver = FAMILY.make(FAMILY.config.model_validate(table))
     assert isinstance(driver, VendingDriver)

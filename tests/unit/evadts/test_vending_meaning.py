@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from edge.drivers.vending import FAMILY
-from edge.drivers.vending.meaning import Memory, understand
+from edge.drivers.vending.meaning import Memory, PriceWish, understand
 from protocols.catalog import DEVICE_TYPES
 from protocols.evadts import Audit, read, write
 from protocols.events import Event, Observation, Reading
@@ -151,3 +152,52 @@ def test_the_sample_makes_a_driver_and_shows_every_key() -> None:
 def test_a_wrong_key_or_value_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         FAMILY.config.model_validate(sample() | change)
+
+
+def stocked(*levels: tuple[int, int], price: int = 350) -> Audit:
+    """An audit of a machine with these (sold, level) per selection, room for ten each, two as their minimum."""
+    records: list[tuple[str, tuple[object, ...]]] = [("ID1", ("SN1",)), ("ID4", (2, "1156", "CNY"))]
+    records.append(("VA1", (350 * sum(sold for sold, _ in levels), sum(sold for sold, _ in levels))))
+    for place, (sold, level) in enumerate(levels, start=11):
+        records += [
+            ("PA1", (str(place), price, "TEA", 10, 10, "", 0, level, 2)),
+            ("PA2", (sold, 350 * sold)),
+        ]
+    return read(write(records, communication_id="LDG0000001"))
+
+
+def test_stock_room_and_what_runs_low() -> None:
+    [told] = follow(stocked((0, 10), (0, 2), (0, 0), (0, 1)))
+    names = ("stock", "stock-capacity", "selections-low", "selections-empty")
+    assert [value(told, name) for name in names] == [13, 40, 2, 1]
+    assert {*names} <= {metric.name for metric in DEVICE_TYPES["vending"].metrics}
+
+
+def test_a_refill_is_told_with_what_was_added() -> None:
+    _, sold, filled = follow(stocked((0, 5)), stocked((3, 2)), stocked((4, 10)))
+    assert events(sold, "vending.restocked") == []
+    assert events(filled, "vending.restocked") == [{"before": 2, "after": 10, "added": 9}]
+
+
+def test_a_price_changed_at_the_machine_is_told() -> None:
+    _, changed = follow(stocked((0, 5)), stocked((0, 5), price=400))
+    expected = {"selection": "11", "before": 350, "after": 400, "by": "machine"}
+    assert events(changed, "vending.price-changed") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind", "data"),
+    [
+        (400, "vending.price-changed", {"selection": "11", "before": 350, "after": 400, "by": "command"}),
+        (350, "vending.price-kept", {"selection": "11", "wanted": 400, "price": 350}),
+        (360, "vending.price-kept", {"selection": "11", "wanted": 400, "price": 360}),
+    ],
+)
+def test_the_audit_after_a_price_was_sent_decides(asked: int, kind: str, data: dict[str, Any]) -> None:
+    _, memory = understand(Memory(), stocked((0, 5)), device="vending-1", now_ms=0)
+    wished = replace(memory, wish=PriceWish(selection="11", price=400, before=350))
+    wished = Memory.from_state(json.loads(json.dumps(wished.to_state())))  # also when the gateway restarted between
+    told, after = understand(wished, stocked((0, 5), price=asked), device="vending-1", now_ms=1000)
+    assert [dict(one.data) for one in told if isinstance(one, Event) and one.kind == kind] == [data]
+    assert len([one for one in told if isinstance(one, Event)]) == 1
+    assert after.wish is None

@@ -75,6 +75,6 @@ function Events({ device }) {
   }, [device.id]);
   if (!rows.length) return null;
   return html`<ul class="events" aria-label=${t("ui.why.events")}>
-    ${rows.map((row) => html`<li key=${row.at + row.kind}><time>${clockTime(row.at)}</time> ${word("cloud.event", row.kind)}</li>`)}
+    ${rows.map((row) => html`<li key=${row.at + row.kind}><time>${clockTime(row.at)}</time> ${word("cloud.event", row.kind)}${row.kind.startsWith("access.") && row.data?.reason ? html` <span class="dim">${word("cloud.access-reason", row.data.reason)}</span>` : ""}</li>`)}
   </ul>`;
 }
