@@ -14,12 +14,16 @@ from typing import Any, Final
 
 from cloud.ingest.channels import Channel
 from protocols.events import MAX_EVENT_BYTES, Event
+from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import RawMetric, Template, read_value
 from protocols.sparkplug.plain import fingerprint, plain, plain_metadata, plain_properties
 from protocols.sparkplug.properties import read_properties
 from protocols.sparkplug.structures import read_metadata
 
 OBJECT_EVENT: Final = "sparkplug.value"
+MOST_READ: Final = 256 * 1024
+"""Bytes of a metric that is read at all: eight truth values fit into a byte, and take a thousand when they are read."""
+_WHOLE: Final = frozenset((DataType.BYTES, DataType.FILE))
 _GOOD: Final = 192
 _HEAD: Final = 1000
 
@@ -29,10 +33,15 @@ def object_event(channel: Channel, metric: RawMetric, at_ms: int, quality: int) 
 
     Raises ValueError for a value that cannot be read.
     """
+    data: dict[str, Any]
+    if metric.ByteSize() > MOST_READ and channel.datatype not in _WHOLE:
+        told = fingerprint(metric.SerializeToString())
+        data = {"metric": channel.name, "type": channel.datatype.name, "value": told}
+        return Event(device=channel.station.code, kind=OBJECT_EVENT, at_ms=at_ms, data=data)
     value = read_value(metric, channel.datatype)
     if isinstance(value, Template) and value.is_definition:
         return None
-    data: dict[str, Any] = {"metric": channel.name, "type": channel.datatype.name, "value": plain(value, fingerprint)}
+    data = {"metric": channel.name, "type": channel.datatype.name, "value": plain(value, fingerprint)}
     if quality != _GOOD:
         data["quality"] = quality
     data |= {word: True for word in ("historical", "transient") if getattr(metric, f"is_{word}")}

@@ -19,6 +19,8 @@ WAIT_S: Final = 60.0
 MOST_BYTES: Final = 4 * 1024 * 1024
 MOST_PER_NODE: Final = 256 * 1024
 """Bytes that wait at most, of all nodes and of one: a flood of one does not push out the others."""
+MOST_TOO_LATE: Final = 100
+"""What waits for `overdue` at most: of a flood the newest are kept, as the worker keeps the newest it cannot read."""
 AT_ONCE: Final = 50
 """What `overdue` gives back at once."""
 
@@ -46,7 +48,7 @@ class WaitingRoom:
     def __init__(self) -> None:
         self._waiting: dict[NodeKey, deque[Waiting]] = {}
         self._bytes: dict[NodeKey, int] = {}
-        self._too_late: deque[Waiting] = deque()
+        self._too_late: deque[Waiting] = deque(maxlen=MOST_TOO_LATE)
 
     def keep(self, waiting: Waiting) -> None:
         """Another one; the oldest ones of its node, or of the node with most, go if there is no room."""

@@ -6,6 +6,7 @@ Source: Eclipse Sparkplug 3.0.0, chapter 6. Timestamps are milliseconds since 19
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from google.protobuf.message import DecodeError
 
@@ -40,6 +41,7 @@ from protocols.sparkplug.values import (
 )
 
 __all__ = [
+    "MOST_METRICS",
     "QUALITY",
     "QUALITY_BAD",
     "QUALITY_GOOD",
@@ -65,6 +67,8 @@ __all__ = [
     "typed",
 ]
 
+MOST_METRICS: Final = 50_000
+"""Of one message: an empty metric takes two bytes on the wire, deflated next to none, and some hundred to look at."""
 RawPayload = pb.Payload
 RawMetric = pb.Payload.Metric
 
@@ -155,9 +159,13 @@ def decode_raw(data: bytes) -> RawPayload:
     Text fields that are not UTF-8 come out as bytes; `decode` refuses them.
     """
     try:
-        return RawPayload.FromString(data)
+        raw = RawPayload.FromString(data)
     except DecodeError as error:
         raise ProtocolError("protocols.sparkplug.undecodable", size=len(data), what=str(error)) from error
+    if len(raw.metrics) > MOST_METRICS:
+        what = f"{len(raw.metrics)} metrics > {MOST_METRICS}"
+        raise ProtocolError("protocols.sparkplug.undecodable", size=len(data), what=what)
+    return raw
 
 
 def decode(data: bytes) -> Payload:

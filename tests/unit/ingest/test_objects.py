@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from cloud.ingest.channels import Channels
+from cloud.ingest.channels import Channels, Kind, new_channel
 from cloud.ingest.decode import BAD_VALUE, decode
-from cloud.ingest.objects import OBJECT_EVENT
+from cloud.ingest.objects import MOST_READ, OBJECT_EVENT
 from protocols.events import MAX_EVENT_BYTES
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import birth_metrics
@@ -142,6 +142,20 @@ def test_each_value_is_a_reading_an_event_or_a_fault(payload: Payload) -> None:
     columns = decode(raw, Channels().unborn(NODE, "")[1], RECEIVED)
     definitions = sum(metric.template_value.is_definition for metric in raw.metrics)
     found = len(columns.channel) + len(columns.texts) + len(columns.events) + len(columns.faults)
-    assert found + definitions >= len(payload.metrics)
+    station = Channels().station(NODE, "")
+    elsewhere = sum(new_channel(station, one.name or "", DataType.INT8).kind is Kind.NONE for one in payload.metrics)
+    assert found + definitions + elsewhere >= len(payload.metrics)
     for event in columns.events:
         json.dumps(event.data, allow_nan=False).encode()
+
+
+def test_what_is_far_too_long_is_told_unread() -> None:
+    """Eight truth values fit into a byte: read, they would take a thousand times as much."""
+    many = Metric(name="m", datatype=DataType.BOOLEAN_ARRAY, value=(True,) * (8 * MOST_READ), timestamp_ms=T0)
+    value = told(many)["value"]
+    assert value["size"] > MOST_READ
+    assert "text" not in value
+    content = b"x" * (2 * MOST_READ)
+    assert told(Metric(name="m", datatype=DataType.FILE, value=content, timestamp_ms=T0))["value"] == fingerprint(
+        content
+    )

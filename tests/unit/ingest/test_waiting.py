@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloud.ingest.waiting import AT_ONCE, MOST_BYTES, MOST_PER_NODE, WAIT_S, Waiting, WaitingRoom
+from cloud.ingest.waiting import AT_ONCE, MOST_BYTES, MOST_PER_NODE, MOST_TOO_LATE, WAIT_S, Waiting, WaitingRoom
 from protocols.sparkplug.host import NodeKey
 from protocols.sparkplug.payload import RawPayload
 from protocols.sparkplug.topics import MessageType
@@ -63,3 +63,12 @@ def test_what_comes_back_comes_in_portions() -> None:
     for _ in range(AT_ONCE + 1):
         room.keep(waiting())
     assert [len(room.overdue(WAIT_S)) for _ in range(3)] == [AT_ONCE, 1, 0]
+
+
+def test_a_flood_that_nobody_fetches_keeps_its_newest() -> None:
+    room = WaitingRoom()
+    flood = [waiting(at, size=MOST_PER_NODE) for at in range(10 * MOST_TOO_LATE)]
+    for one in flood:
+        room.keep(one)
+    found = [one for _ in range(10 * MOST_TOO_LATE // AT_ONCE) for one in room.overdue(0.0)]
+    assert found == flood[-MOST_TOO_LATE - 1 : -1]

@@ -13,7 +13,7 @@ from protocols.sparkplug.compressed import COMPRESSED, LIMIT, unwrapped
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.explain import decode_sparkplug
 from protocols.sparkplug.host import Host, NodeBorn
-from protocols.sparkplug.payload import Metric, Payload, RawPayload, decode_raw, encode
+from protocols.sparkplug.payload import MOST_METRICS, Metric, Payload, RawPayload, decode_raw, encode
 
 INNER = encode(Payload(seq=0, metrics=(Metric(name="a", datatype=DataType.INT8, value=-1),)))
 NOW = Now(at=0, utc_ms=0)
@@ -48,3 +48,12 @@ def test_what_is_no_payload(body: bytes) -> None:
         unwrapped(decode_raw(data))
     assert isinstance(Host().received("spBv1.0/g/NBIRTH/n", data, NOW)[0], Malformed)
     assert not decode_sparkplug(data)["ok"]
+
+
+@pytest.mark.parametrize("squeezed", [True, False])
+def test_a_few_kilobytes_do_not_become_millions_of_metrics(squeezed: bool) -> None:
+    empties = b"\x12\x00" * (MOST_METRICS + 1)
+    data = outer(zlib.compress(empties)) if squeezed else empties
+    assert isinstance(Host().received("spBv1.0/g/NDATA/n", data, NOW)[0], Malformed)
+    assert not decode_sparkplug(data)["ok"]
+    assert len(unwrapped(decode_raw(empties[2:])).metrics) == MOST_METRICS
