@@ -146,7 +146,7 @@ def _told(kind: str, data: Mapping[str, Any]) -> Told:
         piece=_count(data.get("piece", 0), MAX_PIECES),
         pieces=_count(data.get("pieces", 1), MAX_PIECES),
         text=str(data.get("text", "")),
-        last=told(str(last.get("kind")), last) if kind == RUNNING and isinstance(last, Mapping) else None,
+        last=told(str(last["kind"]), last) if isinstance(last, Mapping) and last.get("kind") in OUTCOMES else None,
     )
 
 

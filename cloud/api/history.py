@@ -26,6 +26,9 @@ router = APIRouter(prefix="/api/v1", tags=["history"])
 
 Json = dict[str, Any]
 LONGEST: Final = timedelta(days=3660)
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LAST: Final = datetime(9998, 1, 1, tzinfo=UTC)
+"""No reading lies outside; beyond, calendars end and midnights cannot be counted."""
 MOST_LATEST: Final = 50_000
 LEVELS: Final[Mapping[str, Level]] = {"minute": Level.MINUTE, "hour": Level.HOUR, "day": Level.DAY}
 Metric = Annotated[Text, Query(max_length=1000)]
@@ -95,7 +98,7 @@ def span(
         begin = _utc(since) if since else end - usual
     except OverflowError:  # the first or last hours of the calendar, in another time zone
         raise RefusedError("cloud.history.span", days=LONGEST.days) from None
-    if not begin < end or end - begin > LONGEST:
+    if not EARLIEST <= begin < end <= LAST or end - begin > LONGEST:
         raise RefusedError("cloud.history.span", days=LONGEST.days)
     return begin, end
 

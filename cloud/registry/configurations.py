@@ -38,6 +38,7 @@ def want(
     Raises ProtocolError and ConfigError for what no gateway could use, RefusedError while another is on trial.
     """
     sql, which = load("configurations"), {"gateway": gateway["id"]}
+    tx.execute(sql["hold"], which)
     known = tx.one(sql["by_id"], {"id": identity})
     if known is not None:
         if known["gateway_id"] != gateway["id"] or known["text"] != text:

@@ -1,8 +1,11 @@
--- gateway: a gateway, locked, with its own device row and where it hangs
+-- gateway: with its own device row and where it hangs
 SELECT gateway.id, gateway.group_code, gateway.code, gateway.name, gateway.online, gateway.place_id, place.path, device.id AS device_id
 FROM gateway LEFT JOIN place ON place.id = gateway.place_id
 LEFT JOIN device ON device.gateway_id = gateway.id AND device.code = ''
-WHERE gateway.group_code = %(group)s AND gateway.code = %(code)s FOR UPDATE OF gateway;
+WHERE gateway.group_code = %(group)s AND gateway.code = %(code)s;
+
+-- hold: one wish for a gateway at a time; what is received from it goes on
+SELECT id FROM gateway WHERE id = %(gateway)s FOR NO KEY UPDATE;
 
 -- gateway_of: by the row of the gateway itself
 SELECT gateway_id FROM device WHERE id = %(device)s AND code = '';

@@ -236,3 +236,27 @@ def test_nonsense_changes_nothing(quiet: Street) -> None:
             tells(quiet, configuration.TEXT, **data)
             tells(quiet, configuration.CONFIRMED, **data)
         assert console.get(PATH).json()["reported"]["text"] == before["reported"]["text"]
+
+
+def test_the_largest_configuration_gets_through_the_door(quiet: Street) -> None:
+    """Quotes and line ends are two characters each in JSON."""
+    devices = "".join(f'[[driver.device]]\nid = "d-{number}"\ntype = "smoke"\n' for number in range(1280))
+    text = LOCAL + devices
+    assert 58_000 < len(text) <= configuration.MAX_BYTES
+    with quiet.signed_in("chenjing") as console:
+        answer = wanted(console, text)
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("text", ["a" + ".a" * 9000 + " = 1\n", LOCAL + "x = " + "[" * 300 + "]" * 300])
+def test_what_is_nested_too_deep_is_refused_in_a_sentence(quiet: Street, text: str) -> None:
+    with quiet.signed_in("chenjing") as console:
+        answer = wanted(console, text)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "protocols.configuration.not-toml")
+
+
+def test_who_looks_at_a_configuration_waits_for_nobody_and_keeps_nobody_waiting(quiet: Street) -> None:
+    with quiet.signed_in("chenjing") as console, quiet.database.transaction() as receiving:
+        births.lock(receiving, [("peach-garden", "gw-2")])
+        receiving.execute("SET LOCAL lock_timeout = '5s'")
+        assert console.get(PATH, timeout=5.0).status_code == 200

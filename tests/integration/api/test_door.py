@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cloud.api.errors import MOST_BYTES
 from cloud.identity import passwords
 from tests.integration.api.conftest import Street, action
 
@@ -107,10 +108,13 @@ def test_a_foreign_origin_a_wrong_type_and_a_huge_body_are_refused_in_one_senten
         assert _error(phone.put("/api/v1/me/duty", json=duty)) == (403, "cloud.request.origin")
         phone.headers["Origin"] = str(phone.base_url).rstrip("/")
         assert _error(phone.put("/api/v1/me/duty", content="on_duty=0")) == (415, "cloud.request.not-json")
-        assert _error(phone.put("/api/v1/me/duty", json={"on_duty": "x" * 70_000})) == (413, "cloud.request.too-large")
+        assert _error(phone.put("/api/v1/me/duty", json={"on_duty": "x" * MOST_BYTES})) == (
+            413,
+            "cloud.request.too-large",
+        )
 
         def chunks() -> Iterator[bytes]:
-            for _ in range(100):
+            for _ in range(2 * MOST_BYTES // 1024):
                 yield b"x" * 1024
 
         headers = {"Content-Type": "application/json"}

@@ -277,3 +277,29 @@ def test_a_device_without_a_past_has_no_figures(served: Street) -> None:
         found = asked(console, device, "figures")
         assert (found["pattern"], found["anomaly"], found["leak"]) == (None, None, None)
         assert asked(console, device, metric="volume")["ms"] == []
+
+
+def test_a_number_that_no_device_has_is_answered_in_a_sentence(served: Street) -> None:
+    with served.signed_in("chenjing") as console:
+        for device in (2**31, 2**40, 10**30, 0, -1):
+            for path in ("history?metric=power", "table?metric=power", "figures"):
+                assert error(console.get(f"/api/v1/devices/{device}/{path}"))[0] in (404, 422)
+            assert error(console.get(f"/api/v1/export/readings.csv?device={device}"))[0] in (404, 422)
+
+
+def test_beyond_the_calendar_there_is_nothing_to_ask_for(served: Street) -> None:
+    spans = (
+        "from=0001-01-01T00:00:00Z&to=0001-01-02T00:00:00Z",
+        "from=1969-01-01T00:00:00Z&to=1969-02-01T00:00:00Z",
+        "from=9999-12-30T00:00:00Z&to=9999-12-31T23:59:59Z",
+        "from=9999-12-31T23:59:59-12:00",
+    )
+    with served.signed_in("chenjing") as console:
+        device, _ = series_of(served, "coldchain-1", "edge-of-time")
+        for span in spans:
+            for what in ("history", "table"):
+                answer = console.get(f"/api/v1/devices/{device}/{what}?metric=edge-of-time&{span}")
+                assert error(answer) == (422, "cloud.history.span")
+            for form in ("csv", "arrow", "parquet"):
+                answer = console.get(f"/api/v1/export/readings.{form}?device={device}&step=day&{span}")
+                assert error(answer) == (422, "cloud.history.span")

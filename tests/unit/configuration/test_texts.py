@@ -133,3 +133,37 @@ def test_messages_that_say_nothing(said: str) -> None:
 def test_events_of_any_content_are_read_or_not(kind: str, data: dict[str, Any]) -> None:
     found = configuration.told(kind, json.loads(json.dumps(data)))
     assert found is None or found.kind == kind
+
+
+@pytest.mark.parametrize("text", ["a" + ".a" * 5000 + " = 1", "a = " + "[" * 40 + "]" * 40, "[a" + ".a" * 40 + "]"])
+def test_what_is_nested_deeper_than_anything_that_is_read_is_no_configuration(text: str) -> None:
+    with pytest.raises(ProtocolError):
+        configuration.parse(text)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"number": 2**31},
+        {"number": -1},
+        {"number": float("inf")},
+        {"piece": 2**40},
+        {"pieces": 17},
+        {"id": 5},
+        {"hash": "0" * 63},
+    ],
+    ids=str,
+)
+def test_what_a_gateway_cannot_mean_is_no_word_about_a_configuration(wrong: dict[str, Any]) -> None:
+    """What no column holds would keep the rest of its message out of the database."""
+    said = {"number": 1, "hash": "0" * 64, "id": str(uuid.uuid4())}
+    assert configuration.told(configuration.RUNNING, said) is not None
+    assert configuration.told(configuration.RUNNING, said | wrong) is None
+
+
+def test_what_became_of_the_last_wish_is_an_outcome_or_nothing() -> None:
+    last = {"number": 1, "hash": "0" * 64, "id": str(uuid.uuid4())}
+    for kind, known in ((configuration.CONFIRMED, True), (configuration.RUNNING, False), (configuration.TRYING, False)):
+        said = configuration.told(configuration.RUNNING, last | {"last": last | {"kind": kind}})
+        assert said is not None
+        assert (said.last is not None) is known
