@@ -1,7 +1,8 @@
 """Commands from the primary host: asked, ticketed, confirmed, carried out, answered (see `protocols.command`).
 
 Everything about a command lives in RAM: after a restart there is no ticket left that an old message could use. Reading
-a device at once goes the same way, in threads of its own: a slow machine keeps no door waiting.
+a device at once goes the same way, in threads of its own, and so does an output that takes as long (a price): a slow
+machine keeps no door waiting.
 """
 
 from __future__ import annotations
@@ -189,7 +190,7 @@ class Commands:
         if wish is None:
             self._log.warning("command-without-ticket", id=said.id, device=device, output=output)
             return
-        if wish.output != command.READ:
+        if not self._slow(wish):
             self._carry_out(wish)
         elif self._reads.acquire(blocking=False):
             try:
@@ -198,6 +199,11 @@ class Commands:
                 self._reads.release()
         else:
             self._answer(wish, command.REFUSED, DeviceError("edge.command.busy", limit=MAX_READS))
+
+    def _slow(self, wish: _Wish) -> bool:
+        """Whether it takes as long as a reading: then it must not keep a door waiting."""
+        kind = self._types.get(wish.device)
+        return wish.output == command.READ or (kind is not None and wish.output in DEVICE_TYPES[kind].slow)
 
     def _carry_out(self, wish: _Wish) -> None:
         error: LiandongError | None = None
@@ -208,7 +214,7 @@ class Commands:
             if wish.output == command.READ:
                 self._read_now(wish.device, command.READ_S)
             else:
-                self._act(wish.device, wish.output, wish.value, ACT_S)
+                self._act(wish.device, wish.output, wish.value, command.READ_S if self._slow(wish) else ACT_S)
         except LiandongError as failure:
             error = failure
         except Exception as failure:  # noqa: BLE001 - a driver's fault is an answer, too

@@ -161,7 +161,9 @@ def check_rules(rules: Sequence[Rule], types: Mapping[str, str], source: Path) -
         for number, action in enumerate(rule.actions):
             at = f"rule[{index}].actions[{number}]"
             _among(action.device, types, f"{at}.device", source)
-            _among(action.output, DEVICE_TYPES[types[action.device]].outputs, f"{at}.output", source)
+            row = DEVICE_TYPES[types[action.device]]
+            by_rule = tuple(output for output in row.outputs if output not in row.slow)
+            _among(action.output, by_rule, f"{at}.output", source)
 
 
 def _check_where(rule: Rule, at: str, types: Mapping[str, str], source: Path) -> None:

@@ -35,7 +35,7 @@ class MetricSpec:
 class DeviceType:
     """A row of the catalogue. `outputs` are what `act` accepts; `reads`: whether a person may have it read at once.
 
-    `slow`: those of the outputs whose confirmation takes as long as reading the device.
+    `slow`: those of the outputs whose confirmation takes as long as reading the device; no rule may write them.
     """
 
     code: str

@@ -35,10 +35,11 @@ class Bench:
         self.configured: list[object] = []
         self.refuses: Exception | None = None
         self.hold: threading.Event | None = None
+        self.entered = threading.Semaphore(0)
         self.told: queue.Queue[Event] = queue.Queue()
         self.commands = Commands(
             host=HOST,
-            types={"door-1": "door", "meter-1": "power-meter", "smoke-1": "smoke"},
+            types={"door-1": "door", "meter-1": "power-meter", "smoke-1": "smoke", "vending-1": "vending"},
             away=lambda device: device in self.away,
             act=self._act,
             read=self._read,
@@ -49,8 +50,10 @@ class Bench:
         )
 
     def _act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
-        if self.hold is not None:
-            assert self.hold.wait(PATIENCE_S)
+        held = self.hold
+        if held is not None:
+            self.entered.release()
+            assert held.wait(PATIENCE_S)
         if self.refuses is not None:
             raise self.refuses
         self.acted.append((device, output, value))
@@ -323,3 +326,19 @@ def test_a_configuration_goes_where_it_belongs(bench: Bench) -> None:
     bench.commands.hear(Command(device="door-1", metrics=(metric,), timestamp_ms=0))
     assert bench.silent()
     assert bench.configured == ["{}"]
+
+
+def test_a_price_that_takes_long_keeps_no_door_waiting(bench: Bench) -> None:
+    price = {"device": "vending-1", "output": "price"}
+    slow = bench.ask(value="11=350", **price)
+    ticket = bench.hears(command.READY)["ticket"]
+    bench.hold = held = threading.Event()
+    bench.confirm(slow, ticket, **price)
+    assert bench.entered.acquire(timeout=PATIENCE_S)
+    bench.hold = None
+    fast = bench.ask()
+    bench.confirm(fast, bench.hears(command.READY)["ticket"])
+    assert bench.hears(command.DONE)["id"] == fast
+    held.set()
+    assert bench.hears(command.DONE)["id"] == slow
+    assert bench.acted == [("door-1", "unlock", True), ("vending-1", "price", "11=350")]

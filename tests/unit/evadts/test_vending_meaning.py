@@ -6,6 +6,7 @@ import json
 import tomllib
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,12 @@ from pydantic import ValidationError
 
 from edge.drivers.vending import FAMILY
 from edge.drivers.vending.meaning import Memory, PriceWish, understand
+from edge.rules import check_rules
 from protocols.catalog import DEVICE_TYPES
+from protocols.errors import ConfigError
 from protocols.evadts import Audit, read, write
 from protocols.events import Event, Observation, Reading
+from protocols.rules import Rule
 
 
 def audit(count: int, *more: tuple[str, tuple[object, ...]]) -> Audit:
@@ -201,3 +205,11 @@ def test_the_audit_after_a_price_was_sent_decides(asked: int, kind: str, data: d
     assert [dict(one.data) for one in told if isinstance(one, Event) and one.kind == kind] == [data]
     assert len([one for one in told if isinstance(one, Event)]) == 1
     assert after.wish is None
+
+
+def test_no_rule_may_set_a_price() -> None:
+    """Only a person's command does, with a ticket."""
+    action = {"device": "vending-1", "output": "price", "value": "11=1"}
+    rule = Rule.model_validate({"code": "r", "when": {"type": "state", "metric": "jam"}, "actions": [action]})
+    with pytest.raises(ConfigError):
+        check_rules([rule], {"vending-1": "vending"}, Path("gateway.toml"))
