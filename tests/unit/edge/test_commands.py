@@ -332,7 +332,8 @@ def test_a_price_that_takes_long_keeps_no_door_waiting(bench: Bench) -> None:
     price = {"device": "vending-1", "output": "price"}
     slow = bench.ask(value="11=350", **price)
     ticket = bench.hears(command.READY)["ticket"]
-    bench.hold = held = threading.Event()
+    held = threading.Event()
+    bench.hold = held
     bench.confirm(slow, ticket, **price)
     assert bench.entered.acquire(timeout=PATIENCE_S)
     bench.hold = None
