@@ -411,6 +411,8 @@ class Delivery(RuleBasedStateMachine):
                 self.hear(self.down.pop(0))
 
     def check_once(self) -> None:
+        regrouped = any(gateway.regrouped for gateway in self.gateways)
+        assert self.forked or not regrouped, "what was sent was merged, though no file was copied or rolled back"
         assert not self.early, f"acknowledged before the commit: {self.early}"
         twice = [number for number, count in self.world.stored().items() if count > 1]
         assert not twice, f"stored twice: {twice}"

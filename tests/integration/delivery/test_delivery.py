@@ -58,6 +58,10 @@ TRACES = {
     "a second host on the broker": "observe good observe observe send second_host cmd cmd",
     "a killed gateway with two epochs": "observe send drop drop kill observe send deliver(0,3) work",
     "merged while nobody heard, then sent twice": "observe good drop birth merge(0,3) send deliver(0,3) cmd_drop good",
+    "merged, single on the old card": "good observe(0,1) flush copy merge(0,1) send deliver(0,3) work power good",
+    "single from a cloned card, then merged": (
+        "good observe(0,1) flush copy clone merge(0,1) send(4,0) deliver work good"
+    ),
     "messages in another order": "good observe observe observe send hold late send deliver(1,3) work(0,0)",
 }
 
