@@ -71,7 +71,7 @@ store.
 THIRD: Final = """\
 ## Other people's nodes and hosts
 
-Tried by `tests/integration/others` (`tools/sparkplug_others` sets them up): their nodes feed our cloud, their hosts
+Tried by `tests/integration/others` (`tools/others` sets them up): their nodes feed our cloud, their hosts
 read our agent, which is a process of its own and breaks no rule in any of these runs. This is exactly what the monitor
 reports of them, with their CONNECTs. All of it is tolerated.
 

@@ -11,8 +11,8 @@ from pathlib import Path
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where daemons live although the PATH of an ordinary user does not name it."""
 
-SPARKPLUG_OTHERS = ("pysparkplug", "spb-wrapper", "aiospb", "sparkplug-client")
-"""The environments that `tools/sparkplug_others` makes."""
+OTHERS = ("pysparkplug", "spb-wrapper", "aiospb", "sparkplug-client", "dlt645")
+"""The environments that `tools/others` makes."""
 
 
 def find_program(*names: str) -> str | None:
@@ -27,15 +27,15 @@ def timescaledb_folder() -> Path:
     return Path(cache) / "liandong" / "timescaledb"
 
 
-def sparkplug_others_folder() -> Path:
-    """Where `tools/sparkplug_others` keeps other people's Sparkplug implementations."""
+def others_folder() -> Path:
+    """Where `tools/others` keeps other people's implementations."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "liandong" / "sparkplug-others"
+    return Path(cache) / "liandong" / "others"
 
 
-def has_sparkplug_others() -> bool:
+def has_others() -> bool:
     """Whether all of them are there."""
-    return all((sparkplug_others_folder() / name / "complete").exists() for name in SPARKPLUG_OTHERS)
+    return all((others_folder() / name / "complete").exists() for name in OTHERS)
 
 
 def find_chromium() -> str | None:
@@ -76,10 +76,10 @@ CAPABILITIES = {
         present=find_mosquitto,
         missing="no Mosquitto - apt-get install mosquitto",
     ),
-    "sparkplug-others": Capability(
+    "others": Capability(
         title="interoperability tests",
-        present=has_sparkplug_others,
-        missing="other Sparkplug implementations are not there - tools/sparkplug_others",
+        present=has_others,
+        missing="other implementations are not there - tools/others",
     ),
     "timescaledb": Capability(
         title="TimescaleDB tests",

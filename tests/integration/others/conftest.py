@@ -23,7 +23,7 @@ from protocols.sparkplug.state import HostState, encode_state
 from tests.integration.ingest.conftest import database, facts, rows, start_worker, worker
 from tests.integration.sparkplug.test_connect import facts as read_connect
 from tests.services.brokers import Broker
-from tests.services.capabilities import sparkplug_others_folder
+from tests.services.capabilities import others_folder
 
 __all__ = ["database", "facts", "rows", "start_worker", "worker"]
 
@@ -35,7 +35,7 @@ class Peer:
     """A program of somebody else's making: a script of `peers`, run in the environment `name` of theirs."""
 
     def __init__(self, name: str, script: str, *words: str) -> None:
-        home = sparkplug_others_folder() / name
+        home = others_folder() / name
         node = Path(ROOT_DIR) / "bin" / "node"
         program = node if script.endswith(".js") else home / "bin" / "python"
         paths = {"PYTHONPATH": str(ROOT), "NODE_PATH": str(home / "node_modules")}

@@ -13,7 +13,7 @@ from tests.integration.others.conftest import Gate, Peer, Wire
 from tools.sparkplug_table import read
 
 Rows = Callable[[str], list[dict[str, Any]]]
-pytestmark = pytest.mark.needs("sparkplug-others", "mosquitto")
+pytestmark = pytest.mark.needs("others", "mosquitto")
 
 READINGS = """
 SELECT g.code AS node, d.code AS device, metric, value

@@ -20,7 +20,7 @@ from tests.integration.others.conftest import Gate, Peer, Wire
 from tests.services.brokers import Broker
 from tools.sparkplug_table import read
 
-pytestmark = pytest.mark.needs("sparkplug-others", "mosquitto")
+pytestmark = pytest.mark.needs("others", "mosquitto")
 
 CONFIG = """
 [gateway]
