@@ -35,12 +35,16 @@ class Note(BaseModel):
 
 @router.get("/overview")
 def overview(who: SignedIn, given: Given) -> Json:
-    """The numbers at the top."""
+    """The numbers at the top; `lag`: seconds by which this service lags behind, null while it does not."""
     scope = who.require_console()
     with given.database.transaction() as tx:
         row = tx.one(load("views")["overview"], scope.params())
+        losses = tx.one(load("losses")["standing_at"], scope.params())
+        lag = None if given.working().get("in_time", True) else tx.one(load("stream")["newest_lag"])
     assert row is not None
     return dict(row) | {
+        "lag": lag["data"]["seconds"] if lag is not None and lag["data"]["late"] else None,
+        "losses": losses,
         "open": dict.fromkeys(("P1", "P2", "P3", "P4"), 0) | (row["open"] or {}),
         "mode": "regular",
     }

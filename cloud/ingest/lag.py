@@ -31,6 +31,7 @@ class Lag:
         self._database = database
         self._oldest = oldest
         self._late = False
+        self._begun = False
 
     @property
     def late(self) -> bool:
@@ -44,6 +45,8 @@ class Lag:
 
     def tick(self, now: Now) -> None:
         """Tell when it has become late, and when it has caught up. Raises UnavailableError: then it is told later."""
+        if not self._begun:
+            self._late, self._begun = self._was_late(), True
         oldest = self._oldest()
         waited = 0.0 if oldest is None else now.at - oldest
         late = waited > IN_TIME_S if self._late else waited > LATE_S
@@ -58,3 +61,9 @@ class Lag:
             audit.record(tx, at, kind, person=None, seconds=round(waited))
         self._late = late
         _LOG.log(logging.WARNING if late else logging.INFO, "%s seconds=%.0f", kind, waited)
+
+    def _was_late(self) -> bool:
+        """Whether a worker before this one was killed while it lagged: somebody has to say that it is over."""
+        with self._database.transaction() as tx:
+            row = tx.one(load("stream")["newest_lag"])
+        return row is not None and bool(row["data"]["late"])

@@ -37,6 +37,12 @@ WHERE (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::t
   AND (%(gateway)s::integer IS NULL OR loss.gateway_id = %(gateway)s)
 ORDER BY loss.ended_at IS NOT NULL, loss.id DESC LIMIT %(limit)s;
 
+-- standing_at: what was told at these paths and below and still is missing; the newest of it
+SELECT count(*) AS count, max(loss.id) AS newest
+FROM loss LEFT JOIN gateway ON gateway.id = loss.gateway_id LEFT JOIN place ON place.id = gateway.place_id
+WHERE loss.ended_at IS NULL
+  AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND gateway.place_id IS NULL));
+
 -- lanes: per gateway and lane, how many numbers were given, arrived, are held there, are missing for good, or may be on their way
 SELECT gateway.id AS gateway_id, gateway.group_code, gateway.code, gateway.name, gateway.place_id, gateway.online, gateway.seen_at, gateway.born_at,
        d.lane, coalesce(sum(d.given), 0)::bigint AS given, coalesce(sum(size_of(d.received)), 0)::bigint AS received,

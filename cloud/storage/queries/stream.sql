@@ -11,5 +11,8 @@ SELECT id, at, kind, key, place_id, person_id, data FROM stream_event WHERE id >
 -- bounds: the oldest event still kept and the newest
 SELECT (SELECT id FROM stream_head) AS newest, coalesce((SELECT min(id) FROM stream_event), 0) AS oldest;
 
+-- newest_lag: what was last told of a cloud that lags, or has caught up
+SELECT data FROM stream_event WHERE kind = 'lag' ORDER BY id DESC LIMIT 1;
+
 -- purge: forget what no page will resume from any more
 DELETE FROM stream_event WHERE at < now() - interval '1 day';

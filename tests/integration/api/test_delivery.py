@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from cloud.api.console import overview
+from cloud.identity import sessions
 from cloud.ingest import losses
 from cloud.ingest.lag import Lag
 from protocols.errors import UnavailableError
@@ -94,6 +97,27 @@ def test_operators_are_told_once_when_the_cloud_lags_and_once_when_it_has_caught
     assert at(112.0, None) == at(111.0, 110.0)
     actions = street.rows("SELECT action FROM audit WHERE action IN ('ingest.late', 'ingest.in-time') ORDER BY id")
     assert [row["action"] for row in actions] == ["ingest.late", "ingest.in-time"]
+
+
+def test_a_worker_that_was_killed_while_it_lagged_has_its_end_told_by_the_next_one(street: Street) -> None:
+    Lag(street.database, lambda: 1.0).tick(Now(at=60.0, utc_ms=1_753_000_000_000))
+    for _ in range(2):
+        Lag(street.database, lambda: None).tick(Now(at=61.0, utc_ms=1_753_000_001_000))
+    told = street.rows("SELECT data FROM stream_event WHERE kind = 'lag' ORDER BY id")
+    assert [row["data"]["late"] for row in told] == [True, False]
+
+
+def test_who_opens_the_console_later_sees_what_stands(lossy: dict[str, Any], street: Street) -> None:
+    (loss,) = street.rows("SELECT id FROM loss WHERE ended_at IS NULL")
+    with street.serving(workers=False), street.signed_in("chenjing") as operator:
+        assert street.services is not None
+        shown = operator.get("/api/v1/overview").json()
+        assert (shown["losses"], shown["lag"]) == ({"count": 1, "newest": loss["id"]}, None)
+        Lag(street.database, lambda: 1.0).tick(Now(at=60.0, utc_ms=1_753_000_000_000))
+        with street.database.transaction() as tx:
+            who = sessions.find(tx, operator.cookies["liandong_session"], datetime.now(UTC))
+        late = replace(street.services, working=lambda: {"in_time": False})
+        assert overview(who, late)["lag"] == 59
 
 
 def test_what_cannot_be_told_while_the_database_is_away_is_told_later(street: Street) -> None:

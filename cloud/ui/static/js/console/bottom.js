@@ -6,7 +6,7 @@ import { ago, useNow } from "../core/time.js";
 import { openConfiguration } from "./configuration.js";
 import { STATUS_ORDER, alarmsByDevice } from "./derived.js";
 import { openDevice } from "./device.js";
-import { select, store } from "./state.js";
+import { seenLosses, select, store } from "./state.js";
 import { TELLING, lastHeard, latestOf, valueText } from "./values.js";
 
 const COMPACT_FROM = 150;
@@ -67,10 +67,13 @@ function Health() {
   </section>`;
 }
 
-/** What gateways hold and what is missing is behind this; red since something was lost in front of this page. */
+/** What gateways hold and what is missing is behind this; red while there is something that nobody looked at here. */
 function DeliveryButton() {
   const isBad = useStore(store, (state) => state.lost || state.lag !== null);
-  const toggle = () => store.set((state) => ({ panel: state.panel === "delivery" ? null : "delivery", lost: false }));
+  const toggle = () => {
+    store.set((state) => ({ panel: state.panel === "delivery" ? null : "delivery" }));
+    seenLosses();
+  };
   return html`<button class="link delivery-open ${isBad ? "bad" : ""}" data-testid="delivery" onClick=${toggle}>${t("ui.delivery.title")}</button>`;
 }
 

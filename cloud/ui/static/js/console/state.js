@@ -1,6 +1,7 @@
 // What the command centre knows, kept current by the live stream.
 import { get } from "../core/api.js";
 import { t, word } from "../core/i18n.js";
+import { recall, remember } from "../core/memory.js";
 import { createStore } from "../core/store.js";
 import { compareAlarms } from "../core/severity.js";
 import { openStream } from "../core/stream.js";
@@ -8,6 +9,7 @@ import { now } from "../core/time.js";
 
 const DEVICES_EVERY_MS = 15000;
 const SETTLE_MS = 60;
+const SEEN = "losses";
 
 export const store = createStore({
   session: null,
@@ -59,6 +61,7 @@ export async function load() {
     ["/alarms", "/incidents?open=true", "/places", "/grids", "/responders", "/devices", "/incidents?open=false"].map(get),
   );
   store.set({
+    ...standing(overview),
     overview, alarms: alarms.sort(compareAlarms), incidents, places, grids, responders, devices,
     recent: closedOnes(recent), loadedAt: now(),
   });
@@ -99,6 +102,18 @@ export function notify(text, bad = false) {
   setTimeout(() => store.get().notice === notice && store.set({ notice: null }), bad ? 8000 : 4000);
 }
 
+/** Who comes later sees, too, that the cloud lags and what is missing; what this person looked at is no news. */
+function standing({ lag, losses }) {
+  return { lag, lost: (losses.newest ?? 0) > (recall(SEEN) ?? 0) };
+}
+
+/** The losses that stand were looked at. */
+export async function seenLosses() {
+  store.set({ lost: false });
+  const { losses } = await get("/overview").catch(() => store.get().overview);
+  if (losses.newest) remember(SEEN, losses.newest);
+}
+
 async function loadDetail() {
   const id = store.get().selected;
   if (id === null) return;
@@ -112,7 +127,8 @@ async function loadDetail() {
 
 async function refresh(what) {
   try {
-    store.set({ [what]: await get(`/${what}`) });
+    const found = await get(`/${what}`);
+    store.set({ [what]: found, ...(what === "overview" ? standing(found) : {}) });
   } catch {
     // The stream says when the service is away; the next round tries again.
   }

@@ -56,11 +56,13 @@ function StreamState() {
   return html`<span class="stream ${stream}" data-stream=${stream}><i></i>${t(`ui.stream.${stream}`)}</span>`;
 }
 
-/** A lost stream is said loudly: what is on the screen is old, and how old. */
+/** Said loudly: a lost stream (what is on the screen is old, and how old), and a cloud that lags (alarms may be late). */
 export function StreamBanner() {
   const lostAt = useStore(store, (state) => state.lostAt);
+  const lag = useStore(store, (state) => state.lag);
   const at = useNow();
-  if (lostAt === null) return null;
+  if (lostAt === null && lag === null) return null;
+  if (lostAt === null) return html`<div class="lost" role="alert" data-testid="lag">${t("cloud.lag.late", { seconds: lag })}</div>`;
   return html`<div class="lost" role="alert">${t("ui.stream.lost-long", { at: clockTime(lostAt), age: duration(at - lostAt) })}</div>`;
 }
 
