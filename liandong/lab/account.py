@@ -13,13 +13,12 @@ from typing import Final
 
 from liandong.lab.interrupted import Cause, Interruption
 from liandong.lab.late import Late
+from liandong.lab.redated import DATED_MS, redated, turned
 from liandong.lab.stored import STATES, UNIQUE, Content, Key, Row
 from simulators.ledger import Observation
 
 RAM_BOUND_MS: Final = 2000
 """How old what a kill costs may be: a flush each second, and as much again for a busy machine."""
-DATED_MS: Final = 5000
-"""How far the time of a polled value may be from when it was shown, while its gateway runs."""
 _AFTER_MS: Final = 500
 _REPLY_MS: Final = 1000
 """How long a driver waits for a reply: what comes while it is stopped may be too late for it afterwards."""
@@ -74,6 +73,7 @@ def compare(
     whole = list(ledger)
     account = Account()
     expected = _expected(whole)
+    content = redated(content, expected, interruptions)
     stored: dict[Key, list[Row]] = defaultdict(list)
     for row in content.rows:
         stored[row.key].append(row)
@@ -206,11 +206,12 @@ def _date(
     account: Account, one: Observation, row: Row, content: Content, interruptions: Sequence[Interruption]
 ) -> None:
     """The stored time: exact where the device tells it, else when its reply was read, which a standstill may delay."""
-    if one.metric == "volume" and row.at_ms != one.at_ms:
-        account.altered.append(row.key)
-    if one.metric not in _GATHERED:
-        return
     off_ms = row.at_ms - one.at_ms
+    if one.metric == "volume" and off_ms and not turned(one.device, one.at_ms, content, interruptions):
+        account.altered.append(row.key)
+        return
+    if one.metric not in (*_GATHERED, "volume"):
+        return
     stood_still = sum(
         i.to_ms - i.from_ms
         for i in interruptions
@@ -240,6 +241,6 @@ def _unknown(
         if metric in STATES and row.key[:3] in said:
             continue  # the state that the device had before, told again
         gateway = content.gateway_of.get(device)
-        near = [i for i in interruptions if i.gateway == gateway]
+        near = [i for i in interruptions if i.gateway == gateway and i.cause is not Cause.TURNED]
         explained = any(i.from_ms - RAM_BOUND_MS <= row.at_ms <= i.to_ms + RAM_BOUND_MS for i in near)
         (account.unconfirmed if explained else account.altered).append(row.key)

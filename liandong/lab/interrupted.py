@@ -9,7 +9,6 @@ from typing import Final
 
 _KILLS: Final = ("kill-edge", "torn-page", "file-corrupt")
 _UNABLE: Final = ("stop-edge", "disk-full", "disk-read-only")
-_LINES: Final = ("line-unplug", "line-noise", "line-echo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +37,14 @@ class Cause(StrEnum):
     UNPLUGGED = "unplugged"
     SLOW = "slow"
     CORRUPT = "corrupt"
+    TURNED = "turned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interruption:
     """A gateway was killed at `to_ms`, or stopped, without a disk or cut off from a line from `from_ms` to `to_ms`.
+
+    Or its machine's clock was turned: nothing is excused, but what other programs dated by that clock is dated anew.
 
     For a kill `from_ms` is when it could last store: earlier than `to_ms` when it was stopped or its disk was full.
     For a broken file it is when the outbox had been empty last: what was stored after that may be gone.
@@ -52,6 +54,22 @@ class Interruption:
     from_ms: int
     to_ms: int
     cause: Cause
+
+
+_OF_GATEWAYS: Final = {
+    "stop-edge": Cause.STOPPED,
+    "restart-edge": Cause.STOPPED,
+    "disk-full": Cause.FULL,
+    "clock-forward": Cause.TURNED,
+    "clock-back": Cause.TURNED,
+    "clock-1970": Cause.TURNED,
+}
+_OF_LINES: Final = {
+    "line-slow": Cause.SLOW,
+    "line-unplug": Cause.UNPLUGGED,
+    "line-noise": Cause.UNPLUGGED,
+    "line-echo": Cause.UNPLUGGED,
+}
 
 
 def interruptions(
@@ -78,16 +96,12 @@ def _of(
             yield killed(one.target, one.start_ms)
             if kind == "file-corrupt":
                 yield made(one.target, Cause.CORRUPT, one.empty_ms, one.start_ms)
-        case "stop-edge" | "restart-edge":
-            yield made(one.target, Cause.STOPPED)
         case "host-move":
             yield from (made(gateway, Cause.STOPPED) for gateway in gateways)
-        case "disk-full":
-            yield made(one.target, Cause.FULL)
         case "disk-read-only":
             yield made(one.target, Cause.FULL)
             yield killed(one.target, one.end_ms)  # it was started anew to heal it
-        case "line-slow":
-            yield made(gateway_of[one.target], Cause.SLOW)
-        case kind if kind in _LINES:
-            yield made(gateway_of[one.target], Cause.UNPLUGGED)
+        case kind if kind in _OF_GATEWAYS:
+            yield made(one.target, _OF_GATEWAYS[kind])
+        case kind if kind in _OF_LINES:
+            yield made(gateway_of[one.target], _OF_LINES[kind])

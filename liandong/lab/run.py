@@ -37,6 +37,8 @@ _COMMIT_S: Final = 2.0
 _ASK_S: Final = 0.25
 _TOLD_WITHIN_S: Final = 90.0
 """So soon the cloud must say what is gone."""
+_DEATH: Final = "tck-id-payloads-ndeath-bdseq"
+_CAUGHT_UP_MS: Final = 5000
 _BDSEQ: Final = "tck-id-topics-nbirth-bdseq-increment"
 _DOORS: Final = ("door-1", "door-2")
 
@@ -214,11 +216,18 @@ def _compare(lab: _Lab, conductor: Conductor, progress: _Progress) -> Run:
 
 
 def _judged(watch: dict[str, Any], struck: Sequence[Struck]) -> dict[str, Any]:
-    """Mark what a fault planted: a gateway that is killed with a read-only disk gives its bdSeq again, as declared."""
+    """Mark what a fault planted.
+
+    A gateway that is killed with a read-only disk gives its bdSeq again, as declared. A broker that stood still may
+    tell the death of a connection that was cut meanwhile before the birth that it had not read yet.
+    """
     unwritten = {one.target: one.start_ms for one in reversed(struck) if one.kind == "disk-read-only"}
+    stood = [(one.start_ms, one.end_ms + _CAUGHT_UP_MS) for one in struck if one.kind == "stop-broker"]
     for found in watch["violations"]:
         since_ms = unwritten.get(found["node"].rpartition("/")[2])
-        found["planted"] = found["rule"] == _BDSEQ and since_ms is not None and found["at_ms"] >= since_ms
+        again = found["rule"] == _BDSEQ and since_ms is not None and found["at_ms"] >= since_ms
+        overtook = found["rule"] == _DEATH and any(first <= found["at_ms"] <= last for first, last in stood)
+        found["planted"] = again or overtook
     return watch
 
 

@@ -102,3 +102,19 @@ def test_a_gateway_that_was_stopped_before_it_was_killed_last_ran_before_that() 
 def test_a_pulled_line_excuses_nothing_that_was_taken() -> None:
     line = Interruption(gateway="gw-1", from_ms=9_000, to_ms=12_000, cause=Cause.UNPLUGGED)
     assert len(account([shown("meter-1", "energy-total", 1, 1.0, 9_500)], [], line).lost) == 1
+
+
+def test_what_a_turned_clock_dated_may_be_off_by_a_moment_and_not_by_more() -> None:
+    turn = Interruption(gateway="gw-2", from_ms=10_000, to_ms=20_000, cause=Cause.TURNED)
+    ledger = [shown("smoke-1", "smoke", 1, True, 11_000), shown("water-1", "volume", 1, 5.0, 11_000)]
+    near = [row("smoke-1", "smoke", True, 11_003, at_ms=11_003), row("water-1", "volume", 5.0, at_ms=11_003)]
+    found = account(ledger, near, turn)
+    assert [found.lost, found.altered, found.misdated] == [[], [], []]
+    assert len(account(ledger, near).lost) == 1
+    assert account(ledger, near).altered == [("water-1", "volume", 5.0)]
+    hour = [row("smoke-1", "smoke", True, 3_611_000, at_ms=3_611_000), row("water-1", "volume", 5.0, at_ms=3_611_000)]
+    found = account(ledger, hour, turn)
+    assert [one.key[0] for one in found.lost] == ["smoke-1"]
+    assert found.misdated == [(("water-1", "volume", 5.0), 3_600_000)]
+    twice = [*near, row("smoke-1", "smoke", True, 11_004, at_ms=11_004)]
+    assert account(ledger, twice, turn).altered == []  # the same state, told again
