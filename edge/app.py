@@ -215,8 +215,18 @@ class EdgeAgent:
         server = LocalServer(data, self._answer)
         self._stack.callback(server.close)
         server.start()
+        self._start_page()
         self._start_sources()
         self._start_configuring()
+
+    def _start_page(self) -> None:
+        page = self._config.page
+        if page is None:
+            return
+        from edge.page.open import open_page  # its modules cost memory, which most gateways may keep
+
+        served = open_page(page, lambda: self._config, self.report)
+        self._stack.callback(served.close)
 
     def _start_configuring(self) -> None:
         if self._versions is not None:

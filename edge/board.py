@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from edge.tally import Tally
 from protocols.errors import LiandongError
 from protocols.events import Observation, Reading
 
@@ -25,9 +26,10 @@ class DeviceCondition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverCondition:
-    """Whether a driver runs, how often it was started again, and why it ended last."""
+    """Whether a driver runs, how often it was started again, and why it ended last. `line`: the port that it holds."""
 
     family: str
+    line: str = ""
     running: bool = False
     restarts: int = 0
     error: LiandongError | None = None
@@ -41,6 +43,7 @@ class Board:
         self._devices = dict(devices)
         self._drivers = dict(drivers)
         self._latest: dict[str, dict[str, Reading]] = {}
+        self._tallies = {name: Tally() for name in devices}
 
     def stored(self, observations: Iterable[Observation]) -> None:
         """These are on the disk now."""
@@ -63,6 +66,7 @@ class Board:
         """A driver reports the condition of `device`. Returns what was known before, if that was something else."""
         with self._lock:
             before = self._devices[device]
+            self._tallies[device].count(failed=error is not None or not online, now_ms=now_ms)
             changed = before.online is not online
             self._devices[device] = replace(
                 before,
@@ -81,6 +85,7 @@ class Board:
             known = {name: one for name, one in self._devices.items() if one.driver not in fresh}
             running = {name: one for name, one in self._drivers.items() if name not in fresh}
             self._devices = {name: known.get(name, one) for name, one in devices.items()}
+            self._tallies = {name: self._tallies[name] if name in known else Tally() for name in devices}
             self._drivers = {name: running.get(name, one) for name, one in drivers.items()}
             self._latest = {name: rows for name, rows in self._latest.items() if name == "" or name in devices}
 
@@ -92,6 +97,11 @@ class Board:
             self._drivers[name] = replace(
                 before, running=running, restarts=restarts, error=error if error is not None else before.error
             )
+
+    def tally(self, device: str, now_ms: int) -> tuple[int, int]:
+        """How often `device` was asked over the last minutes, and how often that failed."""
+        with self._lock:
+            return self._tallies[device].sums(now_ms)
 
     def devices(self) -> dict[str, DeviceCondition]:
         """The condition of every device, in the order of the configuration."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from edge.config_faults import config_error, suggestion
 from edge.drivers import FAMILIES, Families
@@ -82,11 +83,28 @@ class ClockTable(_Table):
     trust: Literal["auto", "system", "synchronised"] = "auto"
 
 
+class PageTable(_Table):
+    """``[page]``: the gateway's own status page is served where this table stands.
+
+    `host` is an IP address of this machine. On loopback only this machine can open the page; with any other address
+    everybody in that network can read it, without a password. Nothing can be changed on it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8790, ge=1, le=65535)
+
+    @field_validator("host")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        return str(ip_address(value))
+
+
 class _File(_Table):
     gateway: GatewayTable
     uplink: UplinkTable
     outbox: OutboxTable = OutboxTable()
     clock: ClockTable = ClockTable()
+    page: PageTable | None = None
     driver: tuple[dict[str, Any], ...] = ()
     rule: tuple[Rule, ...] = ()
 
@@ -115,6 +133,7 @@ class EdgeConfig:
     uplink: UplinkTable
     outbox: OutboxTable
     clock: ClockTable
+    page: PageTable | None
     drivers: tuple[DriverEntry, ...]
     rules: tuple[Rule, ...]
 
@@ -146,6 +165,7 @@ def parse_config(document: dict[str, Any], source: Path, families: Families = FA
         uplink=uplink,
         outbox=file.outbox,
         clock=file.clock,
+        page=file.page,
         drivers=drivers,
         rules=file.rule,
     )

@@ -24,12 +24,17 @@ def change(old: EdgeConfig, new: EdgeConfig) -> Change:
     after = {entry.name: entry for entry in new.drivers}
     same = {name for name, entry in after.items() if before.get(name) == entry}
     return Change(
-        whole=(old.gateway, old.outbox, _kept(old.uplink)) != (new.gateway, new.outbox, _kept(new.uplink)),
+        whole=_founded(old) != _founded(new),
         stopped=frozenset(before.keys() - same),
         started=tuple(entry for name, entry in after.items() if name not in same),
         uplink=old.uplink != new.uplink,
         rules=old.rules != new.rules or before != after,
     )
+
+
+def _founded(config: EdgeConfig) -> tuple[object, ...]:
+    """What an agent is built on."""
+    return config.gateway, config.outbox, config.page, _kept(config.uplink)
 
 
 def _kept(uplink: UplinkTable) -> tuple[object, ...]:

@@ -31,7 +31,7 @@ def report(
     """``{"ok", "parts": [{"name", "ok", "code", "data"}]}`` for uplink, outbox, clock, drivers and devices."""
     parts = [_uplink(uplink, broker, acknowledged=acknowledged), _outbox(outbox), _clock(clock.condition)]
     for name, driver in board.drivers().items():
-        data = {"family": driver.family, "restarts": driver.restarts, **_cause(driver.error)}
+        data = {"family": driver.family, "line": driver.line, "restarts": driver.restarts, **_cause(driver.error)}
         code = "running" if driver.running else "down"
         parts.append(_part(f"driver/{name}", f"edge.status.driver-{code}", data, ok=driver.running))
     parts += [_device(name, condition, board, clock) for name, condition in board.devices().items()]
@@ -57,7 +57,7 @@ def _cause(error: LiandongError | None) -> Report:
     return {"error": str(error), "cause": {"code": error.code, "params": params}}
 
 
-def _shown(value: Value | None, unit: str) -> str:
+def shown(value: Value | None, unit: str) -> str:
     """A value for a person: three digits behind the point at most, and its unit (a UCUM code)."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -79,6 +79,7 @@ def _uplink(uplink: UplinkCondition, broker: str, *, acknowledged: bool) -> Repo
         "in_flight": uplink.in_flight,
         "sent": uplink.sent,
         "again": uplink.again,
+        "certificate_until_ms": uplink.certificate_until_ms,
         **_cause(uplink.error),
     }
     unanswered = uplink.stage == "born" and acknowledged and not uplink.answered
@@ -127,6 +128,7 @@ def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -
         metric: {"value": reading.value, "at_ms": clock.resolve(reading.at_ms), "quality": reading.quality}
         for metric, reading in board.latest(name).items()
     }
+    asked, failed = board.tally(name, clock.now_ms())
     units = {metric.name: metric.unit for metric in DEVICE_TYPES[condition.type].metrics}
     data = {
         "driver": condition.driver,
@@ -135,9 +137,11 @@ def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -
         "since_ms": clock.utc(condition.since_ms),
         "heard_ms": None if condition.heard_ms is None else clock.resolve(condition.heard_ms),
         "round_trip_ms": None if condition.round_trip_s is None else round(condition.round_trip_s * 1000, 1),
+        "asked": asked,
+        "failed": failed,
         **_cause(condition.error),
         "values": values,
-        "last": ", ".join(f"{name} {_shown(value['value'], units.get(name, ''))}" for name, value in values.items())
+        "last": ", ".join(f"{name} {shown(value['value'], units.get(name, ''))}" for name, value in values.items())
         or "-",
     }
     code = {True: "online", False: "offline", None: "unknown"}[condition.online]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from edge.board import DeviceCondition, DriverCondition
 from edge.config import DriverEntry
 from edge.drivers.runner import DriverRunner
@@ -12,6 +14,12 @@ from protocols.catalog import DEVICE_TYPES
 from protocols.errors import ConfigError, RefusedError
 
 Make = Callable[[DriverEntry], DriverRunner]
+
+
+def line_of(settings: BaseModel) -> str:
+    """What a driver holds, as its table names it: the path of a serial port, or host and TCP port."""
+    host, port = getattr(settings, "host", None), getattr(settings, "port", None)
+    return f"{host}:{port}" if host else str(port or "")
 
 
 class Fleet:
@@ -46,7 +54,10 @@ class Fleet:
 
     def driver_conditions(self) -> Mapping[str, DriverCondition]:
         """Each driver as the board has it before it runs."""
-        return {runner.name: DriverCondition(family=runner.family) for runner in self._runners}
+        return {
+            runner.name: DriverCondition(family=runner.family, line=line_of(runner.entry.settings))
+            for runner in self._runners
+        }
 
     def start(self) -> None:
         """Start every driver's thread that does not run yet."""

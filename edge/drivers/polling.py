@@ -51,6 +51,7 @@ class Polling:
         self._ids = tuple(intervals_s)
         self._intervals_s = intervals_s
         self._turns: dict[int, Turn] = {}
+        self._heard: set[str] = set()  # who answered since the start
         self._reads = ReadRequests()
 
     def run(self, ctx: DriverContext) -> None:
@@ -121,7 +122,10 @@ class Polling:
             after = failed(turn, time.monotonic(), retry_max_s=self._retry_max_s, chance=chance)
             if after.dead:
                 ctx.status(device, online=False, error=error)
+            elif device in self._heard:
+                ctx.status(device, online=True, error=error)
             return after
+        self._heard.add(device)
         return answered(turn, time.monotonic())
 
 

@@ -71,7 +71,10 @@ class DriverContext(Protocol):
     def status(
         self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None
     ) -> None:
-        """Report a device's condition; call it at every poll or frame, only transitions are logged and published."""
+        """Report a device's condition; call it at every poll or frame, only transitions are logged and published.
+
+        Online with an `error`: this question failed, and the device is not given up yet. That makes its error rate.
+        """
 
 
 class Driver(Protocol):

@@ -65,9 +65,9 @@ class Link:
         if written:
             client.on_publish = self._on_publish
         try:
-            _authenticate(client, settings, by_system_clock=utc_ms is None)
+            authenticate(client, settings, by_system_clock=utc_ms is None)
             client.connect(settings.host, settings.port, settings.keepalive_s)
-            self._valid = _validity(client)
+            self._valid = validity(client)
             if utc_ms:
                 self.check(utc_ms)
         except (OSError, ValueError) as error:
@@ -91,6 +91,11 @@ class Link:
                 port=self._settings.port,
                 why="certificate has expired or is not yet valid",
             )
+
+    @property
+    def valid_until_ms(self) -> int | None:
+        """Until when the broker's certificate is valid (ms since 1970); None without TLS."""
+        return None if self._valid is None else self._valid[1] * 1000
 
     def publish(self, message: Publish) -> int:
         """Hand a message to the network thread; never blocks. Returns its packet id."""
@@ -139,7 +144,8 @@ class Link:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _authenticate(client: Client, settings: UplinkTable, *, by_system_clock: bool) -> None:
+def authenticate(client: Client, settings: UplinkTable, *, by_system_clock: bool) -> None:
+    """Give `client` this gateway's name and keys. Raises OSError or ValueError for files that cannot be used."""
     if settings.username is not None:
         password = None if settings.password_file is None else settings.password_file.read_text("utf-8").strip()
         client.username_pw_set(settings.username, password)
@@ -154,7 +160,7 @@ def _authenticate(client: Client, settings: UplinkTable, *, by_system_clock: boo
         client.tls_set_context(context)
 
 
-def _validity(client: Client) -> tuple[int, int] | None:
+def validity(client: Client) -> tuple[int, int] | None:
     """From when to when (s since 1970) the broker's own certificate is valid; None without TLS."""
     peer = client.socket()
     certificate = peer.getpeercert() if isinstance(peer, ssl.SSLSocket) else None

@@ -47,7 +47,10 @@ Lost = Callable[[Block, StorageError], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UplinkCondition:
-    """Where the uplink stands: away (no broker), waiting (for the primary host), born; since when, and why."""
+    """Where the uplink stands: away (no broker), waiting (for the primary host), born; since when, and why.
+
+    `certificate_until_ms`: until when the certificate is valid that the broker showed last; None without TLS.
+    """
 
     stage: str = "away"
     since_ms: int = 0
@@ -56,6 +59,7 @@ class UplinkCondition:
     sent: int = 0
     again: int = 0
     births: int = 0
+    certificate_until_ms: int | None = None
     error: LiandongError | None = None
 
 
@@ -160,6 +164,7 @@ class Uplink:
         self._undated = utc_ms == 0
         written = not self._acknowledged
         self._link = Link(self._settings, client_id, will, self._signals, written=written, utc_ms=utc_ms)
+        self._condition = replace(self._condition, certificate_until_ms=self._link.valid_until_ms)
         given_up = self._steady() + CONNECT_S
         while self._converse():
             if self._node.stage is Stage.OFFLINE and self._steady() > given_up:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from edge.app import EdgeAgent
-from edge.config import GatewayTable, OutboxTable, UplinkTable, load_config, parse_config
+from edge.config import GatewayTable, OutboxTable, PageTable, UplinkTable, load_config, parse_config
 from edge.drivers.port import DeviceConfig, DriverContext, DriverFamily
 from protocols.errors import ConfigError
 from protocols.events import Value
@@ -141,7 +142,8 @@ def test_the_sample_is_valid_and_its_comments_are_the_defaults(tmp_path: Path) -
         r"^# ", "", "# [outbox]" + text.partition("# [outbox]")[2].partition("\n# A local rule")[0], flags=re.MULTILINE
     )
     full = parse_config(tomllib.loads(shown), tmp_path / "gateway.toml")
-    assert full == plain
+    assert plain.page is None, "where there is no table, nothing is served"
+    assert full == replace(plain, page=PageTable())
     tables = tomllib.loads(shown)
     left_out = {"name", "username", "password_file", "tls"}
     for name, model in (("gateway", GatewayTable), ("uplink", UplinkTable), ("outbox", OutboxTable)):
