@@ -66,9 +66,9 @@ class CardholderFile:
             self._reader.submit(self._keep)
 
     def close(self) -> None:
-        """Stop watching."""
+        """Stop watching; what is being read or copied is finished."""
         if self._reader is not None:
-            self._reader.shutdown(wait=True, cancel_futures=True)
+            self._reader.shutdown(wait=True)
             self._reader = self._reading = None
 
     def changed(self, now_s: float) -> bool:

@@ -311,7 +311,7 @@ def test_slow_machines_keep_no_door_waiting_and_are_bounded(bench: Bench) -> Non
         bench.confirm(identity, bench.hears(command.READY)["ticket"], device="meter-1", output=command.READ)
         bench.idle()
     assert bench.hears(command.REFUSED)["error"] == "edge.command.busy"
-    bench.hold, held = None, bench.hold
+    held, bench.hold = bench.hold, None
     identity = bench.ask()
     bench.confirm(identity, bench.hears(command.READY)["ticket"])
     assert bench.hears(command.DONE)["id"] == identity
