@@ -103,6 +103,10 @@ class EdgeAgent:
             acknowledged=uplink.delivery == "acknowledged",
         )
 
+    def works(self) -> None:
+        """Return when what is observed is still taken and worked on. Raises UnavailableError within 10 s otherwise."""
+        self._pipeline.between(lambda: None)
+
     def births(self) -> int:
         """How many births the uplink has made since the start."""
         return self._uplink.condition.births
@@ -270,6 +274,7 @@ class EdgeAgent:
         health = Health(
             self._outbox,
             self._clock,
+            self._config.gateway.data,
             lambda readings: self._pipeline.emit(AGENT, readings),
             period_s=self._config.gateway.health_s,
         )

@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
+from edge import machine
 from edge.clock.clock import Clock
 from edge.log import Log
+from edge.machine import Processor
 from edge.outbox.store import Outbox
 from protocols.errors import LiandongError
 from protocols.events import Observation, Reading
 
-_THERMAL: Final = Path("/sys/class/thermal/thermal_zone0/temp")
-_STATM: Final = Path("/proc/self/statm")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-
 Emit = Callable[[Sequence[Observation]], None]
 
 
-def memory_bytes() -> int:
-    """The resident memory of this process (Linux, /proc)."""
-    return int(_STATM.read_text("ascii").split()[1]) * _PAGE
-
-
-def cpu_celsius() -> float | None:
-    """The temperature of the processor, or None where the machine does not tell."""
-    try:
-        return int(_THERMAL.read_text("ascii")) / 1000
-    except (OSError, ValueError):
-        return None
-
-
-def measure(outbox: Outbox, clock: Clock, at_ms: int) -> list[Reading]:
-    """The gateway's own metrics now."""
+def measure(outbox: Outbox, clock: Clock, processor: Processor, data: Path, at_ms: int) -> list[Reading]:
+    """The gateway's own metrics now; what the machine does not tell is left out. `data`: where the outbox lies."""
     totals = outbox.totals
+    available, space = machine.memory_available(), machine.disk(data)
     values: dict[str, float | None] = {
         "outbox-depth": sum(totals.waiting.values()),
         "outbox-bytes": totals.size,
-        "cpu-temperature": cpu_celsius(),
-        "memory": memory_bytes(),
+        "cpu-load": processor.percent(),
+        "cpu-temperature": machine.cpu_celsius(),
+        "memory": machine.memory_bytes(),
+        "memory-available": None if available is None else available[0],
+        "disk-free": None if space is None else space.free,
+        "flash-wear": machine.wear_percent(),
+        "link-quality": machine.link_quality(),
         "clock-skew": clock.condition.skew_ms,
     }
     return [
@@ -53,8 +42,9 @@ def measure(outbox: Outbox, clock: Clock, at_ms: int) -> list[Reading]:
 class Health:
     """Measures every `period_s` in a thread of its own."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, emit: Emit, *, period_s: float) -> None:
-        self._outbox, self._clock, self._emit, self._period_s = outbox, clock, emit, period_s
+    def __init__(self, outbox: Outbox, clock: Clock, data: Path, emit: Emit, *, period_s: float) -> None:
+        self._outbox, self._clock, self._data, self._emit, self._period_s = outbox, clock, data, emit, period_s
+        self._processor = Processor()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
 
@@ -72,7 +62,7 @@ class Health:
         while True:
             try:
                 with suppress(OSError):
-                    self._emit(measure(self._outbox, self._clock, self._clock.now_ms()))
+                    self._emit(measure(self._outbox, self._clock, self._processor, self._data, self._clock.now_ms()))
             except LiandongError as error:
                 log.warning("not-measured", error=error)
             if self._stop.wait(self._period_s):

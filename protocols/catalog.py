@@ -202,7 +202,12 @@ NODE_TYPE: Final = DeviceType(
         _gauge("outbox-depth", "1", 0),
         _gauge("outbox-bytes", "By", 0),
         _gauge("cpu-temperature", "Cel", -40, 125),
+        _gauge("cpu-load", "%", 0, 100, deadband=5),
         _gauge("memory", "By", 0),
+        _gauge("memory-available", "By", 0, deadband=20_000_000),
+        _gauge("disk-free", "By", 0, deadband=20_000_000),
+        _gauge("flash-wear", "%", 0, 110),
+        _gauge("link-quality", "%", 0, 100, deadband=5),
         _gauge("clock-skew", "ms"),
     ),
     events=(

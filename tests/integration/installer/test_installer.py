@@ -77,11 +77,12 @@ def test_what_a_scan_proposes_runs_and_is_diagnosed(
         "bus/osdp-2": Grade.WELL,
         "bus/dex-3": Grade.WELL,
     }
-    with running(file):
+    with running(file) as agent:
         devices = ("power-meter-1", "cold-chain-1", "door-1", "vending-1")
         eventually(lambda: all(grades(file)[f"device/{name}"] is Grade.WELL for name in devices), "all devices answer")
         with urllib.request.urlopen(f"http://127.0.0.1:{page}/status.json", timeout=20) as answer:
             shown = {check["name"]: check for check in json.load(answer)["checks"]}
+        assert {"disk-free", "memory-available", "memory"} <= agent._board.latest("").keys()
         assert shown["device/door-1"]["sentence"].startswith("closed, reader online ")
         assert {name for name in shown if "/" in name} == {name for name in grades(file) if "/" in name}
 
