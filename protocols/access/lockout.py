@@ -12,7 +12,7 @@ from typing import Any, Final
 
 CODES: Final = "codes"
 STRANGERS: Final = "strangers"
-_MOST_KEYS: Final = 64
+_MOST_KEYS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

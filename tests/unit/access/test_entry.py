@@ -186,7 +186,7 @@ def test_who_may_pass_is_never_locked_out_by_others(steps: list[tuple[Shown, int
         now += wait
         decision = gate.show("in", shown, now)
         assert decision.granted is (shown == A)
-        assert len(gate.lockouts.counts) <= 64
+        assert len(gate.lockouts.counts) <= 16
 
 
 def test_nothing_at_the_door_shows_a_duress() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from cloud.alerting.builtin import builtin_rules
 from cloud.dispatch.ranking import HELPS
 from cloud.domain.policy import builtin
+from protocols.access.cardholders import Reason
 from protocols.catalog import DEVICE_TYPES, EVENT_KINDS, NODE_TYPE
 from protocols.messages import LANGUAGES, Language, catalogue
 
@@ -40,6 +42,7 @@ def _named() -> set[str]:
         *(f"cloud.metric.{metric.name}" for row in types for metric in row.metrics),
         *(f"cloud.event.{kind}" for kind in EVENT_KINDS),
         *(f"cloud.device-type.{row.code}" for row in types),
+        *(f"cloud.access-reason.{reason}" for reason in get_args(Reason)),
         *(f"cloud.task.{policy.task}" for policy in builtin().response.values()),
         *(f"cloud.response.{response}" for response in builtin().response),
         *(f"cloud.skill.{skill}" for skills in HELPS.values() for skill in skills),
