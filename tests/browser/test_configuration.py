@@ -67,3 +67,16 @@ def test_what_the_gateway_refuses_is_said_in_chinese_and_a_secret_never_leaves_t
     expect(page.get_by_test_id("configuration-fault")).to_contain_text("uplink.password")
     assert street.rows("SELECT FROM configuration WHERE text LIKE '%%hunter2%%'") == []
     assert_all_said(page)
+
+
+def test_a_text_that_was_not_sent_is_there_again_and_the_keyboard_goes_on_where_it_was(
+    street: Street, operator: Operator, opened: Open, complaints: list[str]
+) -> None:
+    page = opened_drawer(opened("Chen Jing", "/console"), "en")
+    page.get_by_test_id("configuration-text").fill("# half a thought")
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("configuration")).to_have_count(0)
+    expect(page.locator("[data-configuration=gw-2]")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("configuration-text")).to_have_value("# half a thought", timeout=PATIENCE_MS)
+    assert complaints == []

@@ -74,7 +74,7 @@ function DeliveryButton() {
     store.set((state) => ({ panel: state.panel === "delivery" ? null : "delivery" }));
     seenLosses();
   };
-  return html`<button class="link delivery-open ${isBad ? "bad" : ""}" data-testid="delivery" onClick=${toggle}>${t("ui.delivery.title")}</button>`;
+  return html`<button class="link delivery-open ${isBad ? "bad" : ""}" data-testid="delivery" onClick=${toggle}>${t("ui.delivery.title")}${isBad ? " ●" : ""}</button>`;
 }
 
 function Cell({ device, alarm, isWide, onShow }) {

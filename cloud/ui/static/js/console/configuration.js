@@ -9,6 +9,8 @@ import { notify, store } from "./state.js";
 
 const OPEN = ["queued", "sent", "trying"];
 const MOST_BYTES = 60000;
+/** What was written and not sent yet, by gateway: closing the drawer by mistake costs nobody a text. */
+const drafts = new Map();
 
 const pathOf = ({ group, code }) => `/gateways/${encodeURIComponent(group)}/${encodeURIComponent(code)}/configuration`;
 
@@ -68,7 +70,13 @@ function Differences({ shown: { difference, wanted, reported, same } }) {
 
 /** A text, or a file; what the gateway says against it comes back as a sentence. */
 function Editor({ gateway, shown, onShown }) {
-  const [text, setText] = useState(null);
+  const draft = pathOf(gateway);
+  const [text, keepText] = useState(drafts.get(draft) ?? null);
+  const setText = (written) => {
+    if (written === null) drafts.delete(draft);
+    else drafts.set(draft, written);
+    keepText(written);
+  };
   const [hold, setHold] = useState(120);
   const [fault, setFault] = useState("");
   const [busy, setBusy] = useState(false);

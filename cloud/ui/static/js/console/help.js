@@ -19,7 +19,11 @@ const KEYS = [
 
 export function Drawer({ title, children, test }) {
   const first = useRef(null);
-  useEffect(() => first.current?.focus(), []);
+  useEffect(() => {
+    const before = document.activeElement;
+    first.current?.focus();
+    return () => before?.isConnected && before.focus();
+  }, []);
   return html`<div class="drawer panel" role="dialog" aria-label=${title} data-testid=${test}>
     <header><h2>${title}</h2>
       <button ref=${first} class="tool" aria-label=${t("ui.close")} onClick=${() => store.set({ panel: null })}><${Icon} name="close" /></button>
