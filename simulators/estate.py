@@ -42,6 +42,9 @@ TRIGGER_TYPES: Final[Mapping[str, str]] = {
     "cold-chain-cool": "cold-chain",
     "unit-silent": "power-meter",
     "unit-back": "power-meter",
+    "panel-fire": "fire-panel",
+    "panel-normal": "fire-panel",
+    "panel-reset": "fire-panel",
 }
 ESTATE_TRIGGERS: Final = ("power-cut", "power-restore")
 CABLE_TRIGGERS: Final = ("gateway-unplug", "gateway-plug")

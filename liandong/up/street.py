@@ -22,7 +22,7 @@ from protocols.errors import LiandongError, UnavailableError
 from simulators.scenario import ScenarioFiles, scenario_files
 
 HOST_ID: Final = "liandong"
-_PORTS: Final = ("postgres", "broker", "field-broker")
+_PORTS: Final = ("postgres", "broker", "field-broker", "fire-panel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +151,7 @@ class Street:
             "sockets": self.sockets,
             "broker_port": self.ports["broker"],
             "field_port": self.ports["field-broker"],
+            "panel_port": self.ports["fire-panel"],
             "mqtt_field": self.data.secret("mqtt-field"),
             "key_door_1": self.data.secret("osdp-door-1", 16),
             "key_door_2": self.data.secret("osdp-door-2", 16),
