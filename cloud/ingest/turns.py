@@ -17,6 +17,8 @@ from protocols.delivery import declarations_to_text
 from protocols.events import Event
 
 _ALIAS_MAX: Final = (1 << 63) - 1
+_BDSEQ_MAX: Final = (1 << 15) - 1
+"""What the column holds. Sparkplug stops at 255; other counters do not, and their birth counts all the same."""
 
 
 def apply(tx: Transaction, turn: Turn, channels: Channels, ids: Ids) -> list[Happened]:
@@ -46,7 +48,8 @@ def _born(tx: Transaction, turn: Born, ids: Ids) -> list[Happened]:
     if station.code == "":
         texts = {str(lane): declarations_to_text(parts) for lane, parts in session.declared.items()}
         birth = None if session.birth is None else str(session.birth)
-        arrival = births.node_born(tx, session.node, at, bdseq=session.bdseq, birth=birth, declared=texts)
+        bdseq = session.bdseq if session.bdseq is not None and session.bdseq <= _BDSEQ_MAX else None
+        arrival = births.node_born(tx, session.node, at, bdseq=bdseq, birth=birth, declared=texts)
     else:
         gateway_id = ids.gateway(session.node)
         if gateway_id is None:

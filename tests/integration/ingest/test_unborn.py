@@ -82,3 +82,11 @@ def test_every_type_is_a_reading_or_an_event(plc: Gateway, rows: Rows) -> None:
         {"metric": "Mode", "value": None, "text": "auto"},
         {"metric": "Now", "value": 5.0, "text": None},
     ]
+
+
+@pytest.mark.parametrize("bdseq", [256, 1_753_000_000_000, 2**63 - 1])
+def test_a_counter_of_births_that_never_begins_anew_keeps_no_node_offline(plc: Gateway, rows: Rows, bdseq: int) -> None:
+    plc.bdseq = bdseq
+    plc.birth(devices={"Unit 1": (double("t", 4, 20.5, T0),)})
+    wait_for(lambda: rows("SELECT FROM gateway WHERE online"))
+    wait_for(lambda: len(rows(READINGS)) == 1)
