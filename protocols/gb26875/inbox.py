@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocols.capture import pieces
-from protocols.gb26875.frame import Frame, measure, parse
+from protocols.gb26875.frame import END, Frame, measure, parse
 
 MOST_KEPT: Final = 20_000
 """Bytes that may wait for their end: one frame of the longest kind, and what came with it."""
@@ -33,6 +33,9 @@ class Inbox:
         that they belong to it.
         """
         buffer = self._rest + data
+        if END[:1] not in data and len(buffer) <= MOST_KEPT:
+            self._rest = buffer  # nothing can have been completed: bytes that trickle in are not read again and again
+            return []
         found: list[Arrived] = []
         waiting = len(buffer)
         for piece in pieces(buffer, measure):

