@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.drivers.port import DeviceConfig
 
@@ -23,14 +23,24 @@ class VendingDevice(DeviceConfig):
 
 
 class VendingConfig(BaseModel):
-    """One DEX line with one machine. `carrier` is who we say we are: a maker's three letters and seven digits."""
+    """One line with one machine, over DEX or DDCMP.
+
+    `carrier` is who we say we are over DEX: a maker's three letters and seven digits.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     family: Literal["vending"]
     name: str
     port: Path
-    baud: Literal[9600, 19200, 38400] = 9600
+    link: Literal["dex", "ddcmp"] = "dex"
+    baud: Literal[2400, 9600, 19200, 38400] = 9600
     interval_s: float = Field(default=60.0, ge=1, le=86_400)
     carrier: str = Field(default="LDG0000001", pattern=r"^[A-Z]{3}[0-9]{7}$")
     revision: Literal["R00L06", "R01L01"] = "R00L06"
     device: tuple[VendingDevice, ...] = Field(min_length=1, max_length=1)
+
+    @model_validator(mode="after")
+    def _prices_by_dex(self) -> VendingConfig:
+        if self.link != "dex" and self.device[0].price_selections:
+            raise ValueError("prices can be set over DEX only: price_selections must be empty")
+        return self

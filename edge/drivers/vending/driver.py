@@ -18,11 +18,13 @@ from edge.drivers.vending.line import Line, LineError
 from edge.drivers.vending.meaning import Memory, PriceWish, understand
 from edge.drivers.vending.prices import OUTPUT, PriceOrders
 from protocols.errors import DeviceError, LiandongError, RefusedError
-from protocols.evadts import Audit, read
+from protocols.evadts import Audit, ddcmp, read
 from protocols.evadts.dex import AuditReceived, Carrier, Closed, DexEvent, Failed, Greeted, Identity, Step, Timers
 from protocols.evadts.facts import Slot
 from protocols.evadts.prices import price_set
 from protocols.events import Value
+
+AnyCarrier = Carrier | ddcmp.Carrier
 
 _log = logging.getLogger(__name__)
 
@@ -98,14 +100,15 @@ class VendingDriver:
 
     def _serve(self, line: Line, ctx: DriverContext) -> None:
         """Sessions on an open line, until it is lost or `ctx.stop` is set."""
-        carrier = Carrier(self._identity, self._timers)
+        carrier = self._carrier()
         self._next_s = time.monotonic()
         while not ctx.stop.is_set():
             now = time.monotonic()
             if not carrier.busy:
                 while (request := self._reads.take()) is not None:
                     self._wanted.append(request)
-            if not carrier.busy and (configuration := self._next_price(ctx)) is not None:
+            configuration = None if carrier.busy else self._next_price(ctx)
+            if configuration is not None and isinstance(carrier, Carrier):
                 self._next_s = now  # what it made of it is read right after
                 step = carrier.send(configuration, now)
             elif not carrier.busy and (now >= self._next_s or self._wanted):
@@ -119,6 +122,9 @@ class VendingDriver:
                 if data and self._asked_s is not None:
                     self._round_trip_s, self._asked_s = now - self._asked_s, None
             self._follow(step, carrier, line, ctx)
+
+    def _carrier(self) -> AnyCarrier:
+        return ddcmp.Carrier(self._timers) if self._config.link == "ddcmp" else Carrier(self._identity, self._timers)
 
     def _next_price(self, ctx: DriverContext) -> bytes | None:
         """The configuration to send now. That it may have been sent is on the disk before its first byte leaves.
@@ -146,7 +152,7 @@ class VendingDriver:
         self._memory = after
         return price_set({order.selection: order.price}, communication_id=self._config.carrier)
 
-    def _patience(self, carrier: Carrier, now: float) -> float:
+    def _patience(self, carrier: AnyCarrier, now: float) -> float:
         """How long to listen: until a timer is due, and never longer than it takes to notice a stop."""
         times = [now + _LISTEN_S]
         if carrier.due is not None:
@@ -155,13 +161,13 @@ class VendingDriver:
             times.append(self._next_s)
         return min(times) - now
 
-    def _follow(self, step: Step, carrier: Carrier, line: Line, ctx: DriverContext) -> None:
+    def _follow(self, step: Step, carrier: AnyCarrier, line: Line, ctx: DriverContext) -> None:
         if step.send:
             line.write(step.send)
         for event in step.events:
             self._on_event(event, carrier, line, ctx)
 
-    def _on_event(self, event: DexEvent, carrier: Carrier, line: Line, ctx: DriverContext) -> None:
+    def _on_event(self, event: DexEvent, carrier: AnyCarrier, line: Line, ctx: DriverContext) -> None:
         if isinstance(event, Greeted):
             _log.debug("device=%s machine=%s revision=%s word=%s", self._device, event.id, event.revision, event.word)
         elif isinstance(event, AuditReceived):
@@ -199,7 +205,7 @@ class VendingDriver:
         if self._failures >= _TOLERATED:
             self._away(ctx, error)
 
-    def _store(self, data: bytes, carrier: Carrier, line: Line, ctx: DriverContext) -> None:
+    def _store(self, data: bytes, carrier: AnyCarrier, line: Line, ctx: DriverContext) -> None:
         """Hand on what the audit means, with the memory that goes with it, and return when it is on the disk.
 
         Meanwhile the machine is asked for patience. Raises DeviceError for an audit that had better be read again, and

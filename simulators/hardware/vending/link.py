@@ -1,4 +1,4 @@
-"""The machine's DEX plug: answers a data carrier at the speed of the line, and may call by itself."""
+"""The machine's plug: answers a data carrier at the speed of the line; over DEX it may also call by itself."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
+from protocols.evadts import ddcmp
 from protocols.evadts.dex import AuditSent, Closed, Failed, Identity, Machine, Step, Timers
 from simulators.hardware.line import PtyLine
+
+AnyMachine = Machine | ddcmp.Machine
 
 _LISTEN_S: Final = 0.2
 _CHUNK: Final = 32
@@ -33,6 +36,7 @@ class DexPlug:
         configure: Callable[[bytes], bool],
         rng: random.Random,
         baud: int = 9600,
+        link: Literal["dex", "ddcmp"] = "dex",
     ) -> None:
         self.line = PtyLine(path)
         self.powered = True
@@ -45,6 +49,7 @@ class DexPlug:
         self.cut_after: int | None = None
         self._rng = rng
         self._byte_s = 10 / baud
+        self._link = link
         self._call = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -69,7 +74,7 @@ class DexPlug:
         self._call.set()
 
     def _serve(self) -> None:
-        machine: Machine | None = None
+        machine: AnyMachine | None = None
         while not self._stop.is_set():
             if not self.powered or not self.line.plugged:
                 machine = None
@@ -78,13 +83,18 @@ class DexPlug:
                 self._stop.wait(_LISTEN_S / 4)
                 continue
             if machine is None:
-                timers = Timers(byte=self._byte_s, bids=3)
-                machine = Machine(self._identity, self._audit, timers, configure=self._configure)
+                machine = self._made()
             self._turn(machine)
 
-    def _turn(self, machine: Machine) -> None:
+    def _made(self) -> AnyMachine:
+        timers = Timers(byte=self._byte_s, bids=3)
+        if self._link == "ddcmp":
+            return ddcmp.Machine(self._audit, timers)
+        return Machine(self._identity, self._audit, timers, configure=self._configure)
+
+    def _turn(self, machine: AnyMachine) -> None:
         now = time.monotonic()
-        if self._call.is_set() and not machine.busy:
+        if self._call.is_set() and isinstance(machine, Machine) and not machine.busy:
             self._call.clear()
             self._follow(machine.bid(now))
             return

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from protocols.evadts.dex import Identity
 from protocols.evadts.prices import prices_of
@@ -38,6 +38,7 @@ class VendingMachine:
         serial: str = "LDG1000001",
         sales_per_hour: float = 30.0,
         baud: int = 9600,
+        link: Literal["dex", "ddcmp"] = "dex",
     ) -> None:
         self._device = device
         self._ledger = ledger
@@ -54,6 +55,7 @@ class VendingMachine:
             configure=self._take_prices,
             rng=random.Random(rng.random()),
             baud=baud,
+            link=link,
         )
         self._untold: list[dict[str, Any]] = []  # sales that no acknowledged audit has held yet
         self._in_audit: list[dict[str, Any]] = []

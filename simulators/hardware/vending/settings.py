@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,7 +33,8 @@ class VendingTable(BaseModel):
     device: str
     serial: str = Field(default="LDG1000001", pattern=r"^[A-Z]{3}[0-9]{7}$")
     sales_per_hour: float = Field(default=30.0, ge=0, le=3600)
-    baud: int = Field(default=9600, ge=9600, le=38_400)
+    baud: int = Field(default=9600, ge=2400, le=38_400)
+    link: Literal["dex", "ddcmp"] = "dex"
     selection: tuple[SelectionTable, ...] = Field(min_length=1, max_length=100)
 
 
@@ -60,4 +61,5 @@ def make(settings: Mapping[str, Any], chance: random.Random, ledger: Ledger) -> 
         serial=table.serial,
         sales_per_hour=table.sales_per_hour,
         baud=table.baud,
+        link=table.link,
     )

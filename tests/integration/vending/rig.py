@@ -16,16 +16,18 @@ from protocols.errors import LiandongError, UnavailableError
 from protocols.events import Observation, Reading
 
 BAUD = 38400
+PRICES = {"price_selections": ["11", "99"], "price_lowest": 100, "price_highest": 900}
 
 
-def make_driver(port: Path, *, interval_s: float = 1.0) -> VendingDriver:
+def make_driver(port: Path, *, interval_s: float = 1.0, link: str = "dex") -> VendingDriver:
     table = {
         "family": "vending",
         "name": "machine",
         "port": port,
+        "link": link,
         "baud": BAUD,
         "interval_s": interval_s,
-        "device": [{"id": "vending-1", "price_selections": ["11", "99"], "price_lowest": 100, "price_highest": 900}],
+        "device": [{"id": "vending-1"} | (PRICES if link == "dex" else {})],
     }
     driver = FAMILY.make(FAMILY.config.model_validate(table))
     assert isinstance(driver, VendingDriver)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -17,8 +18,8 @@ from tests.integration.vending.rig import BAUD, FileContext, MemoryLedger, Runni
 class Street:
     """A machine and its gateway."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, link: Literal["dex", "ddcmp"] = "dex") -> None:
+        self.folder, self.link = folder, link
         self.ledger = MemoryLedger()
         self.machine = self.make_machine()
         self.gateways: list[Running] = []
@@ -30,12 +31,18 @@ class Street:
             Selection(number="21", product="MILK", price=550, level=3),
         ]
         return VendingMachine(
-            self.folder / "dex", "vending-1", selections, ledger=self.ledger, rng=random.Random(7), baud=BAUD
+            self.folder / "dex",
+            "vending-1",
+            selections,
+            ledger=self.ledger,
+            rng=random.Random(7),
+            baud=BAUD,
+            link=self.link,
         )
 
     def gateway(self, *, interval_s: float = 1.0) -> FileContext:
         ctx = FileContext(self.folder / "outbox")
-        self.gateways.append(Running(make_driver(self.folder / "dex", interval_s=interval_s), ctx))
+        self.gateways.append(Running(make_driver(self.folder / "dex", interval_s=interval_s, link=self.link), ctx))
         return ctx
 
     def end(self) -> None:
