@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge.drivers.meters import FAMILY, MetersConfig, MetersDriver
+from protocols import dlt645
 from protocols.errors import DeviceError, RefusedError
 from simulators.hardware.line import PtyLine
 from simulators.hardware.meters import ElectricityMeter, HeatMeter, MbusMeter, Meter, MeterBus, WaterOrGasMeter
+from simulators.hardware.meters.meters import Answer, Frame
 from simulators.hardware.tcp_line import TcpLine
 from tests.integration.modbus.agent import Agent, Ledger, until
 
@@ -205,3 +208,25 @@ def test_a_meter_is_read_at_once(cellar: MeterBus) -> None:
             meters.read(GHOST, 10)
     with pytest.raises(RefusedError):
         meters.act(WATER, "valve", True, 1)
+
+
+class Impostor(ElectricityMeter):
+    """Answers whoever is asked, under its own address: two meters were mixed up, or a repeater is wrongly set."""
+
+    def answer(self, frame: Frame) -> Answer | None:
+        return super().answer(replace(frame, address=ADDRESSES[OLD])) if isinstance(frame, dlt645.Frame) else None
+
+
+def test_another_meters_answer_is_not_taken_and_is_named(tmp_path: Path) -> None:
+    agent = Agent()
+    meters = [Impostor("x", ADDRESSES[OLD], random.Random(1))]
+    bus = MeterBus(PtyLine(tmp_path / "rs485"), meters, ledger=Ledger(), rng=random.Random(1), baud=115_200)
+    bus.start()
+    try:
+        with agent.running(driver(bus, POWER)):
+            until(lambda: agent.online.get(POWER) is False)
+    finally:
+        bus.stop()
+    assert agent.error_code(POWER) == "edge.driver.meters.other"
+    assert ADDRESSES[OLD] in str(agent.errors[POWER])
+    assert agent.taken == []

@@ -62,6 +62,12 @@ def test_an_electricity_meter() -> None:
     assert lacks == {0x02030000}
 
 
+def test_the_only_meter_of_a_line() -> None:
+    told: list[Measured] = []
+    visit(read_dlt645("A" * 12, "2007", (), set(), told.append), power_meter({0x00010000: bytes(4)}))
+    assert told == [Measured(metric="energy-import", value=0)]
+
+
 def test_an_electricity_meter_that_refuses_everything() -> None:
     lacks: set[int] = set()
     with pytest.raises(ProtocolError) as refused:
