@@ -92,7 +92,6 @@ class Asking(threading.Thread):
 @pytest.mark.parametrize(
     ("cut_after", "counts"),
     [
-        (1, OLD),
         (HANDSHAKES - 3, OLD),
         (HANDSHAKES + 20, OLD),
         (HANDSHAKES + FRAME - 1, OLD),
