@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-SOURCES := protocols edge cloud simulators liandong benchmarks tests $(wildcard tools) hatch_build.py
+SOURCES := protocols edge cloud simulators liandong benchmarks tests $(wildcard tools) packaging hatch_build.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
