@@ -52,7 +52,7 @@ KINDS: Final = frozenset((READY, TRYING, RUNNING, TEXT, *OUTCOMES))
 _DEEPEST: Final = 12
 """Tables and lists in one another; nothing that a gateway reads has more than five."""
 _SECRET: Final = re.compile(r"(?i)(^|_)(password|passphrase|secret|token|key|scbk|pin|psk|credentials?)$")
-_BARE: Final = re.compile(r"^[A-Za-z0-9_-]+$")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HOST = Annotated[str, Field(min_length=1, max_length=200)]
 _HASH = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -255,7 +255,7 @@ def _is_tables(value: object) -> bool:
 
 
 def _key(key: str) -> str:
-    return key if _BARE.match(key) else _text(key)
+    return key if _BARE.fullmatch(key) else _text(key)
 
 
 def _value(value: object) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.drivers import FAMILIES
@@ -34,6 +34,7 @@ VALUES = st.recursive(
 
 @settings(deadline=None)
 @given(st.dictionaries(TEXT, VALUES, max_size=5))
+@example({"a\n": {"b\n": 1}, "c\n": []})
 def test_what_is_written_reads_as_it_was(document: dict[str, Any]) -> None:
     assert tomllib.loads(configuration.to_toml(document)) == document
 
