@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.clock import keeper as keeping
 from edge.clock import source
 from edge.clock.clock import Clock
 from edge.clock.keeper import ClockKeeper, remembered
@@ -127,6 +130,27 @@ def test_once_the_time_is_known_this_boot_and_those_before_it_get_theirs(tmp_pat
     assert memory is not None
     assert (memory.boot, memory.origin) == (machine.boot(), "host")
     assert Clock(machine, memory=memory).known
+
+
+def test_one_look_that_fails_is_not_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "LOOK_S", 0.001)
+    machine, looks = Still(), threading.Event()
+    clock = Clock(machine)
+    keeper = ClockKeeper(clock, Boots(), tmp_path / "clock.json", lambda event: None)
+
+    def look() -> Sight:
+        if machine.kernel:
+            looks.set()
+            return Still.look(machine)
+        machine.kernel = True
+        raise RuntimeError("a bug in a look")
+
+    monkeypatch.setattr(machine, "look", look)
+    keeper.start()
+    try:
+        assert looks.wait(20.0)
+    finally:
+        keeper.close()
 
 
 def test_what_cannot_be_read_is_not_remembered(tmp_path: Path) -> None:

@@ -137,6 +137,16 @@ def test_a_replayed_question_after_the_confirmation_gives_no_second_ticket(bench
     assert bench.told.empty()
 
 
+def test_a_ticket_from_before_another_configuration_opens_no_door(bench: Bench) -> None:
+    """By now the name may stand for another door."""
+    identity = bench.ask()
+    ticket = bench.hears(command.READY)["ticket"]
+    bench.commands.forget()
+    bench.confirm(identity, ticket)
+    assert bench.silent()
+    assert bench.acted == []
+
+
 def test_a_confirmation_that_comes_late_does_nothing_and_says_so(bench: Bench) -> None:
     identity = bench.ask()
     ticket = bench.hears(command.READY)["ticket"]
