@@ -137,9 +137,9 @@ class Gateway:
         else:
             self._link(self.previous, version)
 
-    def healthy(self, version: Path, wrong_before: set[str]) -> str:
-        """Wait until `version` is healthy; empty, or what is the matter when the time is over."""
-        end = time.monotonic() + self._hold_s
+    def healthy(self, version: Path, wrong_before: set[str], hold_s: float = 0.0) -> str:
+        """Wait until `version` is healthy; empty, or what is the matter when the time (at least `hold_s`) is over."""
+        end = time.monotonic() + max(self._hold_s, hold_s)
         good, why = 0, say("no-answer")
         while good < _STEADY:
             if time.monotonic() >= end:
@@ -202,7 +202,7 @@ def change(gateway: Gateway, version: Path) -> int:
     print(say("back", name=version.name, old=old.name, why=why), file=sys.stderr)
     gateway.switch(old)
     gateway.before_was(earlier)
-    still = gateway.healthy(old, known)
+    still = gateway.healthy(old, known, HOLD_S)  # there is nothing else to try: waiting costs nothing
     print(say("back-ill", old=old.name, why=still) if still else say("back-healthy", old=old.name), file=sys.stderr)
     return 1
 
