@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -166,7 +167,7 @@ class Detector:
         return (time.perf_counter() - began) * 1000
 
     def _publish(self) -> None:
-        told = {"smoke": self._smoke, "last_seen": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+        told = {"smoke": self._smoke, "last_seen": datetime.now(UTC).isoformat(timespec="milliseconds")}
         self._wire.send(publish(f"zigbee2mqtt/{_SMOKE}", json.dumps(told).encode()))
 
     def _is_committed(self) -> bool:
