@@ -2,7 +2,8 @@
 
 It sits at the broker, behind every cable. What the lab's own `Repeater` says a second time is known and left out: no
 node said it. A connection that ends leaves a gap; what was said in it was not heard, and is not guessed. A session that
-is cut before its birth shows itself by its will only: its number is judged by the births around it.
+is cut before its birth shows itself by its will only; and when a connection takes another's place, iotcore 0.4 tells
+the will of the new one instead of the old one's. Either way the births around it tell whether its number was right.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class Wiretap:
         self._doubtful += [(broken, len(self._births[broken.node])) for broken in found if broken.rule in _UNBORN]
 
     def _ended_unborn(self, found: Violation, births: int) -> bool:
-        """Whether the births tell that the number was that of a connection of its own, or that there was one between.
+        """Whether the births tell that the number was that of a newer connection, or that there was one between.
 
         `births`: how many of the node had been heard before.
         """
@@ -122,7 +123,7 @@ class Wiretap:
         if found.message == MessageType.NBIRTH:
             return 1 < (said - before) % 256 < 128
         after = self._births[found.node][births : births + 1]
-        return 0 < (said - before) % 256 < 128 and any(0 < (number - said) % 256 < 128 for number in after)
+        return 0 < (said - before) % 256 < 128 and any((number - said) % 256 < 128 for number in after)
 
     def _is_copy(self, heard: Heard) -> bool:
         """The repeater's, not a node's. After a gap the first may be a copy: its original was said in the gap."""
