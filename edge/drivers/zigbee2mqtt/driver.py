@@ -218,8 +218,11 @@ class ZigbeeDriver:
         self._ahead = {known: at_s for known, at_s in self._ahead.items() if now_s - at_s <= _ON_ITS_WAY_S}
 
     def _at_ms(self, payload: Payload, now_ms: int) -> int:
-        """When a device was heard: zigbee2mqtt goes by the system clock, we may know better."""
-        return observed_at(payload, now_ms, self._ahead)
+        """When a device was heard: zigbee2mqtt goes by the system clock, we may know better.
+
+        What waited in the broker while we were away may be of a time when both agreed.
+        """
+        return observed_at(payload, now_ms, (0, *self._ahead))
 
     def _taken_before(self, message: Incoming, payload: Payload) -> bool:
         """Whether this very message was taken already; if not, it now is."""
