@@ -82,7 +82,8 @@ function outline(place, choose) {
   const layer = L.polygon(rings, { className: `place ${place.kind}`, pane: place.kind, interactive: !isGround, smoothFactor: 0.5 });
   if (!isGround) layer.on("click", (event) => (L.DomEvent.stop(event), choose(place)));
   const bounds = L.latLngBounds(rings.flat());
-  const { lng } = bounds.getCenter();
+  // A grid is named at its side: in the middle lie the names of what is in it.
+  const lng = bounds.getWest() + (place.kind === "grid" ? 0.86 : 0.5) * (bounds.getEast() - bounds.getWest());
   const at = place.kind === "building" ? [bounds.getSouth(), lng] : [northAt(rings[0], lng), lng];
   return { place, layer, bounds, tag: nameTag(place, at) };
 }
