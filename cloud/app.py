@@ -40,6 +40,8 @@ _LOG: Final = logging.getLogger("liandong.cloud")
 DATABASE_WITHIN_S: Final = 60.0
 """At the start a database that is away is waited for this long."""
 GRACE_S: Final = 3
+_INGEST_STATEMENT_S: Final = 10.0
+"""Alarms wait behind a statement: a dead way to the database must show soon. What failed comes again."""
 
 
 class Cloud:
@@ -49,7 +51,7 @@ class Cloud:
         self._config = config
         self.database = Database(config.database.resolved())
         # Requests must not take the connections that ingest needs, nor wait for those that it holds.
-        self._ingest_database = Database(config.database.resolved(), max_size=3)
+        self._ingest_database = Database(config.database.resolved(), max_size=3, statement_s=_INGEST_STATEMENT_S)
         self.metrics = Metrics()
         self._places = Places()
         self._hub = Hub()

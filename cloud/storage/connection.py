@@ -24,16 +24,17 @@ NOTICED: Final[dict[str, Any]] = {
 """A database host that vanishes without a word is noticed within half a minute, not in hours (s; the last in ms)."""
 STATEMENT_S: Final = 30.0
 """How long a statement may take that does not say otherwise."""
-MARGIN_S: Final = 15.0
+MARGIN_S: Final = 5.0
 """How much later than the server's own bound who asked gives up."""
 CHECK_S: Final = 3.0
 """How long a connection from the pool has to show that it lives: behind a dead proxy all of them are dead at once."""
 
 
 class Connection(psycopg.Connection[DictRow]):
-    """As psycopg's, but every wait for the server ends after `patience_s` seconds."""
+    """As psycopg's, but every wait for the server ends after `patience_s` seconds, `usual_s` if nobody says more."""
 
-    patience_s: float = STATEMENT_S + MARGIN_S
+    usual_s: float = STATEMENT_S + MARGIN_S
+    patience_s: float = usual_s
 
     def wait(self, gen: PQGen[RV], *args: Any, **options: Any) -> RV:
         """As in psycopg. Raises psycopg.OperationalError when the server is silent; the connection is closed then."""
@@ -58,4 +59,4 @@ def check(connection: Connection) -> None:
     """For a pool: raises psycopg.OperationalError when nobody answers soon. What was asked of it before is over."""
     connection.patience_s = CHECK_S
     ConnectionPool.check_connection(connection)
-    connection.patience_s = STATEMENT_S + MARGIN_S
+    connection.patience_s = connection.usual_s

@@ -23,10 +23,7 @@ from cloud.storage.connection import MARGIN_S, NOTICED, STATEMENT_S, Connection,
 from cloud.storage.queries import load
 from protocols.errors import UnavailableError
 
-BOUNDS: Final = (
-    "-c timezone=UTC -c idle_in_transaction_session_timeout=30s -c lock_timeout=10s"
-    f" -c statement_timeout={STATEMENT_S:.0f}s"
-)
+BOUNDS: Final = "-c timezone=UTC -c idle_in_transaction_session_timeout=30s -c lock_timeout=10s"
 """Nothing waits for ever; what takes long by its nature (schema, retention) says so itself."""
 
 
@@ -94,11 +91,15 @@ class Transaction:
 class Database:
     """The pool of connections to one database. Thread-safe; whoever opens it closes it."""
 
-    def __init__(self, dsn: str, *, max_size: int = 12, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, dsn: str, *, max_size: int = 12, timeout_s: float = 10.0, statement_s: float = STATEMENT_S
+    ) -> None:
+        """`timeout_s`: how long to wait for a connection; `statement_s`: how long a statement may take by itself."""
         self.dsn = dsn
         self.name = f"liandong-{uuid4()}"
         """What the connections of this pool, and no others, are called in `pg_stat_activity`."""
-        self._timeout_s = timeout_s
+        self._timeout_s, self._statement_s = timeout_s, statement_s
+        bounds = f"{BOUNDS} -c statement_timeout={statement_s:.0f}s"
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
             min_size=1,
@@ -106,10 +107,14 @@ class Database:
             timeout=timeout_s,
             max_waiting=200,
             connection_class=Connection,
-            kwargs={"row_factory": dict_row, "options": BOUNDS, "application_name": self.name, **NOTICED},
+            kwargs={"row_factory": dict_row, "options": bounds, "application_name": self.name, **NOTICED},
+            configure=self._make_patient,
             check=check,
             open=False,
         )
+
+    def _make_patient(self, connection: Connection) -> None:
+        connection.usual_s = connection.patience_s = self._statement_s + MARGIN_S
 
     def open(self) -> None:
         """Begin to connect. Does not wait: the first transaction does, within its bound."""

@@ -12,6 +12,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cloud.storage import connection
+from cloud.storage import database as database_module
 from cloud.storage.database import Database
 from protocols.errors import UnavailableError
 from tests.services.ports import LOOPBACK
@@ -82,9 +83,10 @@ def proxy(postgres: str) -> Iterator[Proxy]:
 def test_who_speaks_to_a_dead_proxy_gives_up_and_connects_again(
     postgres: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "MARGIN_S", 1 - connection.STATEMENT_S)
+    monkeypatch.setattr(database_module, "MARGIN_S", -9)
     monkeypatch.setattr(connection, "CHECK_S", 0.5)
-    database = Database(make_conninfo(postgres, host=LOOPBACK, port=proxy.port), max_size=2, timeout_s=2)
+    dsn = make_conninfo(postgres, host=LOOPBACK, port=proxy.port)
+    database = Database(dsn, max_size=2, timeout_s=2, statement_s=10)
     database.open()
     try:
         with database.transaction() as tx:
