@@ -20,7 +20,8 @@ from liandong.up.supervisor import Part
 RECEIVED_APART: Final = "received-apart"
 NO_ACKNOWLEDGEMENT: Final = "no-acknowledgement"
 SABOTAGES: Final = (RECEIVED_APART, NO_ACKNOWLEDGEMENT)
-_BETWEEN_S: Final = 0.1
+_BETWEEN_S: Final = 0.5
+"""Wide enough that what dies, dies in between more often than not."""
 
 
 def deliver_plainly(config: Path) -> None:

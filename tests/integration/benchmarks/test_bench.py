@@ -14,6 +14,7 @@ FIGURES = {
     "ingest": {"ingest-100", "ingest-5"},
     "edge": {"edge-cold-start", "edge-memory", "edge-outbox", "edge-flash", "edge-cpu"},
     "alert": {"alert-p50", "alert-p99"},
+    "urgent": {"urgent-p50", "urgent-p99", "urgent-max"},
     "dispatch": {"dispatch-rank"},
     "query": {"query-latest", "query-day", "query-month", "query-bytes"},
 }

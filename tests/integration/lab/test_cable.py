@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import pytest
@@ -48,7 +49,8 @@ def run(test: Callable[[Ends], Awaitable[None]]) -> None:
         async with cable() as ends:
             await asyncio.wait_for(test(ends), PATIENCE_S)
 
-    asyncio.run(within())
+    with ThreadPoolExecutor(1) as thread:  # the browser's driver may have left a loop in this one
+        thread.submit(asyncio.run, within()).result(60)
 
 
 async def _say(ends: Ends, text: bytes) -> bytes:
