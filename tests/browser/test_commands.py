@@ -25,6 +25,18 @@ def building_with_doors(page: Page) -> None:
     raise AssertionError("no building has a door that can be released")
 
 
+def unlock(page: Page) -> None:
+    """Keep a door unlocked; on a busy machine the order may come too late, and then it does nothing: once more."""
+    restore = page.locator("[data-command=restore]")
+    refused = page.locator(".outcome[data-state=expired], .outcome[data-state=failed], .outcome[data-state=refused]")
+    for _ in range(3):
+        page.locator("[data-command=release]").first.click()
+        page.locator("[data-yes]").click()
+        expect(restore.or_(refused).first).to_be_visible(timeout=PATIENCE_MS)
+        if restore.count():
+            return
+
+
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 def test_a_door_is_kept_unlocked_and_locked_again(
     opened: Open, operator: Operator, complaints: list[str], language: str
@@ -41,8 +53,7 @@ def test_a_door_is_kept_unlocked_and_locked_again(
     question.locator("button").last.click()
     expect(page.locator(".outcome")).to_have_count(0)
 
-    page.locator("[data-command=release]").first.click()
-    page.locator("[data-yes]").click()
+    unlock(page)
     restore = page.locator("[data-command=restore]")
     expect(restore).to_have_count(1, timeout=PATIENCE_MS)
     expect(page.locator(".outcome[data-state=done]")).to_be_visible()

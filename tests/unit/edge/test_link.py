@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,10 +19,6 @@ from edge.uplink.signals import Signals
 from protocols.errors import UnavailableError
 from protocols.sparkplug.actions import Publish
 
-pytestmark = [  # paho leaves the socket of a handshake that failed to the garbage collector
-    pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"),
-]
 CERTIFICATE = """-----BEGIN CERTIFICATE-----
 MIIBizCCATGgAwIBAgIUa3sytDa3bD3nNUHQWaIwzTXWbQkwCgYIKoZIzj0EAwIw
 GTEXMBUGA1UEAwwOYnJva2VyIG9mIDIwODAwIhgPMjA4MDAxMDEwMDAwMDBaGA8y
@@ -53,6 +51,15 @@ dh3j5NR3HDvgWN3zmnJBwo41sW1PV6oMig==
 """
 IN_2085_MS = 3_629_000_000_000
 IN_2099_MS = 4_070_908_800_000
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """paho leaves the socket of a handshake that failed to the garbage collector, which says so: here, not later."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
 
 
 @pytest.fixture
