@@ -33,6 +33,8 @@ _log = logging.getLogger("liandong.lab")
 _SETTLE_S: Final = 8.0
 """So long after the last fault devices that were cut off are asked again, and what they showed is in the ledger."""
 _DRAIN_S: Final = 180.0
+_BROKEN_DRAIN_S: Final = 20.0
+"""What is broken on purpose need not come to rest."""
 _COMMIT_S: Final = 2.0
 _ASK_S: Final = 0.25
 _TOLD_WITHIN_S: Final = 90.0
@@ -163,7 +165,7 @@ def _break_and_compare(lab: _Lab, tell: Tell, stop: threading.Event) -> Run:
             progress.ended_ms = time.time_ns() // 1_000_000
             if not stop.is_set():
                 tell("liandong.lab.draining")
-                _drain(site, progress)
+                _drain(site, progress, _BROKEN_DRAIN_S if lab.order.sabotage else _DRAIN_S)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread that waits
             progress.failure = error
         finally:
@@ -254,12 +256,12 @@ def _not_possible(conductor: Conductor, site: Site) -> dict[str, Any]:
     return {kind: {"count": count, "cause": causes.get(kind)} for kind, count in conductor.not_possible.items()}
 
 
-def _drain(site: Site, progress: _Progress) -> None:
+def _drain(site: Site, progress: _Progress, patience_s: float) -> None:
     """Wait until everything that was in the outboxes some seconds after the last fault has been confirmed."""
     began = time.monotonic()
     time.sleep(_SETTLE_S)
     since_ms = time.time_ns() // 1_000_000
-    until = time.monotonic() + _DRAIN_S
+    until = time.monotonic() + patience_s
     while (waiting := site.outboxes.not_empty_since(since_ms)) and time.monotonic() < until:
         time.sleep(_ASK_S)
     progress.waiting = sum(waiting.values())
