@@ -5,34 +5,20 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from edge.drivers.awaited import Awaited
 from protocols.errors import DeviceError, LiandongError
 
 MAX_WAITING: Final = 16
 
 
-@dataclass(slots=True, eq=False)
-class ReadRequest:
+@dataclass(slots=True, kw_only=True, eq=False)
+class ReadRequest(Awaited):
     """Somebody waits until `device` was read."""
 
     device: str
-    _done: threading.Event = field(default_factory=threading.Event)
-    _error: LiandongError | None = None
-
-    def finish(self, error: LiandongError | None = None) -> None:
-        """It was read, or `error` says why not. The first call counts."""
-        if not self._done.is_set():
-            self._error = error
-            self._done.set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Whether it was finished within `timeout_s`; raises what it was finished with."""
-        finished = self._done.wait(timeout_s)
-        if self._error is not None:
-            raise self._error
-        return finished
 
 
 class ReadRequests:
@@ -45,7 +31,7 @@ class ReadRequests:
 
     def ask(self, device: str, timeout_s: float) -> None:
         """Wait until `device` was read, at most `timeout_s`. Raises DeviceError."""
-        request = ReadRequest(device)
+        request = ReadRequest(device=device)
         with self._lock:
             self._open.add(request)
         try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import queue
 import re
-import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+from edge.drivers.awaited import Awaited
 from edge.drivers.vending.config import VendingDevice
 from edge.drivers.vending.meaning import PriceWish
 from protocols.errors import DeviceError, LiandongError, RefusedError
@@ -19,28 +19,13 @@ _FORM: Final = re.compile(r"([0-9A-Za-z]{1,8})=([0-9]{1,9})")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class PriceOrder:
+class PriceOrder(Awaited):
     """Somebody waits until the machine asks `price` for `selection`. `until` is monotonic."""
 
     selection: str
     price: int
     until: float
     sent: bool = False
-    _done: threading.Event = field(default_factory=threading.Event)
-    _error: LiandongError | None = None
-
-    def finish(self, error: LiandongError | None = None) -> None:
-        """The price counts, or `error` says why not. The first call counts."""
-        if not self._done.is_set():
-            self._error = error
-            self._done.set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Whether it was finished within `timeout_s`; raises what it was finished with."""
-        finished = self._done.wait(timeout_s)
-        if self._error is not None:
-            raise self._error
-        return finished
 
 
 class PriceOrders:
