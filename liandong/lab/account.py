@@ -22,6 +22,8 @@ RAM_BOUND_MS: Final = 2000
 _AFTER_MS: Final = 500
 _REPLY_MS: Final = 1000
 """How long a driver waits for a reply: what comes while it is stopped may be too late for it afterwards."""
+_AUDIT_MS: Final = 8000
+"""A sale is told by the next audit: one each five seconds, and the reading of it."""
 _GATHERED: Final = ("energy-total",)
 """Polled telemetry, gathered in RAM. What comes over the field broker is confirmed after the flush."""
 _CANNOT_WAIT: Final = ("card", "access.forced")
@@ -140,7 +142,10 @@ def _miss(
     missing = Missing(key=key, counter=one.counter, at_ms=one.at_ms)
     gateway = content.gateway_of.get(one.device, "")
     mine = [i for i in interruptions if i.gateway == gateway]
-    told = any(i.from_ms <= one.at_ms <= i.to_ms for i in corruptions(gateway, interruptions, content.set_aside))
+    unread_ms = _AUDIT_MS if key[1] == "vending.sale" else 0
+    told = any(
+        i.from_ms - unread_ms <= one.at_ms <= i.to_ms for i in corruptions(gateway, interruptions, content.set_aside)
+    )
     killed = any(i.cause is Cause.KILLED and i.from_ms - RAM_BOUND_MS <= one.at_ms <= i.to_ms + _AFTER_MS for i in mine)
     stopped = any(
         i.cause is Cause.STOPPED and i.from_ms - _REPLY_MS <= one.at_ms <= i.from_ms + _AFTER_MS for i in mine

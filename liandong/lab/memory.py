@@ -13,6 +13,8 @@ from typing import Any, Final
 EVERY_S: Final = 5.0
 SETTLED_S: Final = 300.0
 """A process grows while it fills its caches: it is judged from here on, if it lives as long again."""
+_JUDGED: Final = 1 / 3
+"""The last part of what follows decides, so that caches which fill for long and then stay are no leak: a leak goes on."""
 MOST_PER_HOUR: Final = 24_000_000
 """Growth above this is a leak. An agent of 60 MB would take a day to double."""
 _KEPT_SAMPLES: Final = 20_000
@@ -27,12 +29,15 @@ class Life:
     samples: list[tuple[int, int]] = field(default_factory=list)
 
     def slope_per_hour(self) -> float | None:
-        """Bytes an hour after it has settled; None when it did not live long enough to tell."""
+        """Bytes an hour at the end of a life that has settled; None when it did not live long enough to tell."""
         if not self.samples:
             return None
-        settled_ms = self.samples[0][0] + SETTLED_S * 1000
-        late = [(at_ms / 3_600_000, size) for at_ms, size in self.samples if at_ms >= settled_ms]
-        if len(late) < 3 or (late[-1][0] - late[0][0]) * 3600 < SETTLED_S:
+        first_ms, last_ms = self.samples[0][0] + SETTLED_S * 1000, self.samples[-1][0]
+        if last_ms - first_ms < SETTLED_S * 1000:
+            return None
+        from_ms = last_ms - max(SETTLED_S * 1000, (last_ms - first_ms) * _JUDGED)
+        late = [(at_ms / 3_600_000, size) for at_ms, size in self.samples if at_ms >= from_ms]
+        if len(late) < 3:
             return None
         return linear_regression([at for at, _ in late], [float(size) for _, size in late]).slope
 

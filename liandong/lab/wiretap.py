@@ -3,7 +3,8 @@
 It sits at the broker, behind every cable. What the lab's own `Repeater` says a second time is known and left out: no
 node said it. A connection that ends leaves a gap; what was said in it was not heard, and is not guessed. A session that
 is cut before its birth shows itself by its will only; and when a connection takes another's place, iotcore 0.4 tells
-the will of the new one instead of the old one's. Either way the births around it tell whether its number was right.
+the will of the new one instead of the old one's, so that its birth seems to repeat a number. Either way the births
+around it tell whether its number was right: a birth must be newer than the birth before it, whatever wills were told.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from protocols.sparkplug.topics import MessageType, Topic
 
 _BIRTHS: Final = frozenset({MessageType.NBIRTH, MessageType.DBIRTH})
 _DATA: Final = frozenset({MessageType.NDATA, MessageType.DDATA})
+_STEP: Final = "tck-id-topics-nbirth-bdseq-increment"
 _UNBORN: Final = frozenset(
-    {"tck-id-payloads-ndeath-bdseq", "tck-id-operational-behavior-data-commands-rebirth-action-3"}
+    {"tck-id-payloads-ndeath-bdseq", "tck-id-operational-behavior-data-commands-rebirth-action-3", _STEP}
 )
 _TWO_NUMBERS: Final = re.compile(r"bdSeq (\d+)\D+(\d+)")
 _GAP_MS: Final = 15_000
@@ -120,6 +122,9 @@ class Wiretap:
         if numbers is None:
             return False
         said, before = map(int, numbers.groups())
+        if found.rule == _STEP:
+            newest = self._births[found.node][:births][-1:]
+            return said == before and any(0 < (said - number) % 256 < 128 for number in newest)
         if found.message == MessageType.NBIRTH:
             return 1 < (said - before) % 256 < 128
         after = self._births[found.node][births : births + 1]

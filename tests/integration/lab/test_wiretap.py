@@ -144,6 +144,19 @@ def test_a_death_is_judged_by_the_birth_after_it(wiretap: Wiretap, node: Node, b
     assert report["ended_before_birth"] == 1 - blamed
 
 
+@pytest.mark.parametrize(("newest", "blamed"), [(1, 0), (2, 1)])
+def test_a_birth_after_its_own_will_is_judged_by_the_birth_before(
+    wiretap: Wiretap, node: Node, newest: int, blamed: int
+) -> None:
+    node.born(newest)
+    node.dies(2)  # the will of the connection that takes this one's place, or of this one
+    node.born(2)
+    node.total(4.0, "e/bulk/4-4")
+    until(lambda: wiretap.sendings["meter-1", "energy-total", 4.0])
+    rules = [found["rule"] for found in wiretap.report()["violations"]]
+    assert rules.count("tck-id-topics-nbirth-bdseq-increment") == blamed
+
+
 def test_a_connection_that_breaks_leaves_a_gap(wiretap: Wiretap, iotcore_broker: Broker) -> None:
     before_ms = time.time_ns() // 1_000_000
     iotcore_broker.kill()

@@ -99,6 +99,26 @@ def test_a_gateway_that_was_stopped_before_it_was_killed_last_ran_before_that() 
     assert len(account(ledger, [], stop).before_outbox) == 1
 
 
+def test_a_broken_file_costs_what_was_in_it_and_a_sale_gets_there_with_the_next_audit() -> None:
+    broken = Interruption(gateway="gw-1", from_ms=20_000, to_ms=21_000, cause=Cause.CORRUPT)
+    ledger = [
+        shown("meter-1", "energy-total", 1, 1.0, 14_000),
+        shown("meter-1", "energy-total", 2, 2.0, 19_000),
+        shown("vending-1", "vending.sale/11", 6, 200, 9_000),
+        shown("vending-1", "vending.sale/11", 7, 200, 14_000),
+        shown("meter-1", "energy-total", 3, 3.0, 26_000),
+    ]
+
+    def found(*set_aside: tuple[str, int]) -> Account:
+        content = Content(rows=[], gateway_of=GATEWAY, poison=0, thinned=0, set_aside=set_aside)
+        return compare(ledger, content, LATER, [broken])
+
+    noticed = found(("gw-1", 25_000))
+    assert {(one.key[0], one.counter) for one in noticed.told} == {("meter-1", 2), ("vending-1", 7)}
+    assert len(noticed.lost) == 3
+    assert len(found().lost) == len(found(("gw-2", 25_000)).lost) == 5
+
+
 def test_a_pulled_line_excuses_nothing_that_was_taken() -> None:
     line = Interruption(gateway="gw-1", from_ms=9_000, to_ms=12_000, cause=Cause.UNPLUGGED)
     assert len(account([shown("meter-1", "energy-total", 1, 1.0, 9_500)], [], line).lost) == 1

@@ -60,3 +60,14 @@ def test_memory_that_grows_is_told_and_memory_that_settles_is_not() -> None:
     found = report(lives, 0)
     assert {part: row["grows"] for part, row in found.items()} == {"gw-1": True, "cloud": False, "broker": False}
     assert found["broker"]["slope_mb_per_hour"] is None
+
+
+def test_a_cache_that_fills_for_long_and_then_stays_is_no_leak() -> None:
+    def cloud(grows_for_s: float, seconds: int = 3300) -> dict[str, Any]:
+        sizes = [(at, 80e6 + 4 * MOST_PER_HOUR * min(at, grows_for_s) / 3600) for at in range(0, seconds, 5)]
+        life = Life(part="cloud", pid=1, samples=[(at * 1000, round(size)) for at, size in sizes])
+        found: dict[str, Any] = report([life], 0)["cloud"]
+        return found
+
+    assert not cloud(grows_for_s=2200)["grows"]
+    assert cloud(grows_for_s=3300)["grows"]
