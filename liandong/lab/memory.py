@@ -14,7 +14,7 @@ EVERY_S: Final = 5.0
 SETTLED_S: Final = 300.0
 """A process grows while it fills its caches: it is judged from here on, if it lives as long again."""
 _JUDGED: Final = 1 / 3
-"""The last part of what follows decides, so that caches which fill for long and then stay are no leak: a leak goes on."""
+"""This last part of what follows decides: caches that fill for long and then stay are no leak; a leak goes on."""
 MOST_PER_HOUR: Final = 24_000_000
 """Growth above this is a leak. An agent of 60 MB would take a day to double."""
 _KEPT_SAMPLES: Final = 20_000
