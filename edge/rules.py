@@ -41,15 +41,18 @@ class LocalRules:
         self._standing: dict[Key, _Standing] = {}
         self._by_device: dict[str, list[_Standing]] = {}
         self._changed: set[Key] = set()
+        self._gone: set[Key] = set()
         stored = {(record.rule, record.device): record for record in records}
         for rule in rules:
             for device, kind in types.items():
                 if rule.watches(device, kind):
-                    fresh = RuleRecord(rule=rule.code, device=device, state=RuleState())
-                    standing = _Standing(rule, stored.get((rule.code, device), fresh))
+                    key = (rule.code, device)
+                    standing = _Standing(rule, stored.get(key, _fresh(key)))
                     standing.due_ms = elapse(rule, standing.record.state, -1).due_ms
-                    self._standing[rule.code, device] = standing
+                    self._standing[key] = standing
                     self._by_device.setdefault(device, []).append(standing)
+        # A rule that went away owes nothing: should it return, it must not act for what fired weeks ago.
+        self._gone.update(key for key in stored.keys() - self._standing.keys() if stored[key] != _fresh(key))
 
     def due_ms(self) -> int | None:
         """When `elapse` must be called next."""
@@ -85,17 +88,21 @@ class LocalRules:
     def take_changes(self) -> list[RuleRecord]:
         """The records to store since the last call."""
         changed, self._changed = self._changed, set()
-        return [self._standing[key].record for key in changed]
+        gone, self._gone = self._gone, set()
+        return [*map(_fresh, gone), *(self._standing[key].record for key in changed)]
 
     def put_back(self, records: Iterable[RuleRecord]) -> None:
         """They were not stored: they are part of the next `take_changes`."""
-        self._changed.update((record.rule, record.device) for record in records)
+        for record in records:
+            key = (record.rule, record.device)
+            (self._changed if key in self._standing else self._gone).add(key)
 
     def succeeded_by(self, rules: Sequence[Rule], types: Mapping[str, str], stored: Iterable[RuleRecord]) -> LocalRules:
-        """Other rules, which go on where these stand now; what has never stood here begins where it was stored."""
-        records = [*stored, *(standing.record for standing in self._standing.values())]
+        """Other rules, which go on where these stand now; what does not stand here begins anew."""
+        unstored = self.take_changes()
+        records = [*stored, *unstored, *(standing.record for standing in self._standing.values())]
         heir = LocalRules(rules, types, records, self._submit)
-        heir.put_back(record for record in self.take_changes() if (record.rule, record.device) in heir._standing)
+        heir.put_back(unstored)
         return heir
 
     def firing(self) -> list[Key]:
@@ -135,6 +142,10 @@ def not_ahead(records: Iterable[RuleRecord], now_ms: int) -> list[RuleRecord]:
         state = replace(state, since_ms=min(state.since_ms, now_ms), at_ms=min(state.at_ms, now_ms))
         kept.append(replace(record, state=state))
     return kept
+
+
+def _fresh(key: Key) -> RuleRecord:
+    return RuleRecord(rule=key[0], device=key[1], state=RuleState())
 
 
 def _task(standing: _Standing, index: int) -> Task:

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,32 @@ def test_a_rule_acts_once_and_is_owed_until_the_device_confirms(tmp_path: Path) 
     third.pipeline.emit("d", [smoke(True, 9_900)], durable=True)
     assert third.tasks.empty()
     third.close()
+
+
+def test_a_rule_that_went_away_owes_nothing_when_it_returns(tmp_path: Path) -> None:
+    """By a restart with other rules, and by other rules while the agent runs, also when it returns unstored."""
+    bench = Bench(tmp_path, (SMOKE,))
+    bench.pipeline.emit("d", [smoke(True, 9_000)], durable=True)
+    assert bench.tasks.get(timeout=5).device == "siren-1"
+    bench.close()
+    without = Bench(tmp_path)
+    without.pipeline.emit("d", [smoke(True, 9_100)], durable=True)
+    without.close()
+    back = Bench(tmp_path, (SMOKE,))
+    assert back.tasks.empty()
+    back.pipeline.emit("d", [smoke(True, 9_200)], durable=True)
+    assert back.tasks.get(timeout=5).device == "siren-1"  # it still burns: the rule begins anew
+
+    def go_and_return() -> None:
+        for rules in ((), (SMOKE,)):
+            stored = back.outbox.rule_records()
+            back.pipeline.judge_by(methodcaller("succeeded_by", rules, TYPES, stored))
+
+    back.pipeline.between(go_and_return)
+    assert back.tasks.empty()
+    back.pipeline.emit("d", [reading(1.0)], durable=True)
+    assert [record.owed for record in back.outbox.rule_records()] == [()]
+    back.close()
 
 
 def test_a_failed_action_is_told_and_done_again_when_the_device_returns(bench: Bench) -> None:
