@@ -16,6 +16,7 @@ from typing import Any
 from protocols.errors import ConfigError
 from protocols.messages import Language, sentence
 from simulators.control import ask
+from simulators.recorder import cli as recorder
 from simulators.run import EstateProcess
 from simulators.scenario import read_scenario
 
@@ -48,6 +49,7 @@ def register(parser: argparse.ArgumentParser, language: Language) -> None:
     run.add_argument("--seed", type=int, default=1, help=say("run-seed"))
     run.add_argument("--speed", type=float, default=1.0, help=say("run-speed"))
     run.set_defaults(run=_run)
+    recorder.register(commands, language)
 
 
 def _add_where(parser: argparse.ArgumentParser, about: str) -> None:
