@@ -86,7 +86,9 @@ FIRE_EVENTS: Final = (
     "fire.unreadable",
 )
 """What a fire panel tells beside its states (see docs/reference/fire-panels.md)."""
+_RELAYS: Final = tuple(f"relay-{number}" for number in range(1, 9))
 _RADIO: Final = (_gauge("battery", "%", 0, 100), _gauge("linkquality", "1", 0, 255, deadband=10))
+_BATTERY: Final = (*_RADIO, _state("battery-low"))
 
 DEVICE_TYPES: Final[dict[str, DeviceType]] = {
     row.code: row
@@ -129,12 +131,41 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 _counter("energy-import", "kW.h"),
                 _counter("energy-total", "kW.h"),
                 _counter("energy-export", "kW.h"),
+                _gauge("power-factor", "1", -1, 1),
+                *(_gauge(f"voltage-{phase}", "V", 0, 500) for phase in "abc"),
+                *(_gauge(f"current-{phase}", "A", 0, 200) for phase in "abc"),
             ),
             reads=True,
         ),
         DeviceType(
             code="cold-chain",
             metrics=(_gauge("temperature", "Cel", -60, 80), _gauge("humidity", "%", 0, 100)),
+            reads=True,
+        ),
+        DeviceType(
+            code="climate",
+            metrics=(_gauge("temperature", "Cel", -60, 80), _gauge("humidity", "%", 0, 100), *_BATTERY),
+            reads=True,
+        ),
+        DeviceType(code="water-level", metrics=(_gauge("level", "m", -5, 500), *_BATTERY), reads=True),
+        DeviceType(
+            code="gas-detector",
+            metrics=(_gauge("co", "[ppm]", 0, 10_000), _gauge("gas", "%{LEL}", 0, 100), _state("gas-alarm"), *_BATTERY),
+            reads=True,
+        ),
+        DeviceType(
+            code="thermostat",
+            metrics=(_gauge("temperature", "Cel", -60, 80), _gauge("setpoint", "Cel", 0, 60), _state("switched-on")),
+            outputs=("setpoint", "switched-on"),
+            reads=True,
+        ),
+        DeviceType(
+            code="relay",
+            metrics=(
+                *(_state(name) for name in _RELAYS),
+                *(_state(f"input-{number}") for number in range(1, 9)),
+            ),
+            outputs=_RELAYS,
             reads=True,
         ),
         DeviceType(
@@ -147,6 +178,7 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 "access.lockout",
                 "access.exit-request",
                 "access.forced",
+                "access.opened-unobserved",
                 "access.held-open",
                 "access.closed",
                 "access.emergency-release",
@@ -159,10 +191,10 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
             outputs=("release", "restore", "unlock", "beep", "forgive"),
             reads=True,
         ),
-        DeviceType(code="smoke", metrics=(_state("smoke"), _state("tamper"), *_RADIO)),
-        DeviceType(code="siren", metrics=(_state("sounding"), *_RADIO), outputs=("sound",), reads=True),
-        DeviceType(code="water-leak", metrics=(_state("leak"), *_RADIO)),
-        DeviceType(code="motion", metrics=(_state("occupancy"), _gauge("illuminance", "lx", 0), *_RADIO)),
+        DeviceType(code="smoke", metrics=(_state("smoke"), _state("tamper"), *_BATTERY)),
+        DeviceType(code="siren", metrics=(_state("sounding"), *_BATTERY), outputs=("sound",), reads=True),
+        DeviceType(code="water-leak", metrics=(_state("leak"), *_BATTERY)),
+        DeviceType(code="motion", metrics=(_state("occupancy"), _gauge("illuminance", "lx", 0), *_BATTERY)),
         DeviceType(code="water-meter", metrics=(*_FLOWING, *_RADIO), reads=True),
         DeviceType(code="gas-meter", metrics=_FLOWING, reads=True),
         DeviceType(
@@ -191,7 +223,9 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
             ),
             events=FIRE_EVENTS,
         ),
-        DeviceType(code="sos-button", metrics=_RADIO, events=("sos",)),
+        DeviceType(code="sos-button", metrics=_BATTERY, events=("sos",)),
+        DeviceType(code="button", metrics=_BATTERY, events=("button.pressed",)),
+        DeviceType(code="contact", metrics=(_state("contact-open"), _state("tamper"), *_BATTERY)),
     )
 }
 
@@ -213,6 +247,8 @@ NODE_TYPE: Final = DeviceType(
     events=(
         "device.offline",
         "device.online",
+        "device.waiting",
+        "device.waiting-over",
         "rule.acted",
         "rule.action-failed",
         "output.written",
@@ -226,6 +262,11 @@ NODE_TYPE: Final = DeviceType(
         "config.rolled-back",
         "config.running",
         "config.text",
+        "set.ready",
+        "set.applied",
+        "set.refused",
+        "set.running",
+        "set.unfit",
         "outbox.set-aside",
         "outbox.lost",
         "clock.known",

@@ -80,6 +80,10 @@ class Polling:
         """Visit `device` before those whose turn it is; as `edge.drivers.port.Reads.read`."""
         self._reads.ask(device, timeout_s)
 
+    def act(self, device: str, timeout_s: float, act: Visit, late: LiandongError) -> None:
+        """Do `act` to `device` before those whose turn it is. Raises what it raises, and `late` after `timeout_s`."""
+        self._reads.ask(device, timeout_s, lambda ctx: act(device, ctx), late)
+
     def _poll(self, ctx: DriverContext) -> None:
         now = time.monotonic()
         self._turns = {
@@ -98,7 +102,8 @@ class Polling:
         """Beside its turns; a device that was silent before has its period again when it answers."""
         error: LiandongError | None = None
         try:
-            ctx.status(request.device, online=True, round_trip_s=self._visit(request.device, ctx))
+            took_s = request.act(ctx) if request.act is not None else self._visit(request.device, ctx)
+            ctx.status(request.device, online=True, round_trip_s=took_s)
             turn = self._turns[self._ids.index(request.device)]
             self._turns[turn.unit] = answered(turn, time.monotonic()) if turn.failures else turn
         except LineError as lost:

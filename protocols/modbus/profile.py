@@ -7,6 +7,7 @@ metric must be a row of the catalogue for the profile's device type, in the cata
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
@@ -16,11 +17,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from protocols.catalog import DEVICE_TYPES
 from protocols.errors import ConfigError
 
-Format = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
-Table = Literal["input", "holding"]
-WordOrder = Literal["big", "little"]
+Format = Literal["bit", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+Table = Literal["input", "holding", "coil", "discrete"]
+ByteOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+"""The order in which the bytes of a value come: A is the highest. Longer values go on in the same way.
+
+ABCD is what the standard says; CDAB turns the words round, BADC the bytes of each word, DCBA both.
+"""
 
 WORDS: Final[dict[Format, int]] = {
+    "bit": 1,
     "int16": 1,
     "uint16": 1,
     "int32": 2,
@@ -30,6 +36,8 @@ WORDS: Final[dict[Format, int]] = {
     "uint64": 4,
     "float64": 4,
 }
+BITS: Final[frozenset[Table]] = frozenset({"coil", "discrete"})
+"""The tables of single bits."""
 _SPACE: Final = 0x10000
 _MOST_PER_READ: Final = 125
 
@@ -38,66 +46,136 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Register(_Row):
-    """One metric of a device: value = raw * `scale` + `offset`.
+class _Value(_Row):
+    """Where a value is and how it is coded: value = raw * `scale` + `offset`; a bit is false or true."""
 
-    `invalid` are raw values by which the device says that it has none (a broken probe). Outside `low`–`high`, the
-    model's own measuring range in the metric's unit, a value is kept with quality bad.
-    """
-
-    metric: str
-    table: Table = "input"
     address: int = Field(ge=0, lt=_SPACE)
     format: Format
-    word_order: WordOrder | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    invalid: tuple[int, ...] = ()
+    order: ByteOrder | None = None
+    scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    offset: float = Field(default=0.0, allow_inf_nan=False)
     low: float | None = None
     high: float | None = None
 
     @property
     def words(self) -> int:
-        """How many 16-bit registers the value takes."""
+        """How many addresses the value takes."""
         return WORDS[self.format]
+
+
+class Register(_Value):
+    """One metric of a device.
+
+    `invalid` are raw values by which the device says that it has none (a broken probe). Outside `low`–`high`, the
+    model's own measuring range in the metric's unit, a value is kept with quality bad. `bit` takes one bit of a uint16.
+    `decimals_at` is a register that says how many digits stand behind the point, `units_at` one whose value chooses a
+    factor of `units`; a value that is not there makes the reading bad. Both lie in the same table.
+    """
+
+    metric: str
+    table: Table = "input"
+    invalid: tuple[int, ...] = ()
+    bit: int | None = Field(default=None, ge=0, le=15)
+    decimals_at: int | None = Field(default=None, ge=0, lt=_SPACE)
+    units_at: int | None = Field(default=None, ge=0, lt=_SPACE)
+    units: dict[int, float] = {}
+
+    @property
+    def boolean(self) -> bool:
+        """Whether the value is a state."""
+        return self.format == "bit" or self.bit is not None
+
+    @property
+    def begin(self) -> int:
+        """The lowest address that the value needs."""
+        return min(at for at in (self.address, self.decimals_at, self.units_at) if at is not None)
 
     @property
     def end(self) -> int:
-        """The address after the value's last register."""
-        return self.address + self.words
+        """The address after the last one that the value needs."""
+        others = (at + 1 for at in (self.decimals_at, self.units_at) if at is not None)
+        return max(self.address + self.words, *others, 0)
+
+
+class Output(_Value):
+    """What may be written: a coil, or a number in holding registers within `low`–`high`. Nothing else ever is.
+
+    `many` writes also one coil or register by the functions for several (15, 16): some models know no others.
+    """
+
+    output: str
+    table: Literal["coil", "holding"] = "holding"
+    many: bool = False
 
 
 class Profile(_Row):
     """A device model. `max_registers` is what it gives in one read; `max_gap` how many unused ones a read may span.
 
-    The wire's limit is 125 registers (V1.1b3, 6.3). A gap costs 2 bytes a register, a further read about 30 bytes of
-    time; but some models refuse reads that touch registers which they do not have: then `max_gap` is 0.
+    The wire's limit is 125 registers and 2000 bits (V1.1b3, 6). A gap costs 2 bytes a register, a further read about 30
+    bytes of time; but some models refuse reads that touch registers which they do not have: then `max_gap` is 0.
+    `also` are further device types that it may be installed as.
     """
 
     name: str
     type: str
+    also: tuple[str, ...] = ()
     model: str
     source: str
-    word_order: WordOrder = "big"
+    order: ByteOrder = "ABCD"
     max_registers: int = Field(default=_MOST_PER_READ, ge=1, le=_MOST_PER_READ)
     max_gap: int = Field(default=0, ge=0)
     registers: tuple[Register, ...] = Field(min_length=1, alias="register")
+    outputs: tuple[Output, ...] = Field(default=(), alias="output")
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The device types that it may be installed as."""
+        return (self.type, *self.also)
+
+    def output(self, name: str) -> Output | None:
+        """The row of the output `name`; None when the model has none."""
+        return next((one for one in self.outputs if one.output == name), None)
 
     @model_validator(mode="after")
     def _fits(self) -> Profile:
-        row = DEVICE_TYPES.get(self.type)
-        if row is None:
-            raise ValueError(f"type {self.type!r} is not a row of the catalogue: {', '.join(sorted(DEVICE_TYPES))}")
-        metrics = [r.metric for r in self.registers]
-        unknown = [m for m in metrics if row.metric(m) is None]
-        if unknown:
-            allowed = ", ".join(m.name for m in row.metrics)
-            raise ValueError(f"metric {unknown[0]!r} is not one of {self.type}: {allowed}")
-        if len(set(metrics)) != len(metrics):
-            raise ValueError("a metric is named twice")
-        if any(r.end > _SPACE or r.words > self.max_registers for r in self.registers):
-            raise ValueError("a register lies beyond 0xFFFF or is longer than max_registers")
+        for name in self.types:
+            row = DEVICE_TYPES.get(name)
+            if row is None:
+                raise ValueError(f"type {name!r} is not a row of the catalogue: {', '.join(sorted(DEVICE_TYPES))}")
+            _known("metric", [r.metric for r in self.registers], [m.name for m in row.metrics], name)
+            _known("output", [o.output for o in self.outputs], row.outputs, name)
+            for register in self.registers:
+                metric = row.metric(register.metric)
+                if metric is not None and (metric.datatype == "Boolean") != register.boolean:
+                    raise ValueError(f"metric {register.metric!r} of {name} is a {metric.datatype}")
+        rows: tuple[Register | Output, ...] = (*self.registers, *self.outputs)
+        for one in rows:
+            _coded(one, self.max_registers)
+        for output in self.outputs:
+            if output.table == "holding" and (output.low is None or output.high is None):
+                raise ValueError(f"output {output.output!r} needs low and high")
         return self
+
+
+def _known(what: str, names: Sequence[str], allowed: Sequence[str], kind: str) -> None:
+    unknown = [name for name in names if name not in allowed]
+    if unknown:
+        raise ValueError(f"{what} {unknown[0]!r} is not one of {kind}: {', '.join(allowed)}")
+    if len(set(names)) != len(names):
+        raise ValueError(f"{what} is named twice")
+
+
+def _coded(one: Register | Output, most: int) -> None:
+    """Raise ValueError for what cannot lie there."""
+    if (one.table in BITS) != (one.format == "bit"):
+        raise ValueError("coils and discrete inputs are bits, and registers are not")
+    if isinstance(one, Register) and one.bit is not None and one.format != "uint16":
+        raise ValueError("bit takes a bit of a uint16")
+    if isinstance(one, Register) and (one.units_at is None) != (not one.units):
+        raise ValueError("units_at and units belong together")
+    end, size = (one.end, one.end - one.begin) if isinstance(one, Register) else (one.address + one.words, one.words)
+    if end > _SPACE or size > most:
+        raise ValueError("a register lies beyond 0xFFFF or is longer than max_registers")
 
 
 def parse_profile(text: str, *, where: str) -> Profile:

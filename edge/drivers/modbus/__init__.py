@@ -1,4 +1,4 @@
-"""Modbus RTU: meters and sensors on a serial bus, read by register profiles (``sample.toml`` shows a whole table)."""
+"""Modbus RTU and TCP: meters, sensors and relays, by register profiles (``sample.toml`` shows whole tables)."""
 
 from edge.drivers.modbus.config import ModbusConfig
 from edge.drivers.modbus.driver import ModbusDriver

@@ -1,7 +1,8 @@
-"""The driver of one RTU bus: polls its units in turn and hands their readings on."""
+"""The driver of one Modbus bus: polls its units in turn, hands their readings on, and writes what may be written."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,9 @@ from edge.drivers.modbus.bus import Bus
 from edge.drivers.modbus.config import ModbusConfig, ModbusDevice
 from edge.drivers.polling import Polling, hand_on
 from edge.drivers.port import DriverContext
-from protocols.errors import RefusedError
+from protocols.errors import DeviceError, ProtocolError, RefusedError
 from protocols.events import Reading, Value
-from protocols.modbus import Block, Profile, decode_block, plan_reads
+from protocols.modbus import Block, Profile, decode_block, plan_reads, plan_write, read_back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +45,24 @@ class ModbusDriver:
         self._polling.run(ctx)
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
-        """Nothing on this bus can be switched: always RefusedError."""
-        raise RefusedError("edge.driver.modbus.no-output", device=device, output=output)
+        """Write an output that the configuration lists as writable, and read it back: what it holds must be `value`."""
+        unit = self._units[device]
+        if output not in unit.device.writable:
+            allowed = ", ".join(unit.device.writable) or "-"
+            raise RefusedError("edge.driver.modbus.no-output", device=device, output=output, allowed=allowed)
+        write = plan_write(unit.profile, device, output, value)
+
+        def carry_out(name: str, ctx: DriverContext) -> float:
+            kept, took = self._bus.write(unit.device.unit, write, ctx.stop)
+            if kept != write.words:
+                holds = read_back(unit.profile, output, kept)
+                raise DeviceError("edge.driver.modbus.not-kept", device=device, output=output, value=value, holds=holds)
+            with contextlib.suppress(DeviceError, ProtocolError):  # it is written; its next turn tells what is wrong
+                self._visit(name, ctx)
+            return took
+
+        late = DeviceError("edge.driver.modbus.unconfirmed", device=device, output=output, timeout_s=timeout_s)
+        self._polling.act(device, timeout_s, carry_out, late)
 
     def read(self, device: str, timeout_s: float) -> None:
         """Ask a unit for all of its registers, before the units whose turn it is."""

@@ -15,10 +15,14 @@ from protocols.modbus.frame import (
     build_exception,
     build_read_reply,
     build_read_request,
+    build_write_reply,
     crc16,
     seal,
     take_reply,
     take_request,
+    take_tcp_reply,
+    take_tcp_request,
+    to_tcp,
 )
 
 VECTORS = [
@@ -86,14 +90,52 @@ def test_a_write_of_many_registers() -> None:
     used, request = take_request(frame)
     assert used == len(frame)
     assert request is not None
-    assert (request.address, request.count) == (1, 2)
+    assert (request.address, request.count, request.written) == (1, 2, (10, 0x0102))
+    assert build_write_reply(request) == seal(bytes.fromhex("01 10 00 01 00 02"))
+
+
+def test_writes_of_coils_and_of_one_register() -> None:
+    for text, written in (
+        ("01 05 00 07 FF 00", (1,)),
+        ("01 05 00 07 00 00", (0,)),
+        ("01 06 00 07 01 02", (0x0102,)),
+        ("01 0F 00 00 00 0A 02 CD 01", (1, 0, 1, 1, 0, 0, 1, 1, 1, 0)),
+    ):
+        request = take_request(seal(bytes.fromhex(text)))[1]
+        assert request is not None
+        assert request.written == written
+
+
+def test_bits_there_and_back() -> None:
+    bits = (1, 0, 1, 1, 0, 0, 1, 1, 1, 0)
+    frame = build_read_reply(1, 1, bits)
+    assert frame == seal(bytes.fromhex("01 01 02 CD 01"))
+    assert take_reply(frame)[1] == Reply(unit=1, function=1, words=(*bits, 0, 0, 0, 0, 0, 0))
+
+
+def test_the_same_over_tcp() -> None:
+    question = to_tcp(build_read_request(17, 3, 0x6B, 3), 1)
+    assert question == bytes.fromhex("00 01 00 00 00 06 11 03 00 6B 00 03")
+    used, transaction, request = take_tcp_request(question + b"\0")
+    assert (used, transaction, request) == (12, 1, Request(unit=17, function=3, data=bytes.fromhex("006B0003")))
+    answer = to_tcp(build_read_reply(17, 3, (1, 2, 3)), 1)
+    assert take_tcp_reply(answer) == (15, 1, Reply(unit=17, function=3, words=(1, 2, 3)))
+    assert take_tcp_reply(answer[:-1]) == (0, 1, None)
+    refused = to_tcp(build_exception(17, 3, 11), 1)
+    assert take_tcp_reply(refused)[2] == Reply(unit=17, function=3, exception=11)
+
+
+@pytest.mark.parametrize("text", ["0001 0001 0006 110300000001", "0001 0000 0001 11", "0001 0000 0007 11030000000100"])
+def test_what_is_no_tcp_frame(text: str) -> None:
+    with pytest.raises(ProtocolError):
+        take_tcp_request(bytes.fromhex(text))
 
 
 @given(st.binary(max_size=260))
 def test_no_bytes_break_the_reader(data: bytes) -> None:
-    for take in (take_request, take_reply):
+    for take in (take_request, take_reply, take_tcp_request, take_tcp_reply):
         try:
-            used, _ = take(data)
+            used = take(data)[0]
         except ProtocolError:
             continue
         assert 0 <= used <= len(data)

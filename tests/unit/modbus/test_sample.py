@@ -15,21 +15,24 @@ from protocols.errors import ConfigError
 from protocols.modbus import profile_names
 
 
+def tables() -> list[dict[str, Any]]:
+    rows = tomllib.loads((files("edge.drivers.modbus") / "sample.toml").read_text("utf-8"))["driver"]
+    assert isinstance(rows, list)
+    return rows
+
+
 def sample() -> dict[str, Any]:
-    document = tomllib.loads((files("edge.drivers.modbus") / "sample.toml").read_text("utf-8"))
-    (table,) = document["driver"]
-    assert isinstance(table, dict)
-    return table
+    return tables()[0]
 
 
-def test_the_sample_makes_a_driver() -> None:
-    driver = FAMILY.make(FAMILY.config.model_validate(sample()))
-    assert [d.id for d in driver.devices] == ["meter-1", "cabinet-1"]
+def test_the_sample_makes_drivers() -> None:
+    drivers = [FAMILY.make(FAMILY.config.model_validate(table)) for table in tables()]
+    assert [[d.id for d in driver.devices] for driver in drivers] == [["meter-1", "cabinet-1"], ["pump-relays"]]
 
 
 def test_the_sample_shows_every_key_and_every_profile() -> None:
     text = (files("edge.drivers.modbus") / "sample.toml").read_text("utf-8")
-    assert set(FAMILY.config.model_fields) == set(sample())
+    assert set(FAMILY.config.model_fields) == {key for table in tables() for key in table}
     assert all(name in text for name in profile_names())
 
 
@@ -52,6 +55,8 @@ def test_a_profile_of_the_installers_own(tmp_path: Path) -> None:
         ({"type": "cold-chain"}, "edge.driver.modbus.type"),
         ({"unit": 2}, "edge.driver.modbus.unit-twice"),
         ({"profile_file": "mine.toml"}, "edge.driver.modbus.one-profile"),
+        ({"unit": 248}, "edge.driver.modbus.unit"),
+        ({"writable": ["relay-1"]}, "edge.driver.modbus.writable"),
     ],
 )
 def test_each_fault_has_its_sentence(change: dict[str, Any], code: str) -> None:
@@ -61,6 +66,13 @@ def test_each_fault_has_its_sentence(change: dict[str, Any], code: str) -> None:
         FAMILY.config.model_validate(table)
     assert wrong.value.code == code
     assert not str(wrong.value).startswith(code), "the catalogue has a sentence for it"
+
+
+def test_a_line_is_serial_or_tcp() -> None:
+    for table in (sample() | {"tcp": "10.0.0.1:502"}, {key: value for key, value in sample().items() if key != "port"}):
+        with pytest.raises(ConfigError) as wrong:
+            FAMILY.config.model_validate(table)
+        assert wrong.value.code == "edge.driver.modbus.one-line"
 
 
 def test_an_unknown_key_is_refused() -> None:

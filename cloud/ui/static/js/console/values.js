@@ -1,14 +1,14 @@
 // Values of devices as people read them.
 import { hasSentence, t, word } from "../core/i18n.js";
 
-const UNITS = { Cel: "°C", "%": "%", V: "V", A: "A", W: "W", Hz: "Hz", "kW.h": "kWh", m3: "m³", "m3/h": "m³/h", GJ: "GJ", kPa: "kPa", m: "m", s: "s", "%{LEL}": "%LEL", lx: "lx", By: "B", "1": "", "{minor}": "" };
+const UNITS = { Cel: "°C", "%": "%", V: "V", A: "A", W: "W", Hz: "Hz", "kW.h": "kWh", m3: "m³", "m3/h": "m³/h", GJ: "GJ", kPa: "kPa", m: "m", s: "s", "%{LEL}": "%LEL", "[ppm]": "ppm", lx: "lx", By: "B", "1": "", "{minor}": "" };
 const QUIET = new Set(["linkquality", "battery"]);
 
 /** What says most about each type of device. */
 export const TELLING = {
   vending: "stock", "cold-chain": "temperature", "power-meter": "power", door: "contact-open", smoke: "smoke", siren: "sounding",
   "water-leak": "leak", motion: "occupancy", "water-meter": "flow", "gas-meter": "volume",
-  "heat-meter": "power", "fire-detector": "fire", "fire-panel": "fire", "sos-button": "battery",
+  "heat-meter": "power", climate: "temperature", "water-level": "level", "gas-detector": "co", thermostat: "temperature", relay: "relay-1", "fire-detector": "fire", "fire-panel": "fire", "sos-button": "battery",
 };
 
 /** A UCUM unit as it is written on a screen. */
