@@ -15,6 +15,7 @@ from liandong.lab.interrupted import Cause, Interruption
 from liandong.lab.late import Late
 from liandong.lab.redated import DATED_MS, redated, turned
 from liandong.lab.stored import STATES, UNIQUE, Content, Key, Row
+from liandong.lab.unobserved import unobserved
 from simulators.ledger import Observation
 
 RAM_BOUND_MS: Final = 2000
@@ -75,7 +76,7 @@ def compare(
     whole = list(ledger)
     account = Account()
     expected = _expected(whole)
-    content = redated(content, expected, interruptions)
+    content = unobserved(redated(content, expected, interruptions), expected)
     stored: dict[Key, list[Row]] = defaultdict(list)
     for row in content.rows:
         stored[row.key].append(row)

@@ -16,7 +16,8 @@ UNIQUE: Final = ("energy-total", "volume")
 """Counters that only grow: each value is there once."""
 STATES: Final = ("smoke", "leak", "occupancy", "sounding")
 """States: each change is told with the time at which the device showed it."""
-EVENTS: Final = ("access.granted", "access.denied", "vending.sale", "sos", "access.forced")
+UNOBSERVED: Final = "access.opened-unobserved"
+EVENTS: Final = ("access.granted", "access.denied", "vending.sale", "sos", "access.forced", UNOBSERVED)
 
 Key = tuple[Any, ...]
 """What tells an observation apart: device, metric or kind, and what is its own."""
@@ -120,5 +121,7 @@ def event_key(device: str, kind: str, data: Mapping[str, Any], at_ms: int) -> Ke
             return (device, "vending.sale", data["selection"], data["counter"], data["value"])
         case "sos":
             return (device, "sos", at_ms)
+        case "access.opened-unobserved":
+            return (device, kind, round(data["unseen_s"] * 1000))
         case _:
             return (device, kind)

@@ -4,8 +4,9 @@ The state is plain data (`to_json`, `from_json`), because an emergency release a
 agent. Times are ms since 1970 UTC.
 
 A grant, an exit request or an unlock permits an opening until the strike has locked again. An opening that nothing
-permits is `access.forced`. A door that is open longer than `held_open_ms` is `access.held-open`, told once. After
-either, closing it is `access.closed`. An emergency release overrides all of this until `Restore`.
+permits is `access.forced`. An opening that came while nobody looked, and that a grant or an exit request may have
+permitted, is `access.opened-unobserved`. A door that is open longer than `held_open_ms` is `access.held-open`, told
+once. After any of them, closing it is `access.closed`. An emergency release overrides all of this until `Restore`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,20 @@ from typing import Any, Final, Literal
 
 from protocols.access.cardholders import Decision
 
-_LATE_MS: Final = 1_000  # a door that was pulled as the strike fell back, and a contact that is told one poll later
+LATE_MS: Final = 1_000
+"""A door that was pulled as the strike fell back, and a contact that is told one poll later. A longer gap is a gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorSettings:
-    """`unlock_ms`: how long a grant opens the strike. `held_open_ms`: how long a door may stand open; 0 = for ever."""
+    """`unlock_ms`: how long a grant opens the strike. `held_open_ms`: how long a door may stand open; 0 = for ever.
+
+    `exit_button`: people leave by one, which may open the strike also while nobody hears of it.
+    """
 
     unlock_ms: int
     held_open_ms: int
+    exit_button: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,7 @@ class DoorState:
     permitted_until_ms: int = 0
     released: bool = False
     forced: bool = False
+    unobserved: bool = False
     held: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -64,9 +71,13 @@ class ExitPressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactIs:
-    """The door contact says open or closed; telling the same again changes nothing."""
+    """The door contact says open or closed; telling the same again changes nothing.
+
+    `seen_ms`: up to when everything at the door is known to have been heard; None = until just now.
+    """
 
     open: bool
+    seen_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +132,8 @@ def _take(state: DoorState, fact: Fact, now_ms: int, settings: DoorSettings) -> 
             return _permit(state, now_ms, settings, events=(("access.exit-request", {}),))
         case Unlock():
             return _permit(state, now_ms, settings, events=())
-        case ContactIs(open=is_open):
-            return _contact(state, is_open, now_ms)
+        case ContactIs():
+            return _contact(state, fact, now_ms, settings)
         case Release():
             events: Told = () if state.released else (("access.emergency-release", {}),)
             return Step(state=replace(state, released=True), events=events, strike="hold")
@@ -152,22 +163,30 @@ def _card(state: DoorState, shown: CardShown, now_ms: int, settings: DoorSetting
 
 
 def _permit(state: DoorState, now_ms: int, settings: DoorSettings, *, events: Told) -> Step:
-    until = now_ms + settings.unlock_ms + _LATE_MS
+    until = now_ms + settings.unlock_ms + LATE_MS
     permitted = replace(state, permitted_until_ms=max(state.permitted_until_ms, until))
     return Step(state=permitted, events=events, strike="none" if state.released else "pulse")
 
 
-def _contact(state: DoorState, is_open: bool, now_ms: int) -> Step:
-    if state.open == is_open:
+def _contact(state: DoorState, contact: ContactIs, now_ms: int, settings: DoorSettings) -> Step:
+    if state.open == contact.open:
         return Step(state=state)
-    if not is_open:
-        told = state.forced or state.held
-        closed = replace(state, open=False, forced=False, held=False)
+    if not contact.open:
+        told = state.forced or state.unobserved or state.held
+        closed = replace(state, open=False, forced=False, unobserved=False, held=False)
         return Step(state=closed, events=(("access.closed", {}),) if told else ())
+    opened = replace(state, open=True, open_since_ms=now_ms)
     # The first word of a contact is no opening: nobody knows how long the door has stood like that.
-    forced = state.open is False and not state.released and now_ms > state.permitted_until_ms
-    opened = replace(state, open=True, open_since_ms=now_ms, forced=forced)
-    return Step(state=opened, events=(("access.forced", {}),) if forced else ())
+    if state.open is None or state.released or now_ms <= state.permitted_until_ms:
+        return Step(state=opened)
+    unseen_ms = 0 if contact.seen_ms is None else now_ms - contact.seen_ms
+    if 0 <= unseen_ms <= LATE_MS:
+        return Step(state=replace(opened, forced=True), events=(("access.forced", {}),))
+    data = {"unseen_s": round(max(0, unseen_ms) / 1000, 1)}
+    missed = settings.exit_button or unseen_ms < 0 or now_ms - unseen_ms < state.permitted_until_ms
+    if missed:
+        return Step(state=replace(opened, unobserved=True), events=(("access.opened-unobserved", data),))
+    return Step(state=replace(opened, forced=True), events=(("access.forced", data),))
 
 
 def _held(taken: Step, now_ms: int, settings: DoorSettings) -> Step:

@@ -224,7 +224,9 @@ class OsdpDriver:
         if now >= presence.ask_at:
             presence.ask_at = now + _ASK_S
             panel.ask(index)
-        self._tell(ctx, reader.elapse(ctx.now_ms()))
+        now_ms = ctx.now_ms()  # first: should this thread stand still in between, the answer only seems older
+        reader.heard(now_ms - round((time.monotonic() - line.heard_at(reader.config.address)) * 1000))
+        self._tell(ctx, reader.elapse(now_ms))
         for fact in self._doors.waited(index, ctx.now_ms(), ctx.utc_ms()):
             self._take(ctx, panel, index, fact)
 

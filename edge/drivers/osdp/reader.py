@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from edge.drivers.osdp.config import ReaderConfig
 from edge.drivers.osdp.panel import CardRead, Inputs, KeysPressed, Local, Told
 from protocols.access import keypad
-from protocols.access.door import ContactIs, DoorSettings, DoorState, Elapsed, ExitPressed, Fact, Step, step
+from protocols.access.door import LATE_MS, ContactIs, DoorSettings, DoorState, Elapsed, ExitPressed, Fact, Step, step
 from protocols.access.entry import EntryRules
 from protocols.access.keypad import Pad, Shown
 from protocols.access.lockout import Lockouts
 from protocols.access.wiegand import decode
 from protocols.errors import ProtocolError
 from protocols.events import Event, Observation, Reading
+
+_CATCH_UP_MS: Final = 2_000
+"""How long a reader is heard again before it has told everything that waited in it: one report with each poll."""
 
 
 class Reader:
@@ -27,12 +30,16 @@ class Reader:
         self.lockouts = Lockouts.from_json(stored.get("lockouts", {}))
         # Who was let in and has not been seen to open the door yet, and until when that would be by this grant.
         self.going: list[tuple[str, int]] = [(who, until) for who, until in stored.get("going", [])]
+        self._seen_ms = int(stored.get("seen_ms", 0))
+        self._heard_ms = self._caught_up_ms = 0
         self._due_ms: int | None = None
         self._pad = Pad()
         self._exit: bool | None = None
         self._local: Local | None = None
         self._settings = DoorSettings(
-            unlock_ms=round(config.unlock_s * 1000), held_open_ms=round(config.held_open_s * 1000)
+            unlock_ms=round(config.unlock_s * 1000),
+            held_open_ms=round(config.held_open_s * 1000),
+            exit_button=config.exit_input is not None,
         )
 
     @property
@@ -43,7 +50,15 @@ class Reader:
     def stored(self) -> dict[str, Any]:
         """Plain JSON for the next start."""
         going = [list(one) for one in self.going]
-        return self.state.to_json() | {"lockouts": self.lockouts.to_json(), "going": going}
+        return self.state.to_json() | {"lockouts": self.lockouts.to_json(), "going": going, "seen_ms": self._seen_ms}
+
+    def heard(self, at_ms: int) -> None:
+        """The reader answered at this time. After a gap it is behind at first."""
+        if at_ms - self._heard_ms > LATE_MS:
+            self._caught_up_ms = at_ms + _CATCH_UP_MS
+        self._heard_ms = at_ms
+        if at_ms >= self._caught_up_ms:
+            self._seen_ms = at_ms
 
     def take(self, fact: Fact, now_ms: int) -> tuple[Step, list[Observation]]:
         """The door takes a fact; the step (for strike and feedback) and what there is to tell."""
@@ -86,7 +101,8 @@ class Reader:
             if pressed:
                 facts.append(ExitPressed())
         if contact is not None and contact < len(told.active):
-            facts.append(ContactIs(open=told.active[contact] == (self.config.contact_open_is == "active")))
+            is_open = told.active[contact] == (self.config.contact_open_is == "active")
+            facts.append(ContactIs(open=is_open, seen_ms=self._seen_ms))
         return facts
 
     def conditions(self, told: Local, now_ms: int) -> list[Observation]:

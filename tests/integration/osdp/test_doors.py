@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from protocols.access.door import LATE_MS
 from protocols.errors import DeviceError, LiandongError, RefusedError, StorageError, UnavailableError
 from protocols.events import Reading
 from tests.integration.osdp.rig import DEVICE, KEY, LATE, STRANGER, Rig, config, eventually
@@ -59,11 +60,12 @@ def test_an_exit_request_opens_the_door_from_inside(rig: Rig) -> None:
 
 
 def test_a_forced_door_is_told_and_closes_again(rig: Rig) -> None:
+    rig.driver.act(DEVICE, "unlock", True, 5.0)  # nobody pushes before the strike has been shut for a while
     rig.trigger("door-forced", open_s=600)
     rig.told("access.forced")
+    eventually(lambda: rig.ledger.lines == [("access.forced", 1, True)], "forced in the ledger")
     rig.trigger("door-closed")
     rig.told("access.forced", "access.closed")
-    eventually(lambda: rig.ledger.lines == [("access.forced", 1, True)], "forced in the ledger")
 
 
 def test_tamper_and_mains(rig: Rig) -> None:
@@ -139,13 +141,27 @@ def test_a_reader_that_restarts_comes_back_by_itself(rig: Rig) -> None:
     rig.told("access.granted")
 
 
-def test_a_door_forced_while_the_agent_is_down_is_told_afterwards(rig: Rig) -> None:
-    rig.halt()
-    rig.trigger("door-forced", open_s=60.0)
-    eventually(lambda: rig.door.state()["open"] is True, "door broken open")
-    rig.run()
-    rig.told("access.forced")
-    eventually(lambda: rig.ledger.lines == [("access.forced", 1, True)], "forced in the ledger")
+@pytest.mark.parametrize(("exit_input", "kind"), [(None, "access.forced"), (1, "access.opened-unobserved")])
+def test_a_door_opened_while_the_agent_is_down_is_told_afterwards(
+    tmp_path: Path, exit_input: int | None, kind: str
+) -> None:
+    """Forced only where no exit button can have opened it meanwhile."""
+    rig = Rig(tmp_path, exit_input=exit_input)
+    try:
+        rig.up()
+        rig.halt()
+        rig.trigger("door-forced", open_s=60.0)
+        eventually(lambda: rig.door.state()["open"] is True, "door broken open")
+        rig.run()
+        rig.told(kind)
+        unseen_s = rig.agent.event(kind).data["unseen_s"]
+        assert isinstance(unseen_s, float)
+        assert unseen_s > LATE_MS / 1000
+        eventually(lambda: rig.ledger.lines == [("access.forced", 1, True)], "forced in the ledger")
+        rig.trigger("door-closed")
+        rig.told(kind, "access.closed")
+    finally:
+        rig.close()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from protocols.access.cardholders import Decision
 from protocols.access.door import (
     CardShown,
@@ -28,8 +30,8 @@ OPENS, CLOSES = ContactIs(open=True), ContactIs(open=False)
 class Script:
     """A closed door; `at(seconds, fact)` gives the kinds that were told, `strike` what the last step did with it."""
 
-    def __init__(self, *, held_open_s: int = 30) -> None:
-        self.settings = DoorSettings(unlock_ms=5_000, held_open_ms=held_open_s * 1000)
+    def __init__(self, *, held_open_s: int = 30, exit_button: bool = True) -> None:
+        self.settings = DoorSettings(unlock_ms=5_000, held_open_ms=held_open_s * 1000, exit_button=exit_button)
         self.state = DoorState(open=False)
         self.last = Step(state=self.state)
 
@@ -99,6 +101,43 @@ def test_forced_is_told_once_and_closed_after_it() -> None:
     assert door.at(11, OPENS) == []
     assert door.at(12, CLOSES) == ["access.closed"]
     assert door.at(13, CLOSES) == []
+
+
+def opens(*, seen_s: float) -> ContactIs:
+    return ContactIs(open=True, seen_ms=round(seen_s * 1000))
+
+
+@pytest.mark.parametrize("exit_button", [True, False])
+def test_an_opening_that_a_grant_may_have_permitted_while_nobody_looked_is_not_called_forced(exit_button: bool) -> None:
+    door = Script(exit_button=exit_button)
+    door.at(10, GRANTED)
+    assert door.at(40, opens(seen_s=12)) == ["access.opened-unobserved"]
+    assert door.last.events[0][1] == {"unseen_s": 28.0}
+    assert door.at(45, CLOSES) == ["access.closed"]
+    assert door.at(46, opens(seen_s=45.9)) == ["access.forced"]
+
+
+def test_an_exit_request_may_have_been_missed_where_there_is_a_button() -> None:
+    assert Script().at(40, opens(seen_s=12)) == ["access.opened-unobserved"]
+    door = Script(exit_button=False)
+    assert door.at(40, opens(seen_s=12)) == ["access.forced"]
+    assert door.last.events[0][1] == {"unseen_s": 28.0}
+
+
+def test_a_gap_within_the_bound_of_a_poll_is_none() -> None:
+    assert Script().at(40, opens(seen_s=39)) == ["access.forced"]
+    assert Script().at(40, opens(seen_s=38.9)) == ["access.opened-unobserved"]
+
+
+def test_a_look_in_the_future_is_no_look() -> None:
+    """The clock of the agent before this one was ahead."""
+    assert Script(exit_button=False).at(40, opens(seen_s=9_000)) == ["access.opened-unobserved"]
+
+
+def test_what_is_permitted_now_is_permitted_whatever_was_missed() -> None:
+    door = Script()
+    door.at(10, GRANTED)
+    assert door.at(14, opens(seen_s=3)) == []
 
 
 def test_held_open_is_told_once_and_closed_after_it() -> None:

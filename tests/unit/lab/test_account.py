@@ -138,3 +138,16 @@ def test_what_a_turned_clock_dated_may_be_off_by_a_moment_and_not_by_more() -> N
     assert found.misdated == [(("water-1", "volume", 5.0), 3_600_000)]
     twice = [*near, row("smoke-1", "smoke", True, 11_004, at_ms=11_004)]
     assert account(ledger, twice, turn).altered == []  # the same state, told again
+
+
+def test_a_door_that_was_forced_while_nobody_looked_is_stored_as_opened_unobserved() -> None:
+    ledger = [shown("door-1", "access.forced", 1, True, 10_000), shown("door-1", "access.forced", 2, True, 90_000)]
+    rows = [
+        row("door-1", "access.opened-unobserved", 20_000, at_ms=12_000, committed_ms=12_100),
+        row("door-1", "access.opened-unobserved", 20_000, at_ms=60_000, committed_ms=60_100),  # somebody let in before
+        row("door-1", "access.forced", at_ms=90_000, committed_ms=90_100),
+    ]
+    found = account(ledger, rows)
+    assert (found.observed, found.stored, found.latency) == (2, 2, [(10_000, 2_100), (90_000, 100)])
+    assert [found.lost, found.duplicated, found.altered, found.unconfirmed] == [[], [], [], []]
+    assert len(account(ledger, rows[1:]).lost) == 1
