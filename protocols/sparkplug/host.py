@@ -26,6 +26,8 @@ REORDER_TIMEOUT: Final = 2.0
 """Seconds. A broker that keeps the order over all topics of a connection (Mosquitto, iotcore) needs none: 0."""
 _BEHIND: Final = 128
 """A seq that is ahead by this much is taken for late, so that at most 127 messages per node are held."""
+HELD_BYTES: Final = 4_000_000  # of one node; a hole that would hold back more is given up at once
+ALL_HELD_BYTES: Final = 64_000_000  # of all nodes together
 
 _DATATYPES: Final = frozenset(int(datatype) for datatype in DataType)
 
@@ -106,13 +108,20 @@ class Unexplained:
 Action = NodeBorn | DeviceBorn | Data | NodeDied | DeviceDied | Unexplained | Publish | Malformed
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    topic: Topic
+    payload: RawPayload
+    size: int
+
+
 @dataclass(slots=True)
 class _Node:
     bdseq: int | None
     expected: int
     devices: dict[str, Mapping[int, BirthMetric]] = field(default_factory=dict)
     aliases: Mapping[int, BirthMetric] = field(default_factory=dict)
-    held: dict[int, tuple[Topic, RawPayload]] = field(default_factory=dict)
+    held: dict[int, _Held] = field(default_factory=dict)
     hole_since: float | None = None
 
 
@@ -121,6 +130,7 @@ class Host:
 
     def __init__(self, *, reorder_timeout: float = REORDER_TIMEOUT) -> None:
         self._reorder_timeout = reorder_timeout
+        self._held_bytes = 0
         self._nodes: dict[NodeKey, _Node] = {}
         self._requests = RebirthRequests()
         self._waiting: set[NodeKey] = set()
@@ -180,7 +190,8 @@ class Host:
     def forget(self, nodes: Iterable[NodeKey]) -> None:
         """Another worker listens to these nodes from now on."""
         for node in nodes:
-            self._nodes.pop(node, None)
+            gone = self._nodes.pop(node, None)
+            self._held_bytes -= _size(gone.held.values()) if gone is not None else 0
             self._waiting.discard(node)
             self._wanted.discard(node)
             self._requests.forget(node)
@@ -222,16 +233,20 @@ class Host:
         actions = self._deliver(key, node, topic, payload, now, in_order=True)
         while (following := node.held.pop(node.expected, None)) is not None:
             node.expected = (node.expected + 1) % 256
-            actions += self._deliver(key, node, *following, now, in_order=True)
+            self._held_bytes -= following.size
+            actions += self._deliver(key, node, following.topic, following.payload, now, in_order=True)
         node.hole_since = None if not node.held else node.hole_since
         return actions
 
     def _hold(self, key: NodeKey, node: _Node, topic: Topic, payload: RawPayload, now: Now) -> list[Action]:
-        node.held[payload.seq % 256] = (topic, payload)
+        held = _Held(topic, payload, payload.ByteSize())
+        node.held[payload.seq % 256] = held
+        self._held_bytes += held.size
         if node.hole_since is None:
             node.hole_since = now.at
             self._waiting.add(key)
-        return self._give_up_hole(key, node, now) if self._reorder_timeout <= 0 else []
+        full = self._held_bytes > ALL_HELD_BYTES or _size(node.held.values()) > HELD_BYTES
+        return self._give_up_hole(key, node, now) if full or self._reorder_timeout <= 0 else []
 
     def _give_up_hole(self, key: NodeKey, node: _Node, now: Now) -> list[Action]:
         return [*self._release(key, node, now), *self.ask_rebirth(key, now)]
@@ -241,9 +256,10 @@ class Host:
         actions: list[Action] = []
         start = node.expected
         held, node.held = node.held, {}
+        self._held_bytes -= _size(held.values())
         for seq in sorted(held, key=lambda number: (number - start) % 256):
             node.expected = (seq + 1) % 256
-            actions += self._deliver(key, node, *held[seq], now, in_order=False)
+            actions += self._deliver(key, node, held[seq].topic, held[seq].payload, now, in_order=False)
         node.hole_since = None
         self._waiting.discard(key)
         return actions
@@ -302,6 +318,10 @@ def command(node: NodeKey, device: str | None, metrics: tuple[Metric, ...], now:
     kind = MessageType.NCMD if device is None else MessageType.DCMD
     payload = encode(Payload(timestamp_ms=now.utc_ms, metrics=metrics), brief=True)
     return Publish(topic=topics.node_topic(node[0], kind, node[1], device), payload=payload)
+
+
+def _size(held: Iterable[_Held]) -> int:
+    return sum(one.size for one in held)
 
 
 def _by_alias(metrics: Iterable[BirthMetric]) -> dict[int, BirthMetric]:

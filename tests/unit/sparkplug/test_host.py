@@ -13,6 +13,8 @@ from protocols.errors import ProtocolError
 from protocols.sparkplug.actions import Malformed, Now, Publish
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import (
+    ALL_HELD_BYTES,
+    HELD_BYTES,
     Action,
     BirthMetric,
     Data,
@@ -159,6 +161,31 @@ def test_hole_is_left_behind_after_the_timeout() -> None:
     assert wire.tick(12) == ["ask rebirth"]  # the request itself may be lost
     assert wire.send("NBIRTH", nbirth(), 13) == ["NodeBorn"]
     assert wire.tick(1000) == []
+
+
+def test_a_hole_that_holds_back_too_many_bytes_is_given_up_at_once() -> None:
+    """One node may hold back so much, and all of them together so much more; what was left behind counts no longer."""
+
+    def big(seq: int) -> bytes:
+        text = Metric(alias=8, datatype=DataType.STRING, value="x" * (HELD_BYTES // 4))
+        return encode(Payload(timestamp_ms=1, seq=seq, metrics=(text,)), brief=True)
+
+    wire = Wire().born()
+    assert [wire.send("DDATA", big(seq), 0) for seq in (3, 4, 5)] == [[], [], []]
+    assert wire.send("DDATA", big(6), 0.1) == ["(data 3)", "(data 4)", "(data 5)", "(data 6)", "ask rebirth"]
+    assert wire.send("DDATA", data(7), 0.2) == ["data 7"]
+
+    host, held = Host(), 0
+    for number in range(ALL_HELD_BYTES // HELD_BYTES * 2):
+        topics = [f"spBv1.0/estate/{kind}/gw{number}" for kind in ("NBIRTH", "NDATA")]
+        host.received(topics[0], nbirth(), at(0))
+        told = [action for seq in (3, 4, 5) for action in host.received(topics[1], big(seq), at(0))]
+        held += 0 if told else 3
+    assert held * HELD_BYTES // 4 <= ALL_HELD_BYTES < (held + 3) * HELD_BYTES // 4 * 1.05
+    nodes = [("estate", f"gw{number}") for number in range(ALL_HELD_BYTES // HELD_BYTES * 2)]
+    host.forget(nodes)
+    host.received("spBv1.0/estate/NBIRTH/gw1", nbirth(), at(1))
+    assert [host.received("spBv1.0/estate/NDATA/gw1", big(seq), at(1)) for seq in (3, 4, 5)] == [[], [], []]
 
 
 def test_without_a_timeout_nothing_waits() -> None:
