@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -35,12 +35,14 @@ from edge.outbox.store import Block, Outbox
 from edge.outbox.tending import Tender
 from edge.pipeline import Pipeline, set_aside_event
 from edge.rules import LocalRules, check_rules, not_ahead
+from edge.sets.delivery import Delivery
 from edge.status import Report, report
 from edge.uplink.uplink import Uplink
 from edge.uplink.view import AgentView
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE, DeviceType
 from protocols.errors import ConfigError, LiandongError, StorageError
 from protocols.events import Event, Value
+from protocols.rules import Rule
 
 AGENT: Final = "@agent"
 """Under this name the agent stores a state of its own beside those of the drivers."""
@@ -144,16 +146,17 @@ class EdgeAgent:
         self._board.arrange(self._fleet.device_conditions(), self._fleet.driver_conditions(), fresh)
         with self._offline_lock:
             self._offline &= self._types.keys()
-        self._pipeline.between(lambda: self._arrange_pipeline(config))
+        self._pipeline.between(lambda: self._arrange_pipeline(config.rules))
         self._config = config
         self._uplink.renew(config.uplink)
         self._fleet.start()
         names = {"stopped": ",".join(sorted(made.stopped)), "started": ",".join(runner.name for runner in runners)}
         self._log.info("configuration-changed", **names, uplink=made.uplink, rules=made.rules)
 
-    def _arrange_pipeline(self, config: EdgeConfig) -> None:
+    def _arrange_pipeline(self, own: Sequence[Rule]) -> None:
         self._rows.update({device: DEVICE_TYPES[kind] for device, kind in self._types.items()})
-        self._pipeline.judge_by(lambda old: old.succeeded_by(config.rules, self._types, self._outbox.rule_records()))
+        rules = self._delivery.rules(own)
+        self._pipeline.judge_by(lambda old: old.succeeded_by(rules, self._types, self._outbox.rule_records()))
 
     def _configure(self, value: object) -> None:
         if self._configuring is not None:
@@ -186,6 +189,15 @@ class EdgeAgent:
             acknowledged=uplink.delivery == "acknowledged",
             resolve=self._clock.resolve,
         )
+        self._delivery = Delivery(
+            data / "sets.db",
+            host=uplink.primary_host,
+            types=self._types,
+            judge=lambda: self._pipeline.between(lambda: self._arrange_pipeline(self._delivery.own)),
+            deliver=self._fleet.deliver,
+            tell=lambda event: self._pipeline.tell(event),
+            now_ms=self._clock.now_ms,
+        )
         self._commands = Commands(
             host=uplink.primary_host,
             types=self._types,
@@ -193,6 +205,7 @@ class EdgeAgent:
             act=self._act,
             read=self._read,
             configure=self._configure,
+            deliver=self._delivery.hear,
             tell=lambda event: self._pipeline.tell(event),
             now_ms=self._clock.now_ms,
             clock=self._clock.steady_s,
@@ -222,6 +235,8 @@ class EdgeAgent:
         self._start_page()
         self._start_sources()
         self._start_configuring()
+        self._stack.callback(self._delivery.close)
+        self._delivery.start()
 
     def _start_page(self) -> None:
         page = self._config.page
@@ -248,7 +263,7 @@ class EdgeAgent:
         uplink = self._config.uplink
         actions = Actions(self._act, self._settle)
         records = not_ahead(self._outbox.rule_records(), self._clock.now_ms())
-        rules = LocalRules(self._config.rules, self._types, records, actions.submit)
+        rules = LocalRules(self._delivery.rules(self._config.rules), self._types, records, actions.submit)
         self._pipeline = Pipeline(
             outbox=self._outbox,
             gather=Gather(flush_s=uplink.flush_s, flush_bytes=uplink.flush_bytes),
@@ -293,6 +308,7 @@ class EdgeAgent:
             stored_state=lambda name: self._outbox.driver_state(name),
             told=self._device_told,
             clock=lambda: self._clock,
+            delivered=lambda: self._delivery.cardholders,
         )
 
     def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from edge.log import Log
 from protocols import command, configuration
+from protocols import sets as delivered
 from protocols.catalog import DEVICE_TYPES
 from protocols.command import Ask, Confirm
 from protocols.errors import DeviceError, LiandongError, ProtocolError, RefusedError
@@ -65,16 +66,20 @@ class Commands:
         act: Act,
         read: Read,
         configure: Callable[[object], None],
+        deliver: Callable[[object], None],
         tell: Callable[[Event], None],
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`host` alone is obeyed; `types`: device → row of the catalogue; `away`: whether a device is lost.
 
+        `deliver` is given what is written to the gateway's sets, in its order; it must not block.
+
         `configure` is given what is written to the gateway's configuration; it must not block.
         """
         self._host, self._types, self._away = host, types, away
         self._act, self._read_now, self._configure = act, read, configure
+        self._deliver = deliver
         self._tell, self._now_ms, self._clock = tell, now_ms, clock
         self._log = Log("commands")
         self._lock = threading.Lock()
@@ -88,6 +93,11 @@ class Commands:
 
     def hear(self, heard: Command) -> None:
         """A DCMD or NCMD, without what is the session's own business. Never blocks: with too many it is dropped."""
+        if heard.device is None and any(metric.name == delivered.METRIC for metric in heard.metrics):
+            for metric in heard.metrics:
+                if metric.name == delivered.METRIC:
+                    self._deliver(metric.value)
+            return
         with self._lock:
             dropped = self._closed or self._running >= MAX_WAITING
             if not dropped:

@@ -64,6 +64,11 @@ class Fleet:
         for runner in self._runners:
             runner.start()
 
+    def deliver(self) -> None:
+        """Let every driver know whom the cloud has delivered."""
+        for runner in list(self._runners):
+            runner.deliver()
+
     def halt(self) -> None:
         """Tell every driver to end, without waiting."""
         for runner in self._runners:

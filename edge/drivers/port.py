@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from protocols.access.cardholders import Cardholders
 from protocols.errors import LiandongError
 from protocols.events import Observation, Value
 
@@ -103,6 +104,14 @@ class Reads(Protocol):
 
         Raises DeviceError when the device is silent for `timeout_s`, RefusedError for one that cannot be asked.
         """
+
+
+@runtime_checkable
+class KnowsPeople(Protocol):
+    """A driver whose doors open for cardholders."""
+
+    def deliver(self, cardholders: Cardholders | None) -> None:
+        """Whom the cloud has delivered, from now on; None: it delivers nobody. Called from another thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

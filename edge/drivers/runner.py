@@ -10,9 +10,10 @@ from typing import Any, Final
 from edge.board import Board
 from edge.clock.clock import Clock
 from edge.config import DriverEntry
-from edge.drivers.port import DeviceConfig, Driver, Reads
+from edge.drivers.port import DeviceConfig, Driver, KnowsPeople, Reads
 from edge.log import Log
 from edge.pipeline import Pipeline, check_devices
+from protocols.access.cardholders import Cardholders
 from protocols.errors import DeviceError, LiandongError, RefusedError
 from protocols.events import Observation, Value
 
@@ -36,8 +37,11 @@ class DriverRunner:
         stored_state: Callable[[str], Mapping[str, Any]],
         told: Told,
         clock: Callable[[], Clock],
+        delivered: Callable[[], Cardholders | None] = lambda: None,
     ) -> None:
+        """`delivered`: the cardholders that the cloud has delivered, at any time."""
         self._entry = entry
+        self._delivered = delivered
         self._pipeline, self._board, self._told = pipeline, board, told
         self._stored_state, self._clock = stored_state, clock
         self._log = Log(f"driver.{entry.name}")
@@ -151,6 +155,11 @@ class DriverRunner:
         self._driver.read(device, timeout_s)
         self._pipeline().emit(self.name, (), durable=True)
 
+    def deliver(self) -> None:
+        """Let the driver know whom the cloud has delivered, if it asks for people at all."""
+        if isinstance(self._driver, KnowsPeople):
+            self._driver.deliver(self._delivered())
+
     def _supervise(self) -> None:
         pause = FIRST_PAUSE_S
         while not self._stop.is_set():
@@ -170,6 +179,7 @@ class DriverRunner:
         try:
             if self._used:
                 self._driver = self._entry.family.make(self._entry.settings)
+            self.deliver()
             self._running = self._used = True
             self._board().driver(self.name, running=True)
             self._log.info("driver-started", family=self.family)

@@ -10,6 +10,7 @@ from edge.identity.register import Register
 from edge.outbox.stamp import is_unresolved
 from edge.outbox.store import Outbox
 from protocols import configuration
+from protocols import sets as delivered
 from protocols.catalog import NODE_TYPE, Datatype, DeviceType
 from protocols.command import READ, metric_name, output_of
 from protocols.events import EVENT_METRIC, Quality, Reading
@@ -92,6 +93,8 @@ class AgentView:
         spec = row.metric(metric) if row is not None else None
         if spec is not None:
             return spec.datatype
+        if metric == delivered.METRIC:
+            return "String"
         if metric in (EVENT_METRIC, configuration.METRIC) or output_of(metric) is not None:
             return "String"
         return self._register.datatype(device, metric) or "Double"
@@ -106,6 +109,7 @@ class AgentView:
             found |= dict.fromkeys(controls, "String")
         known = self._register.metrics(device)
         if device == "":
+            found[delivered.METRIC] = "String"
             found[configuration.METRIC] = "String"
             known = {name: kind for name, kind in known.items() if "/" not in name and name != "bdSeq"}
         return {**known, **found}

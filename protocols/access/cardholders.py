@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -118,6 +118,31 @@ class Cardholder(_Table):
     passback_exempt: bool = False
 
 
+Owner = tuple[Cardholder, bool]
+"""Whose a card or code is, and whether it is one for duress."""
+
+
+class Roll(Protocol):
+    """What a door asks about people: one store, or several beside one another (`protocols.access.beside`)."""
+
+    @property
+    def people(self) -> int:
+        """How many there are."""
+
+    @property
+    def passback_exempt(self) -> frozenset[str]:
+        """The ids of those whom anti-passback does not concern."""
+
+    def owner_of_card(self, identity: tuple[int, bytes]) -> Owner | None:
+        """Whose card it is, by its bits."""
+
+    def owner_of_code(self, code: str) -> Owner | None:
+        """Whose code it is."""
+
+    def home_of(self, person: Cardholder) -> Cardholders:
+        """The store whose hours, holidays and time zone count for `person`."""
+
+
 class Cardholders(_Table):
     """The whole store of a gateway (``cardholders.toml``). `version` is what its author calls this state of it."""
 
@@ -152,7 +177,7 @@ class Cardholders(_Table):
         return bool(self.by_code)
 
     @cached_property
-    def by_card(self) -> dict[tuple[int, bytes], tuple[Cardholder, bool]]:
+    def by_card(self) -> dict[tuple[int, bytes], Owner]:
         """The owner of each card, by the card's bits, and whether it is one for duress."""
         return {
             parse_card(text).identity: (person, duress)
@@ -162,7 +187,7 @@ class Cardholders(_Table):
         }
 
     @cached_property
-    def by_code(self) -> dict[str, tuple[Cardholder, bool]]:
+    def by_code(self) -> dict[str, Owner]:
         """The owner of each code, and whether it is one for duress."""
         return {
             code: (person, duress)
@@ -170,6 +195,29 @@ class Cardholders(_Table):
             for codes, duress in ((person.codes, False), (person.duress_codes, True))
             for code in codes
         }
+
+    @cached_property
+    def by_id(self) -> dict[str, Cardholder]:
+        """Everybody by their id."""
+        return {person.id: person for person in self.cardholder}
+
+    @property
+    def people(self) -> int:
+        """How many there are."""
+        return len(self.cardholder)
+
+    def owner_of_card(self, identity: tuple[int, bytes]) -> Owner | None:
+        """Whose card it is, by its bits."""
+        return self.by_card.get(identity)
+
+    def owner_of_code(self, code: str) -> Owner | None:
+        """Whose code it is."""
+        return self.by_code.get(code)
+
+    def home_of(self, person: Cardholder) -> Cardholders:
+        """This store: its hours, holidays and time zone count."""
+        del person
+        return self
 
     @cached_property
     def passback_exempt(self) -> frozenset[str]:
@@ -214,7 +262,7 @@ class Decision:
     locks: bool = False
 
 
-def decide(shown: Shown, door: str, cardholders: Cardholders, utc_ms: int) -> Decision:
+def decide(shown: Shown, door: str, cardholders: Roll, utc_ms: int) -> Decision:
     """Whether the store lets what was `shown` open `door` (a device id) now. The first thing that forbids it counts:
 
     unknown (nobody has it), incomplete (a card without its code, or the other way round), code (not this person's),
@@ -225,16 +273,17 @@ def decide(shown: Shown, door: str, cardholders: Cardholders, utc_ms: int) -> De
     if person is None:
         return Decision(granted=False, reason=reason)
     if reason is None:
-        moment = datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(ZoneInfo(cardholders.time_zone))
-        reason = _forbids(person, door, cardholders, moment)
+        home = cardholders.home_of(person)
+        moment = datetime.fromtimestamp(utc_ms / 1000, UTC).astimezone(ZoneInfo(home.time_zone))
+        reason = _forbids(person, door, home, moment)
     return Decision(granted=reason is None, reason=reason, holder=person.id, duress=duress)
 
 
-def _identify(shown: Shown, cardholders: Cardholders) -> tuple[Cardholder | None, bool, Reason | None]:
+def _identify(shown: Shown, cardholders: Roll) -> tuple[Cardholder | None, bool, Reason | None]:
     """Whose it is, whether under threat, and why it is not enough."""
     nobody: tuple[Cardholder | None, bool] = (None, False)
-    person, duress = nobody if shown.card is None else cardholders.by_card.get(shown.card.identity, nobody)
-    owner, threatened = nobody if shown.code is None else cardholders.by_code.get(shown.code, nobody)
+    person, duress = nobody if shown.card is None else cardholders.owner_of_card(shown.card.identity) or nobody
+    owner, threatened = nobody if shown.code is None else cardholders.owner_of_code(shown.code) or nobody
     if shown.card is None and shown.complete:
         return owner, threatened, None if owner is not None else "unknown"
     if shown.card is not None and person is None:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Final
 
-from protocols.access.cardholders import Cardholders, Decision, Reason, decide
+from protocols.access.cardholders import Decision, Reason, Roll, decide
 from protocols.access.keypad import Shown
 from protocols.access.lockout import CODES, STRANGERS, LockoutRules, Lockouts
 from protocols.access.passback import Places, Way
@@ -39,7 +39,7 @@ def judge(
     shown: Shown,
     rules: EntryRules,
     *,
-    cardholders: Cardholders,
+    cardholders: Roll,
     places: Places,
     lockouts: Lockouts,
     blind: Collection[str],
@@ -71,7 +71,7 @@ def _key(shown: Shown, decision: Decision) -> str:
 
 
 def _passback(
-    decision: Decision, way: Way, cardholders: Cardholders, places: Places, blind: Collection[str], now_ms: int
+    decision: Decision, way: Way, cardholders: Roll, places: Places, blind: Collection[str], now_ms: int
 ) -> Decision:
     if not decision.granted or decision.holder is None or decision.holder in cardholders.passback_exempt:
         return decision

@@ -56,14 +56,18 @@ class AreaConfig(BaseModel):
 
 
 class OsdpConfig(BaseModel):
-    """``[[driver]]``: one serial line with its readers."""
+    """``[[driver]]``: one serial line with its readers.
+
+    `cardholders` names a file; `delivered` false: whom the cloud delivers does not count here.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     family: Literal["osdp"] = "osdp"
     name: str = Field(min_length=1)
     port: Path
     baudrate: Literal[9600, 19200, 38400, 57600, 115200, 230400] = 9600
-    cardholders: Path
+    cardholders: Path | None = None
+    delivered: bool = True
     lockout_after: int = Field(default=5, ge=0, le=100)
     lockout_window_s: float = Field(default=60.0, ge=1, le=86_400)
     lockout_s: float = Field(default=60.0, ge=1, le=86_400)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from edge.drivers.osdp.config import OsdpConfig
 from edge.drivers.osdp.panel import Told
 from edge.drivers.osdp.reader import Reader
-from protocols.access.cardholders import Cardholders
+from protocols.access.cardholders import Roll
 from protocols.access.door import CardShown, ContactIs, Fact, Release, Step
 from protocols.access.entry import EntryRules, judge
 from protocols.access.keypad import Shown
@@ -29,9 +29,7 @@ _MOST_GOING: Final = 16
 class Doors:
     """`readers` in the order of the configuration. `cardholders` may be replaced at any time."""
 
-    def __init__(
-        self, config: OsdpConfig, cardholders: Cardholders, stored: Mapping[str, Any], *, now_s: float = 0.0
-    ) -> None:
+    def __init__(self, config: OsdpConfig, cardholders: Roll, stored: Mapping[str, Any], *, now_s: float = 0.0) -> None:
         """`stored` is what `to_state` gave; `now_s` is monotonic: until then no reader was seen."""
         self.cardholders = cardholders
         self._areas = {area.name: area.area for area in config.area}
@@ -116,9 +114,9 @@ class Doors:
                 told += self._forgive(blind[name], [name], now_ms, "blind")
         return told
 
-    def told_of_store(self, fault: LiandongError | None, now_ms: int) -> list[Observation]:
+    def told_of_store(self, versions: Mapping[str, str], fault: LiandongError | None, now_ms: int) -> list[Observation]:
         """What every door of this line goes by from now on, or why it goes on by what was before."""
-        people = {"people": len(self.cardholders.cardholder), "version": self.cardholders.version}
+        people: dict[str, Any] = {"people": self.cardholders.people, **versions}
         kind, data = "access.cardholders", people
         if fault is not None:
             params = {key: str(value) for key, value in fault.params.items()}

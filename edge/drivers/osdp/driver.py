@@ -17,11 +17,11 @@ from edge.drivers.osdp.keys import check_key, key_of
 from edge.drivers.osdp.line import SerialLine
 from edge.drivers.osdp.orders import OUTPUTS, Order, Orders
 from edge.drivers.osdp.panel import OFF, ON, ON_TIMED, KeyInstalled, Local, Panel, Told, nobody
-from edge.drivers.osdp.store import CardholderFile
+from edge.drivers.osdp.people import People
 from edge.drivers.port import DriverContext
 from edge.drivers.reads import ReadRequest, ReadRequests
 from protocols.access import keypad
-from protocols.access.cardholders import Cardholders
+from protocols.access.cardholders import Cardholders, Roll
 from protocols.access.door import Fact, Release, Restore, Step
 from protocols.errors import DeviceError, RefusedError, StorageError, UnavailableError
 from protocols.events import Event, Observation, Value
@@ -57,7 +57,7 @@ class OsdpDriver:
         self._config = config
         for reader in config.device:
             check_key(reader)
-        self._file = CardholderFile(config.cardholders)
+        self._people = People(config.cardholders, delivered=config.delivered)
         self._orders = Orders()
         self._reads = ReadRequests()
         self._read: list[tuple[ReadRequest, bool]] = []
@@ -71,22 +71,27 @@ class OsdpDriver:
         return self._config.device
 
     @property
-    def cardholders(self) -> Cardholders:
+    def cardholders(self) -> Roll:
         """Whom the doors of this line know now."""
-        return self._file.store
+        return self._people.roll
+
+    def deliver(self, cardholders: Cardholders | None) -> None:
+        """Whom the cloud has delivered counts from the next look on, see `edge.drivers.port.KnowsPeople`."""
+        self._people.deliver(cardholders)
 
     def run(self, ctx: DriverContext) -> None:
         """Open the line, again and again where it is not there, and serve its doors until `ctx.stop`."""
-        self._doors = Doors(self._config, self._file.store, ctx.state(), now_s=time.monotonic())
+        self._people.changed(time.monotonic())
+        self._doors = Doors(self._config, self._people.roll, ctx.state(), now_s=time.monotonic())
         self._readers = self._doors.readers
         self._keys = [key_of(reader) for reader in self._config.device]
-        self._file.start()
+        self._people.start()
         try:
-            if self._file.fault is not None:
-                self._tell(ctx, self._doors.told_of_store(self._file.fault, ctx.now_ms()))
+            if self._people.fault is not None:
+                self._tell(ctx, self._doors.told_of_store(self._people.versions, self._people.fault, ctx.now_ms()))
             self._serve(ctx)
         finally:
-            self._file.close()
+            self._people.close()
             self._orders.refuse()
             self._reads.refuse(DeviceError("edge.driver.down", driver=self._config.name))
 
@@ -233,9 +238,9 @@ class OsdpDriver:
     def _look(self, ctx: DriverContext) -> None:
         """Take up another cardholder file, notice areas that cannot be seen, and tell what waits to be told."""
         told = self._doors.look(time.monotonic(), ctx.now_ms())
-        if self._file.changed(time.monotonic()):
-            self._doors.cardholders = self._file.store
-            told += self._doors.told_of_store(self._file.fault, ctx.now_ms())
+        if self._people.changed(time.monotonic()):
+            self._doors.cardholders = self._people.roll
+            told += self._doors.told_of_store(self._people.versions, self._people.fault, ctx.now_ms())
         self._tell(ctx, told)
 
     def _report(self, ctx: DriverContext, line: SerialLine, config: ReaderConfig, presence: _Presence) -> None:

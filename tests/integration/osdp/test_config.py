@@ -88,7 +88,7 @@ def test_the_default_key_is_for_install_mode(tmp_path: Path) -> None:
 
 def test_cardholders_that_cannot_be_read(tmp_path: Path) -> None:
     settings = config(tmp_path)
-    settings.cardholders.write_text("cardholder = [")
+    (tmp_path / "cardholders.toml").write_text("cardholder = [")
     with pytest.raises(ConfigError) as caught:
         OsdpDriver(settings)
     assert caught.value.code == "edge.driver.osdp.cardholders-unreadable"

@@ -33,6 +33,7 @@ class Bench:
         self.acted: list[tuple[str, str, Value]] = []
         self.read: list[str] = []
         self.configured: list[object] = []
+        self.delivered: list[object] = []
         self.refuses: Exception | None = None
         self.hold: threading.Event | None = None
         self.entered = threading.Semaphore(0)
@@ -44,6 +45,7 @@ class Bench:
             act=self._act,
             read=self._read,
             configure=self.configured.append,
+            deliver=self.delivered.append,
             tell=self.told.put,
             now_ms=lambda: 1_700_000_000_000,
             clock=lambda: self.now,

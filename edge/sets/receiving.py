@@ -1,0 +1,245 @@
+"""Sets from the primary host: offered, ticketed, received page by page, checked, stored, worked by.
+
+A thread of its own works; `hear` only puts what came into a bounded queue. What a door or a rule goes by changes in one
+step, after the whole set is on the disk. `cardholders` and `rules` are what counts now, for any thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from edge.log import Log
+from edge.sets.content import PeopleReader, read_rules
+from edge.sets.store import Held, SetStore, nothing_held
+from protocols import sets
+from protocols.access.cardholders import Cardholders
+from protocols.errors import LiandongError, ProtocolError, RefusedError, StorageError, UnavailableError
+from protocols.events import Event
+from protocols.rules import Rule
+from protocols.sets import Kind, Offer, Page, Sent
+
+MAX_WAITING: Final = 8 * sets.WANTS
+_IDLE_S: Final = 1.0
+
+
+class Agent(Protocol):
+    """What works by delivered sets. Called from the receiving thread."""
+
+    def check_delivered(self, rules: Sequence[Rule], number: int) -> None:
+        """Raise ConfigError when one of `rules` cannot be judged here."""
+
+    def delivered(self, kind: Kind) -> None:
+        """Work by what is delivered now. Raises UnavailableError when that must be tried again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Expected:
+    offer: Offer
+    ticket: UUID
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unfit:
+    count: int
+    first: LiandongError
+
+
+class Receiving:
+    """Owns its thread; the store is the caller's."""
+
+    def __init__(
+        self,
+        store: SetStore,
+        agent: Agent,
+        *,
+        host: str,
+        tell: Callable[[Event], None],
+        now_ms: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read what is stored: it counts from the first moment on. `tell` stores an event; `clock` is monotonic."""
+        self._store, self._agent, self._host = store, agent, host
+        self._tell, self._now_ms, self._clock = tell, now_ms, clock
+        self._log = Log("sets")
+        self._people = PeopleReader()
+        self._heard: queue.Queue[object] = queue.Queue(MAX_WAITING)
+        self._expected: dict[Kind, _Expected] = {}
+        self._held = nothing_held()
+        self.cardholders: Cardholders | None = None
+        self.rules: tuple[Rule, ...] = ()
+        for kind in sets.KINDS_OF_SETS:
+            self._restore(kind)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sets", daemon=True)
+
+    def number(self, kind: Kind) -> int:
+        """The version that counts now; 0: none was delivered."""
+        return self._held[kind].number
+
+    def hear(self, value: object) -> None:
+        """What a host wrote to the metric. Never blocks: with too many waiting it is dropped, and comes again."""
+        try:
+            self._heard.put_nowait(value)
+        except queue.Full:
+            self._log.warning("set-message-dropped", limit=MAX_WAITING)
+
+    def start(self) -> None:
+        """Tell what counts, and begin to listen."""
+        for held in self._held.values():
+            self._say(sets.RUNNING, held, count=self._count(held.kind))
+        self._thread.start()
+
+    def close(self) -> None:
+        """End; what has arrived stays on the disk."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+
+    def unfit(self, faults: Sequence[LiandongError]) -> None:
+        """Tell that some of the delivered rules cannot be judged at the moment, with the first reason."""
+        self.hear(_Unfit(count=len(faults), first=faults[0]))
+
+    def _restore(self, kind: Kind) -> None:
+        try:
+            held = self._store.held(kind)
+            if held.number:
+                self._take(held, self._content(held))
+        except LiandongError as error:  # of another release, or damaged: the cloud delivers again
+            self._log.error("set-unusable", kind=kind, error=error)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._read(self._heard.get(timeout=_IDLE_S))
+            except queue.Empty:
+                continue
+            except LiandongError as error:  # the host offers again; perhaps the disk has room then
+                self._log.error("set-not-taken", error=error)
+            except Exception:  # noqa: BLE001 - one message must not end what the doors depend on
+                self._log.error("set-crashed", trace=True)
+                self._stop.wait(_IDLE_S)
+
+    def _read(self, value: object) -> None:
+        if isinstance(value, _Unfit):
+            self._say(sets.UNFIT, self._held["rules"], count=value.count, **_reason(value.first))
+            return
+        try:
+            said = sets.read(value)
+        except ProtocolError as error:
+            self._log.warning("set-message-refused", error=error)
+            return
+        if said.host != self._host:
+            self._log.warning("set-of-another-host", host=said.host)
+        elif isinstance(said, Offer):
+            self._offered(said)
+        else:
+            self._received(said)
+
+    def _offered(self, offer: Offer) -> None:
+        held, wanted = self._held[offer.kind], Held(kind=offer.kind, number=offer.number, pages=offer.pages)
+        if wanted == held:
+            self._say(sets.APPLIED, held, id=str(offer.id), count=self._count(offer.kind))
+            return
+        if offer.number <= held.number:
+            error = RefusedError("edge.sets.older", number=offer.number, held=held.number)
+            self._refuse(offer, error)
+            return
+        expected = self._expected.get(offer.kind)
+        if expected is None or expected.offer.id != offer.id or self._clock() >= expected.until:
+            self._store.expect(offer.kind, offer.pages)
+            expected = _Expected(offer=offer, ticket=uuid.uuid4(), until=self._clock() + sets.TICKET_S)
+            self._expected[offer.kind] = expected
+        self._ask(expected)
+
+    def _ask(self, expected: _Expected) -> None:
+        """Tell which pages are to come next."""
+        offer = expected.offer
+        wants = self._store.lacking(offer.pages)[: sets.WANTS]
+        self._say(sets.READY, _held(offer), id=str(offer.id), ticket=str(expected.ticket), wants=wants)
+
+    def _received(self, said: Page | Sent) -> None:
+        found = (one for one in self._expected.values() if (one.offer.id, one.ticket) == (said.id, said.ticket))
+        expected = next(found, None)
+        if expected is None or self._clock() >= expected.until:
+            self._log.warning("set-without-ticket", id=said.id)
+            return
+        expected.until = self._clock() + sets.TICKET_S
+        offer = expected.offer
+        if isinstance(said, Page):
+            if said.page < len(offer.pages):
+                name = offer.pages[said.page]
+                self._store.keep(name, sets.unpack(said.text, name))
+        elif self._store.lacking(offer.pages):
+            self._ask(expected)
+        else:
+            del self._expected[offer.kind]
+            self._complete(offer)
+
+    def _complete(self, offer: Offer) -> None:
+        """Everything is here: check, store, work by it; or say why not, and go on as before."""
+        held = _held(offer)
+        try:
+            content = self._content(held)
+            if isinstance(content, tuple):
+                self._agent.check_delivered(content, held.number)
+        except StorageError:
+            raise
+        except LiandongError as error:
+            self._refuse(offer, error)
+            return
+        self._store.hold(held)
+        self._take(held, content)
+        self._work_by(offer.kind)
+        self._say(sets.APPLIED, held, id=str(offer.id), count=self._count(offer.kind))
+
+    def _content(self, held: Held) -> Cardholders | tuple[Rule, ...]:
+        pages = self._store.pages(held.pages)
+        if held.kind == "rules":
+            return read_rules(held.number, pages)
+        return self._people.read(held.number, held.pages, pages)
+
+    def _take(self, held: Held, content: Cardholders | tuple[Rule, ...]) -> None:
+        if isinstance(content, Cardholders):
+            self.cardholders = content
+        else:
+            self.rules = content
+        self._held[held.kind] = held
+
+    def _work_by(self, kind: Kind) -> None:
+        while not self._stop.is_set():
+            try:
+                self._agent.delivered(kind)
+            except UnavailableError as error:
+                self._log.warning("set-waits", kind=kind, error=error)
+                self._stop.wait(_IDLE_S)
+            else:
+                return
+
+    def _count(self, kind: Kind) -> int:
+        if kind == "rules":
+            return len(self.rules)
+        return 0 if self.cardholders is None else self.cardholders.people
+
+    def _refuse(self, offer: Offer, error: LiandongError) -> None:
+        self._say(sets.REFUSED, _held(offer), id=str(offer.id), held=self._held[offer.kind].number, **_reason(error))
+
+    def _say(self, event: str, which: Held, **more: Any) -> None:
+        data: Mapping[str, Any] = {"kind": which.kind, "number": which.number, "hash": which.hash} | more
+        self._log.info(event.replace(".", "-"), **{key: data.get(key) for key in ("kind", "number", "count", "error")})
+        self._tell(Event(device="", kind=event, at_ms=self._now_ms(), data=data))
+
+
+def _held(offer: Offer) -> Held:
+    return Held(kind=offer.kind, number=offer.number, pages=offer.pages)
+
+
+def _reason(error: LiandongError) -> dict[str, Any]:
+    return {"error": error.code, "params": {key: str(value) for key, value in error.params.items()}}

@@ -1,0 +1,120 @@
+"""The file of delivered sets: pages by their hash, which of them the gateway works by, and which are arriving."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from edge.log import Log
+from edge.outbox.database import failure, open_database, set_aside, transaction
+from protocols.errors import StorageError
+from protocols.sets import KINDS_OF_SETS, Kind, set_hash
+
+VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A set by its number and the names of its pages; number 0: none was delivered yet."""
+
+    kind: Kind
+    number: int = 0
+    pages: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """The hash that names its content."""
+        return set_hash(self.kind, self.pages)
+
+
+class SetStore:
+    """May be used from any thread. Every method raises StorageError when the disk refuses; then nothing changed."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make `path`, for this user alone. A damaged one is set aside: the cloud delivers again."""
+        self._path, self._lock = path, threading.Lock()
+        schema = files("edge.sets").joinpath("schema.sql").read_text("utf-8")
+        try:
+            self._connection = self._open(schema)
+        except StorageError as error:
+            if error.code != "edge.storage.corrupt":
+                raise
+            Log("sets").error("sets-set-aside", file=set_aside(path), why=error)
+            self._connection = self._open(schema)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def held(self, kind: Kind) -> Held:
+        """What the gateway works by."""
+        with self._using() as connection:
+            row = connection.execute("SELECT number, pages FROM held WHERE kind = ?", (kind,)).fetchone()
+        return Held(kind=kind) if row is None else Held(kind=kind, number=row[0], pages=tuple(row[1].split()))
+
+    def lacking(self, names: Sequence[str]) -> list[int]:
+        """Which of these pages, by their place, are not here."""
+        with self._using() as connection:
+            known = {name for (name,) in connection.execute("SELECT hash FROM page")}
+        return [place for place, name in enumerate(names) if name not in known]
+
+    def pages(self, names: Sequence[str]) -> list[bytes]:
+        """These pages. Raises StorageError when one is not here."""
+        with self._using() as connection:
+            rows = [connection.execute("SELECT body FROM page WHERE hash = ?", (name,)).fetchone() for name in names]
+        if None in rows:
+            raise StorageError("edge.storage.corrupt", file=self._path, why="page")
+        return [row[0] for row in rows]
+
+    def expect(self, kind: Kind, names: Sequence[str]) -> None:
+        """These pages are about to arrive: what is here of them stays; what arrived of another version goes."""
+        with self._using() as connection, transaction(connection):
+            connection.execute("REPLACE INTO coming VALUES (?, ?)", (kind, " ".join(names)))
+            self._tidy(connection)
+
+    def keep(self, name: str, page: bytes) -> None:
+        """A page has arrived. A power cut may cost it; then it is asked for again."""
+        with self._using() as connection, transaction(connection, durable=False):
+            connection.execute("REPLACE INTO page VALUES (?, ?)", (name, page))
+
+    def hold(self, held: Held) -> None:
+        """From now on the gateway works by this set, whose pages are all here."""
+        with self._using() as connection, transaction(connection):
+            connection.execute("REPLACE INTO held VALUES (?, ?, ?)", (held.kind, held.number, " ".join(held.pages)))
+            connection.execute("DELETE FROM coming WHERE kind = ?", (held.kind,))
+            self._tidy(connection)
+
+    def _tidy(self, connection: sqlite3.Connection) -> None:
+        rows = connection.execute("SELECT pages FROM held UNION ALL SELECT pages FROM coming").fetchall()
+        needed = {name for (pages,) in rows for name in pages.split()}
+        spare = [row for row in connection.execute("SELECT hash FROM page").fetchall() if row[0] not in needed]
+        connection.executemany("DELETE FROM page WHERE hash = ?", spare)
+
+    @contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._connection
+            except sqlite3.Error as error:
+                raise failure(error, self._path) from error
+
+    def _open(self, schema: str) -> sqlite3.Connection:
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self._path.chmod(0o600)
+        except OSError as error:
+            raise StorageError("edge.storage.unusable", file=self._path, why=error.strerror or error) from error
+        return open_database(self._path, schema, VERSION)
+
+
+def nothing_held() -> dict[Kind, Held]:
+    """What a gateway works by to which nothing was delivered."""
+    return {kind: Held(kind=kind) for kind in KINDS_OF_SETS}
