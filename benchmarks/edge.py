@@ -14,16 +14,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import rival
 from benchmarks.figures import Figure, Order, figure
 from benchmarks.site import HOST_ID, USER, Site, until
 from liandong.up.layout import replace_file
 from liandong.up.street import agent_answers
+from protocols.modbus.profile import load_profile
+from protocols.modbus.reads import plan_reads
+from simulators.hardware.line import PtyLine
 from simulators.hardware.modbus import ModbusBus, PowerMeter
 
 RATE: Final = 100
@@ -34,8 +38,9 @@ QUICK_S: Final = 3.0
 BUSES: Final = 4
 UNITS: Final = 10
 BAUD: Final = 115_200
-READINGS_PER_REQUEST: Final = 3
-INTERVAL_S: Final = BUSES * UNITS * 2 * READINGS_PER_REQUEST / RATE
+PROFILE: Final = load_profile("eastron-sdm120")
+READS: Final = plan_reads(PROFILE)
+INTERVAL_S: Final = BUSES * UNITS * len(PROFILE.registers) / RATE
 _DAY_S: Final = 86_400
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _IMPORTS: Final = "import edge.app, edge.cli, edge.drivers.modbus, paho.mqtt.client; print(flush=True); input()"
@@ -49,6 +54,8 @@ class Use:
     cpu_s: float
     written: int
     rss: int
+    readings: float
+    """Values that the agent has read from the buses."""
 
 
 class NoLedger:
@@ -59,7 +66,10 @@ class NoLedger:
 
 
 def run(order: Order) -> Iterator[Figure]:
-    """`edge-cold-start`, `edge-memory`, `edge-cpu` with the cloud there, `edge-outbox` and `edge-flash` without it."""
+    """`edge-cold-start`, `edge-memory`, `edge-cpu` with the cloud there, `edge-outbox` and `edge-flash` without it.
+
+    And ``…-beside``: memory, work and rate beside thingsboard-gateway's, where that is installed.
+    """
     seconds = order.seconds or (QUICK_S if order.quick else SECONDS)
     with Site(order) as site, _buses(site.data.path / "lines") as buses:
         site.start_cloud()
@@ -73,21 +83,27 @@ def run(order: Order) -> Iterator[Figure]:
         yield figure("edge-cold-start", "s", starts, bare_starts)
         with _agent(site) as (pid, _):
             until(lambda: site.rows("SELECT count(*) AS n FROM reading")[0]["n"] > RATE, "reading")
-            online = _windows(pid, order.repeats, seconds)
-            yield figure("edge-memory", "MB", [after.rss / 1e6 for _, after in online], bare_sizes)
+            online = _windows(pid, order.repeats, seconds, lambda: _read(buses))
+            memory = [after.rss / 1e6 for _, after in online]
+            yield figure("edge-memory", "MB", memory, bare_sizes)
             cpu = [_cpu_percent(*window) for window in online]
             os.kill(site.pid("cloud"), signal.SIGTERM)
             until(lambda: _queued(site) > 0, "outbox")
             yield from _offline(order, site, pid, buses, order.seconds or (QUICK_S if order.quick else OFFLINE_S))
         yield figure("edge-cpu", "%", cpu, _bare_poll(site, order.repeats, seconds))
+        theirs = _rival(order, site, seconds)
+        if theirs:
+            yield figure("edge-memory-beside", "MB", memory, [after.rss / 1e6 for _, after in theirs])
+            yield figure("edge-work-beside", "us/reading", *([_us_each(*w) for w in ws] for ws in (online, theirs)))
+            yield figure("edge-rate-beside", "readings/s", *([_rate(*w) for w in ws] for ws in (online, theirs)))
 
 
 def _offline(order: Order, site: Site, pid: int, buses: list[ModbusBus], seconds: float) -> Iterator[Figure]:
     outbox, bodies, flash, told = [], [], [], []
     for _ in range(order.repeats):
-        requests, size, queued = sum(bus.requests for bus in buses), _size(site), _queued(site)
-        ((before, after),) = _windows(pid, 1, seconds)
-        readings = (sum(bus.requests for bus in buses) - requests) * READINGS_PER_REQUEST
+        size, queued = _size(site), _queued(site)
+        ((before, after),) = _windows(pid, 1, seconds, lambda: _read(buses))
+        readings = after.readings - before.readings
         outbox.append((_size(site) - size) / readings)
         bodies.append((_queued(site) - queued) / readings)
         flash.append((after.written - before.written) / (after.at - before.at) * _DAY_S / 1e6)
@@ -96,11 +112,38 @@ def _offline(order: Order, site: Site, pid: int, buses: list[ModbusBus], seconds
     yield figure("edge-flash", "MB/day", flash, told)
 
 
+def _rival(order: Order, site: Site, seconds: float) -> list[tuple[Use, Use]]:
+    """What thingsboard-gateway uses for the same; nothing where it or its broker is not there."""
+    interpreter, broker = rival.python(), rival.mosquitto()
+    if interpreter is None or broker is None:
+        order.tell("liandong.bench.no-rival")
+        return []
+    lines = [site.data.path / "lines" / f"bus-{bus}" for bus in range(BUSES)]
+    units = range(1, UNITS + 1)
+    street = rival.Street(buses=lines, units=units, profile=PROFILE, interval_s=INTERVAL_S, baud=BAUD)
+    with rival.running(interpreter, broker, site.data.path / "rival", street) as (pid, heard):
+        until(lambda: heard.values > RATE, "thingsboard-gateway")
+        return _windows(pid, order.repeats, seconds, lambda: heard.values)
+
+
+def _read(buses: Sequence[ModbusBus]) -> float:
+    """Values that the buses were asked for: what one read brings on average for each request."""
+    return sum(bus.requests for bus in buses) * len(PROFILE.registers) / len(READS)
+
+
+def _us_each(before: Use, after: Use) -> float:
+    return (after.cpu_s - before.cpu_s) * 1e6 / max(1, after.readings - before.readings)
+
+
+def _rate(before: Use, after: Use) -> float:
+    return (after.readings - before.readings) / (after.at - before.at)
+
+
 @contextmanager
 def _buses(folder: Path) -> Iterator[list[ModbusBus]]:
     chance = random.Random(1)
     buses = [
-        ModbusBus(folder / f"bus-{number}", _meters(number, chance), ledger=NoLedger(), rng=chance, baud=BAUD)
+        ModbusBus(PtyLine(folder / f"bus-{number}"), _meters(number, chance), ledger=NoLedger(), rng=chance, baud=BAUD)
         for number in range(BUSES)
     ]
     stop = threading.Event()
@@ -177,7 +220,13 @@ def _bare_poll(site: Site, repeats: int, seconds: float) -> list[float]:
     units = list(range(1, UNITS + 1))
     lines = site.data.path / "lines"
     buses = [
-        {"port": str(lines / f"bus-{bus}"), "baud": BAUD, "units": units, "interval_s": INTERVAL_S}
+        {
+            "port": str(lines / f"bus-{bus}"),
+            "baud": BAUD,
+            "units": units,
+            "interval_s": INTERVAL_S,
+            "reads": [(block.address, block.count) for block in READS],
+        }
         for bus in range(BUSES)
     ]
     with subprocess.Popen([sys.executable, "-m", "benchmarks.bare_poll"], stdin=subprocess.PIPE, text=True) as child:
@@ -191,12 +240,12 @@ def _bare_poll(site: Site, repeats: int, seconds: float) -> list[float]:
             child.kill()
 
 
-def _windows(pid: int, count: int, seconds: float) -> list[tuple[Use, Use]]:
+def _windows(pid: int, count: int, seconds: float, read: Callable[[], float] = lambda: 0.0) -> list[tuple[Use, Use]]:
     windows = []
     for _ in range(count):
-        before = _use(pid)
+        before = _use(pid, read())
         time.sleep(seconds)
-        windows.append((before, _use(pid)))
+        windows.append((before, _use(pid, read())))
     return windows
 
 
@@ -204,7 +253,7 @@ def _cpu_percent(before: Use, after: Use) -> float:
     return max(1 / _TICKS, after.cpu_s - before.cpu_s) / (after.at - before.at) * 100
 
 
-def _use(pid: int) -> Use:
+def _use(pid: int, readings: float = 0.0) -> Use:
     """What the kernel says about a process (proc(5))."""
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     io = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
@@ -213,6 +262,7 @@ def _use(pid: int) -> Use:
         cpu_s=(int(words[11]) + int(words[12])) / _TICKS,
         written=int(io["write_bytes"]),
         rss=int(words[21]) * os.sysconf("SC_PAGE_SIZE"),
+        readings=readings,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from protocols.errors import ProtocolError
 from simulators.hardware.port import Ledger
+from simulators.hardware.served import Line, Served
 
 _log = logging.getLogger(__name__)
 
@@ -21,38 +22,11 @@ _TURNAROUND_S: Final = 0.01
 _CHUNK: Final = 16
 _SILENCE_S: Final = 0.03
 _LISTEN_S: Final = 0.2
-_JOIN_S: Final = 2.0
 _PATIENCE_S: Final = 0.25
 """A master waits longer than this for a reply; whether it waits longer still is not known."""
 
 Request = TypeVar("Request")
 Trigger = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
-
-
-class Line(Protocol):
-    """A pty or a TCP port that a master opens."""
-
-    echoes: bool
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-
-    @property
-    def plugged(self) -> bool:
-        """Whether it can be opened."""
-
-    def plug(self) -> None:
-        """Make it so that it can be opened."""
-
-    def unplug(self) -> None:
-        """Cut it off."""
-
-    def read(self, size: int = 4096, timeout_s: float = 0.0) -> bytes:
-        """What the master sent; empty when nothing came within `timeout_s`."""
-
-    def write(self, data: bytes) -> int:
-        """Send what fits now; the count that was sent."""
 
 
 class Polled(Protocol):
@@ -81,18 +55,17 @@ class Shown:
     at_ms: int
 
 
-class Bus(Generic[Request]):
+class Bus(Served, Generic[Request]):
     """A bus. A reply counts as observed when the next request arrives: then the master has read it."""
 
     def __init__(
         self, line: Line, units: Sequence[Polled], *, ledger: Ledger, rng: random.Random, character_s: float
     ) -> None:
         """`character_s`: how long one byte takes on this line."""
-        self._line, self._units, self._ledger, self._rng = line, tuple(units), ledger, rng
+        super().__init__(line)
+        self._units, self._ledger, self._rng = tuple(units), ledger, rng
         self._character_s = character_s
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self._counters: dict[str, int] = {}
         self._shown: Sequence[Shown] = ()
         self._noisy = 0
@@ -111,21 +84,6 @@ class Bus(Generic[Request]):
     def devices(self) -> tuple[str, ...]:
         """The units' device ids."""
         return tuple(unit.device for unit in self._units)
-
-    def start(self) -> None:
-        """Plug the line in and begin to answer."""
-        self._line.plug()
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._serve, name=f"bus {self._line.name}", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop answering and close the line."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(_JOIN_S)
-            self._thread = None
-        self._line.unplug()
 
     def step(self, now_ms: int, elapsed_s: float) -> None:
         """Let every unit live."""

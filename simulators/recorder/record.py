@@ -18,8 +18,8 @@ import serial
 
 from protocols.errors import ConfigError, StorageError, UnavailableError
 from protocols.recording import Burst, Bursts, Way, head
-from simulators.hardware.bus import Line
 from simulators.hardware.line import PtyLine
+from simulators.hardware.served import Line
 from simulators.hardware.tcp_line import TcpLine
 
 MOST_BYTES: Final = 64_000_000

@@ -10,7 +10,7 @@ from typing import Final
 
 from protocols.errors import ConfigError
 from protocols.recording import Burst, read
-from simulators.hardware.bus import Line
+from simulators.hardware.served import Line
 
 _WAIT_S: Final = 0.05
 _JOIN_S: Final = 2.0

@@ -7,9 +7,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from simulators.hardware.bus import Bus, Line, Shown, Trigger
+from simulators.hardware.bus import Bus, Shown, Trigger
 from simulators.hardware.meters.meters import Frame, Meter, find
 from simulators.hardware.port import Ledger
+from simulators.hardware.served import Line
 
 _BITS_PER_CHARACTER: Final = 11
 

@@ -1,4 +1,4 @@
-"""A Modbus RTU bus with power meters and cold-chain thermometers, wire-true over a pty."""
+"""A Modbus bus with power meters, thermometers, relays and thermostats: RTU over a pty or TCP, or Modbus TCP."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from protocols.errors import ConfigError
-from simulators.hardware.modbus.bus import ModbusBus
+from simulators.hardware.line import PtyLine
+from simulators.hardware.modbus.bus import Framing, ModbusBus
 from simulators.hardware.modbus.slaves import PowerMeter, Slave, Thermometer
+from simulators.hardware.modbus.switches import RelayBoard, Thermostat
 from simulators.hardware.port import Ledger
+from simulators.hardware.tcp_line import TcpLine
 
-__all__ = ["ModbusBus", "PowerMeter", "Slave", "Thermometer", "make"]
+__all__ = ["ModbusBus", "PowerMeter", "RelayBoard", "Slave", "Thermometer", "Thermostat", "make"]
 
-_KINDS: Final[Mapping[str, type[PowerMeter | Thermometer]]] = {
+_KINDS: Final[Mapping[str, type[PowerMeter | Thermometer | RelayBoard | Thermostat]]] = {
     "power-meter": PowerMeter,
     "cold-chain": Thermometer,
+    "relay": RelayBoard,
+    "thermostat": Thermostat,
 }
 
 
@@ -31,16 +36,22 @@ class _Device(BaseModel):
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-    path: Path
+    path: Path | None = None
+    tcp: int = Field(default=0, ge=0, le=65_535)
+    framing: Framing = "rtu"
     baud: int = 9600
     device: tuple[_Device, ...] = Field(min_length=1)
 
 
 def make(settings: Mapping[str, Any], rng: random.Random, ledger: Ledger) -> ModbusBus:
-    """The bus of a ``[[hardware]]`` table: `path` of the pty, `baud`; `device` rows of `id`, `type`, `unit`."""
+    """The bus of a ``[[hardware]]`` table.
+
+    `path` of the pty, or `tcp` (port) with `framing`; `baud`; `device` rows of `id`, `type`, `unit`.
+    """
     read = _Settings.model_validate(settings)
+    line = PtyLine(read.path) if read.path is not None else TcpLine(read.tcp)
     slaves = [_make_slave(row, rng) for row in read.device]
-    return ModbusBus(read.path, slaves, ledger=ledger, rng=rng, baud=read.baud)
+    return ModbusBus(line, slaves, ledger=ledger, rng=rng, baud=read.baud, framing=read.framing)
 
 
 def _make_slave(row: _Device, rng: random.Random) -> Slave:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -33,7 +33,10 @@ class Slave(Protocol):
     answers: bool
 
     def read(self, function: int, address: int, count: int) -> Told | int:
-        """The registers asked for, or the exception code of the refusal."""
+        """The registers (or bits) asked for, or the exception code of the refusal."""
+
+    def write(self, function: int, address: int, values: Sequence[int]) -> int:
+        """Take `values`; 0, or the exception code of the refusal."""
 
     def step(self, now_ms: int, elapsed_s: float) -> None:
         """Live a little."""
@@ -63,7 +66,15 @@ def _above(value: float, least: float) -> float:
     return float(struct.unpack(">f", struct.pack(">I", struct.unpack(">I", struct.pack(">f", least))[0] + 1))[0])
 
 
-class PowerMeter:
+class ReadOnly:
+    """Knows no function that writes."""
+
+    def write(self, function: int, address: int, values: Sequence[int]) -> int:
+        """Refused: an unknown function."""
+        return 1
+
+
+class PowerMeter(ReadOnly):
     """Eastron SDM120: function 4 only, float32 high word first, at most 40 parameters a read, zero where it has none.
 
     The line that it measures feeds it: without mains it is silent. Its total is greater in every reply.
@@ -96,6 +107,7 @@ class PowerMeter:
             0x0000: self._voltage,
             0x0006: self._power / self._voltage,
             0x000C: self._power,
+            0x001E: 0.97,
             0x0046: 50.0 + self._rng.uniform(-0.02, 0.02),
             0x0048: self._import,
             0x0156: self._told_total,
@@ -123,7 +135,7 @@ class PowerMeter:
         self._import = max(float(state.get("import", self._import)), self._told_total)
 
 
-class Thermometer:
+class Thermometer(ReadOnly):
     """XY-MD02 in a refrigerated cabinet: function 4, tenths; its battery keeps it alive when the mains fail."""
 
     _FIRST: Final = 1

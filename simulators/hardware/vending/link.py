@@ -12,15 +12,15 @@ from typing import Final, Literal
 from protocols.evadts import ddcmp
 from protocols.evadts.dex import AuditSent, Closed, Failed, Identity, Machine, Step, Timers
 from simulators.hardware.line import PtyLine
+from simulators.hardware.served import Served
 
 AnyMachine = Machine | ddcmp.Machine
 
 _LISTEN_S: Final = 0.2
 _CHUNK: Final = 32
-_JOIN_S: Final = 2.0
 
 
-class DexPlug:
+class DexPlug(Served):
     """Serves sessions in a thread of its own. `powered` off is silence; `damage` blocks that many of our frames.
 
     `cut_after`: the line is pulled when so many bytes more have come from the gateway.
@@ -39,6 +39,7 @@ class DexPlug:
         link: Literal["dex", "ddcmp"] = "dex",
     ) -> None:
         self.line = PtyLine(path)
+        super().__init__(self.line)
         self.powered = True
         self.damage = 0
         self.slow_s = 0.0
@@ -51,23 +52,6 @@ class DexPlug:
         self._byte_s = 10 / baud
         self._link = link
         self._call = threading.Event()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Plug the line in and begin to answer."""
-        self.line.plug()
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._serve, name=f"dex {self.line.path.name}", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop answering and close the line."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(_JOIN_S)
-            self._thread = None
-        self.line.unplug()
 
     def call(self) -> None:
         """Bid for the line as soon as it is free: the machine has something to tell."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from protocols.errors import ConfigError
+from simulators.hardware.field_client import FieldBroker
 from simulators.hardware.port import Ledger
 from simulators.hardware.zigbee.bridge import ZigbeeBridge
 from simulators.hardware.zigbee.devices import ZigbeeDevice, make_device
@@ -41,20 +41,5 @@ def make(settings: Mapping[str, Any], rng: random.Random, ledger: Ledger) -> Zig
     """
     read = _Settings.model_validate(settings)
     devices = [make_device(row.id, row.type, row.topic or row.id, rng) for row in read.device]
-    password = _password(read.password_file) if read.password_file else None
-    return ZigbeeBridge(
-        read.host,
-        read.port,
-        devices,
-        ledger=ledger,
-        base_topic=read.base_topic,
-        username=read.username,
-        password=password,
-    )
-
-
-def _password(file: Path) -> str:
-    try:
-        return file.read_text("utf-8").strip()
-    except OSError as error:
-        raise ConfigError("simulators.zigbee.password-file", file=file, why=error.strerror) from error
+    broker = FieldBroker(host=read.host, port=read.port, username=read.username, password_file=read.password_file)
+    return ZigbeeBridge(broker, devices, ledger=ledger, base_topic=read.base_topic)

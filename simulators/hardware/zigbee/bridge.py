@@ -1,26 +1,20 @@
 """A stand-in for zigbee2mqtt: topics, retained bridge state, availability, ``set``; QoS 1 towards the field broker.
 
-A message counts as observed when the broker has acknowledged it. Until then paho keeps it, and sends it again after a
-reconnect: the same content, which carries `last_seen` to the millisecond.
+Each message carries `last_seen` to the millisecond, so that one that is sent again is known.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
-from paho.mqtt.reasoncodes import ReasonCode
-
 from protocols.errors import ConfigError
+from simulators.hardware.field_client import FieldBroker, FieldClient, Told
 from simulators.hardware.port import Ledger
 from simulators.hardware.zigbee.devices import (
     LeakSensor,
@@ -32,24 +26,9 @@ from simulators.hardware.zigbee.devices import (
     ZigbeeDevice,
 )
 
-_log = logging.getLogger(__name__)
-
-_QUEUED: Final = 1000
-_RECONNECT_S: Final = (1, 1)
-_CONNECT_S: Final = 1.5
-_KEEPALIVE_S: Final = 15
-_FAREWELL_S: Final = 1.0
 _BURST_S: Final = 0.02
 
 _D = TypeVar("_D", bound=ZigbeeDevice)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    device: str
-    metric: str
-    value: object
-    at_ms: int
 
 
 class ZigbeeBridge:
@@ -57,28 +36,25 @@ class ZigbeeBridge:
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        broker: FieldBroker,
         devices: Sequence[ZigbeeDevice],
         *,
         ledger: Ledger,
         base_topic: str = "zigbee2mqtt",
-        username: str | None = None,
-        password: str | None = None,
     ) -> None:
-        self._host, self._port, self._base = host, port, base_topic
+        self._base = base_topic
         self._by_id = {device.id: device for device in devices}
-        self._ledger = ledger
         self._lock = threading.Lock()
-        self._told_lock = threading.Lock()
-        self._unconfirmed: dict[int, _Told | None] = {}
-        self._early: set[int] = set()
-        self._counters: dict[str, int] = {}
         self._stopping = threading.Event()
         self._clock_off_ms = 0
-        self._client = self._make_client()
-        if username is not None:
-            self._client.username_pw_set(username, password)
+        self._client = FieldClient(
+            broker,
+            f"{base_topic}-stand-in",
+            ledger,
+            connected=self._begin,
+            heard=self._hear,
+            will=(self._topic("bridge/state"), '{"state":"offline"}'),
+        )
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -87,17 +63,12 @@ class ZigbeeBridge:
 
     def start(self) -> None:
         """Begin to connect."""
-        self._client.connect_async(self._host, self._port, keepalive=_KEEPALIVE_S)
-        self._client.loop_start()
+        self._client.start()
 
     def stop(self) -> None:
         """Say that the bridge goes, and leave."""
         self._stopping.set()
-        if self._client.is_connected():
-            farewell = self._client.publish(self._topic("bridge/state"), '{"state":"offline"}', qos=1, retain=True)
-            farewell.wait_for_publish(_FAREWELL_S)
-        self._client.disconnect()
-        self._client.loop_stop()
+        self._client.stop((self._topic("bridge/state"), '{"state":"offline"}'))
 
     def step(self, now_ms: int, elapsed_s: float) -> None:
         """Let every device live; those that are offline live on unheard."""
@@ -109,7 +80,7 @@ class ZigbeeBridge:
         """What can happen; ``smoke`` and ``leak`` take `clear` = true as well.
 
         ``flood``: the last device tells `readings_per_s` for `seconds`; ``clock``: the bridge, which runs on the
-        gateway's machine, sees a clock that is wrong by `seconds`.
+        gateway's machine, sees a clock that is wrong by `seconds`; ``join``: somebody pairs a device called `name`.
         """
         return {
             "smoke": lambda device, params: self._smoke(device, not params.get("clear")),
@@ -120,43 +91,31 @@ class ZigbeeBridge:
             "motion": lambda device, params: self._motion(device),
             "flood": self._flood,
             "clock": self._turn_clock,
+            "join": self._join,
             "device-offline": lambda device, params: self._set_online(device, False),
             "device-online": lambda device, params: self._set_online(device, True),
         }
 
     def state(self) -> Mapping[str, Any]:
         """Dials, conditions, and how often each metric was observed."""
-        with self._lock, self._told_lock:
-            return {"devices": {d.id: d.state() for d in self._by_id.values()}, "counters": dict(self._counters)}
+        with self._lock:
+            return {"devices": {d.id: d.state() for d in self._by_id.values()}, "counters": self._client.counters()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take them up again."""
-        with self._lock, self._told_lock:
-            self._counters = {str(k): int(v) for k, v in state.get("counters", {}).items()}
+        self._client.restore(state.get("counters", {}))
+        with self._lock:
             for device in self._by_id.values():
                 device.restore(state.get("devices", {}).get(device.id, {}))
-
-    def _make_client(self) -> paho.Client:
-        client = paho.Client(CallbackAPIVersion.VERSION2, client_id=f"{self._base}-stand-in", protocol=paho.MQTTv311)
-        client.max_queued_messages_set(_QUEUED)
-        client.connect_timeout = _CONNECT_S
-        client.reconnect_delay_set(*_RECONNECT_S)
-        client.will_set(self._topic("bridge/state"), '{"state":"offline"}', qos=1, retain=True)
-        client.on_connect = self._on_connect
-        client.on_message = self._on_message
-        client.on_publish = self._on_publish
-        return client
 
     def _topic(self, below: str) -> str:
         return f"{self._base}/{below}"
 
-    def _on_connect(self, client: paho.Client, _user: Any, _flags: Any, reason: ReasonCode, _props: Any) -> None:
-        if reason.is_failure:
-            _log.warning("the field broker refuses the bridge: %s", reason)
-            return
+    def _begin(self) -> None:
         for device in self._by_id.values():
             if isinstance(device, Siren):
-                client.subscribe([(self._topic(f"{device.name}/{word}"), 0) for word in ("set", "get")])
+                for word in ("set", "get"):
+                    self._client.subscribe(self._topic(f"{device.name}/{word}"))
         rows: list[dict[str, object]] = [{"type": "Coordinator", "friendly_name": "Coordinator"}]
         rows += [self._row(device) for device in self._by_id.values()]
         self._publish("bridge/state", '{"state":"online"}', retain=True)
@@ -176,18 +135,18 @@ class ZigbeeBridge:
         text = json.dumps({"state": "online" if device.online else "offline"})
         self._publish(f"{device.name}/availability", text, retain=True)
 
-    def _on_message(self, _client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
+    def _hear(self, topic: str, payload: bytes) -> None:
         try:
-            command = json.loads(message.payload)
+            command = json.loads(payload)
         except ValueError:
             return
         with self._lock:
             for device in self._by_id.values():
                 if not isinstance(command, dict) or not isinstance(device, Siren) or not device.online:
                     continue
-                if message.topic == self._topic(f"{device.name}/set"):
+                if topic == self._topic(f"{device.name}/set"):
                     self._tell(device, device.set(command, _now_ms()))
-                elif message.topic == self._topic(f"{device.name}/get"):
+                elif topic == self._topic(f"{device.name}/get"):
                     self._tell(device, device.get(command, _now_ms()))
 
     def _tell(self, device: ZigbeeDevice, messages: Iterable[Shown]) -> None:
@@ -197,38 +156,11 @@ class ZigbeeBridge:
             at_ms = _now_ms()
             seen = datetime.fromtimestamp((at_ms + self._clock_off_ms) / 1000, UTC).isoformat(timespec="milliseconds")
             payload = json.dumps({**shown.payload, "last_seen": seen.replace("+00:00", "Z")})
-            told = _Told(device=device.id, metric=shown.metric, value=shown.value, at_ms=at_ms)
+            told = Told(device=device.id, metric=shown.metric, value=shown.value, at_ms=at_ms)
             self._publish(device.name, payload, told=told if shown.metric else None)
 
-    def _publish(self, below: str, payload: str, *, told: _Told | None = None, retain: bool = False) -> None:
-        """Hand a message to paho, which may have its confirmation before we have its number."""
-        info = self._client.publish(self._topic(below), payload, qos=1, retain=retain)
-        if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-            _log.warning("the field broker is away for long: a message on %s is lost", below)
-            return
-        with self._told_lock:
-            confirmed = info.mid in self._early
-            self._early.discard(info.mid)
-            if not confirmed:
-                self._unconfirmed[info.mid] = told
-        if confirmed:
-            self._enter(told)
-
-    def _on_publish(self, _client: paho.Client, _user: Any, mid: int, _reason: Any, _props: Any) -> None:
-        with self._told_lock:
-            waiting = mid in self._unconfirmed
-            told = self._unconfirmed.pop(mid, None)
-            if not waiting:
-                self._early.add(mid)
-        self._enter(told)
-
-    def _enter(self, told: _Told | None) -> None:
-        if told is None:
-            return
-        key = f"{told.device}/{told.metric}"
-        with self._told_lock:
-            counter = self._counters[key] = self._counters.get(key, 0) + 1
-        self._ledger.observed(told.device, told.metric, counter, told.value, told.at_ms)
+    def _publish(self, below: str, payload: str, *, told: Told | None = None, retain: bool = False) -> None:
+        self._client.publish(self._topic(below), payload, told=told, retain=retain)
 
     def _smoke(self, device: str, smoke: bool) -> Mapping[str, Any]:
         with self._lock:
@@ -274,6 +206,18 @@ class ZigbeeBridge:
     def _turn_clock(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self._clock_off_ms = round(float(params.get("seconds", 0.0)) * 1000)
         return {"seconds": self._clock_off_ms / 1000}
+
+    def _join(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What zigbee2mqtt tells of a device that is paired: it joined, it was looked at, and what it says then."""
+        name = str(params.get("name", "0x00124b0029f1a2b3"))
+        exposes = [{"type": "binary", "name": "water_leak", "property": "water_leak"}]
+        definition = {"vendor": "Aqara", "model": "SJCGQ11LM", "exposes": exposes}
+        joined = {"friendly_name": name, "ieee_address": "0x00124b0029f1a2b3"}
+        looked = {**joined, "status": "successful", "supported": True, "definition": definition}
+        for kind, data in (("device_joined", joined), ("device_interview", looked)):
+            self._publish("bridge/event", json.dumps({"type": kind, "data": data}))
+        self._publish(name, json.dumps({"water_leak": False, "battery": 100, "linkquality": 88}))
+        return {"name": name}
 
     def _tell_often(self, device: ZigbeeDevice, readings_per_s: float, seconds: float) -> None:
         began, told = time.monotonic(), 0

@@ -36,7 +36,7 @@ class Site:
         self.bus, self.door, self.machine = folder / "bus", folder / "door", folder / "machine"
         slaves: list[Slave] = [PowerMeter("meter", 3, random.Random(1)), Thermometer("cabinet", 7, random.Random(2))]
         reader = PtyLine(self.door)
-        self.modbus = ModbusBus(self.bus, slaves, ledger=ledger, rng=random.Random(3))
+        self.modbus = ModbusBus(PtyLine(self.bus), slaves, ledger=ledger, rng=random.Random(3))
         self._hardware = (
             self.modbus,
             Door(reader, "door", address=5, key=KEY, cards=[], chance=random.Random(4), ledger=ledger),

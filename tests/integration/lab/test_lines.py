@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.drivers.modbus import FAMILY, ModbusConfig, ModbusDriver
+from simulators.hardware.line import PtyLine
 from simulators.hardware.modbus import ModbusBus, PowerMeter
 from tests.integration.modbus.agent import Agent, Ledger, until
 
@@ -23,7 +24,7 @@ def ledger() -> Ledger:
 @pytest.fixture
 def bus(tmp_path: Path, ledger: Ledger) -> Iterator[ModbusBus]:
     meters = [PowerMeter(name, unit, random.Random(unit)) for unit, name in enumerate(METERS, 1)]
-    bus = ModbusBus(tmp_path / "rs485", meters, ledger=ledger, rng=random.Random(3), baud=38400)
+    bus = ModbusBus(PtyLine(tmp_path / "rs485"), meters, ledger=ledger, rng=random.Random(3), baud=38400)
     bus.start()
     try:
         yield bus

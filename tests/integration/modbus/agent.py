@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.drivers.port import Driver
+from edge.drivers.strangers import Stranger
 from protocols.errors import LiandongError, UnavailableError
 from protocols.events import Event, Observation, Reading
 
@@ -26,6 +27,8 @@ class Agent:
     errors: dict[str, LiandongError | None] = field(default_factory=dict)
     transitions: list[tuple[str, bool]] = field(default_factory=list)
     stored: Mapping[str, Any] = field(default_factory=dict)
+    strangers: tuple[Stranger, ...] = ()
+    gone: list[str] = field(default_factory=list)
     refusals: int = 0
     failure: BaseException | None = None
 
@@ -56,6 +59,10 @@ class Agent:
             self.stored = state
         self.durable.extend([durable] * len(observations))
         self.taken.extend(observations)
+
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+        self.strangers = tuple(strangers)
+        self.gone += gone
 
     def status(
         self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None

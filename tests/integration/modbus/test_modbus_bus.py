@@ -10,6 +10,7 @@ import pytest
 
 from edge.drivers.modbus import FAMILY, ModbusConfig, ModbusDriver
 from protocols.errors import DeviceError, RefusedError
+from simulators.hardware.line import PtyLine
 from simulators.hardware.modbus import ModbusBus, PowerMeter, Thermometer
 from tests.integration.modbus.agent import Agent, Ledger, until
 
@@ -29,7 +30,7 @@ def cabinet() -> Thermometer:
 @pytest.fixture
 def bus(tmp_path: Path, ledger: Ledger, cabinet: Thermometer) -> Iterator[ModbusBus]:
     meter = PowerMeter(METER, 1, random.Random(1))
-    bus = ModbusBus(tmp_path / "rs485", [meter, cabinet], ledger=ledger, rng=random.Random(3))
+    bus = ModbusBus(PtyLine(tmp_path / "rs485"), [meter, cabinet], ledger=ledger, rng=random.Random(3))
     bus.start()
     try:
         yield bus
@@ -154,7 +155,7 @@ def test_counters_go_on_after_a_restart_of_the_bus(tmp_path: Path, bus: ModbusBu
         until(lambda: len(ledger.entries) >= 2)
         bus.stop()
         again = ModbusBus(
-            tmp_path / "rs485", [PowerMeter(METER, 1, random.Random(9))], ledger=ledger, rng=random.Random(3)
+            PtyLine(tmp_path / "rs485"), [PowerMeter(METER, 1, random.Random(9))], ledger=ledger, rng=random.Random(3)
         )
         again.restore(bus.state())
         again.start()
