@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import random
 import socket
-import time
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,47 +16,47 @@ from cloud.alerting.builtin import builtin_rules
 from cloud.api.application import application
 from cloud.api.hub import Hub
 from cloud.api.services import Services
+from cloud.carrier import Carrier, broker_of
 from cloud.config import Config
 from cloud.domain import policy
 from cloud.due import DueWorker
 from cloud.handlers import handlers
 from cloud.ingest import losses
-from cloud.ingest.link import Broker
+from cloud.ingest.link import Broker, Link
 from cloud.ingest.state_holder import StateHolder
-from cloud.ingest.worker import IngestWorker
 from cloud.jobs import Jobs, standard_jobs
 from cloud.listener import Listener
 from cloud.loop.alarms import IngestJudge, load_rules
 from cloud.loop.commands import Courier
 from cloud.metrics import Metrics
+from cloud.processes import WorkerProcesses
+from cloud.storage import workers
 from cloud.storage.database import Database
-from cloud.storage.migrate import migrate
+from cloud.storage.migrate import reach
 from cloud.storage.places import Places
 from protocols.errors import ConfigError, UnavailableError
+from protocols.sparkplug.actions import Subscribe
 
 _LOG: Final = logging.getLogger("liandong.cloud")
 
-DATABASE_WITHIN_S: Final = 60.0
-"""At the start a database that is away is waited for this long."""
 GRACE_S: Final = 3
-_INGEST_STATEMENT_S: Final = 10.0
-"""Alarms wait behind a statement: a dead way to the database must show soon. What failed comes again."""
 
 
 class Cloud:
     """The whole service. `open`, then `serve` until a signal or `stop`, then `close`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, apart: WorkerProcesses | None = None) -> None:
+        """`apart`: processes that ingest instead of this one."""
         self._config = config
         self.database = Database(config.database.resolved())
-        # Requests must not take the connections that ingest needs, nor wait for those that it holds.
-        self._ingest_database = Database(config.database.resolved(), max_size=3, statement_s=_INGEST_STATEMENT_S)
         self.metrics = Metrics()
         self._places = Places()
         self._hub = Hub()
         self._server: _Server | None = None
         self._socket: socket.socket | None = None
-        self._parts: list[Listener | DueWorker | IngestWorker | StateHolder | Jobs] = []
+        self._apart = apart
+        self._carrier = None if apart else Carrier(config, self.metrics, self._places)
+        self._parts: list[Listener | DueWorker | StateHolder | Jobs | WorkerProcesses | Link] = []
 
     @property
     def port(self) -> int:
@@ -74,42 +73,30 @@ class Cloud:
         self._socket = listening(self._config.http.listen, self._config.http.port)
         self.database.open()
         reach(self.database)
-        self._ingest_database.open()
         with self.database.transaction() as tx:
             rules = load_rules(tx, builtin_rules())
             losses.begin(tx, datetime.now(UTC))
         judge = IngestJudge(rules, policy.builtin(), self._places)
-        broker = self._broker()
+        broker = broker_of(self._config)
         state = StateHolder(self.database, broker, self._config.host_id)
-
-        def restored() -> None:
-            """An older database, or an emptied one: it gets what it must have before anything is stored in it."""
-            with self._ingest_database.transaction() as tx:
-                load_rules(tx, builtin_rules())
-                losses.begin(tx, datetime.now(UTC))
-            self._places.forget()
-            state.bounce()
-
-        ingest = IngestWorker(
-            self._ingest_database,
-            broker,
-            self._config.host_id,
-            judge,
-            judge.watches,
-            metrics=self.metrics,
-            on_restored=restored,
-        )
-        courier = Courier(self._config.host_id, ingest.send)
+        link = _sender(broker)
+        courier = Courier(self._config.host_id, link.publish, time_zone=self._config.street.time_zone)
         due = DueWorker(self.database, self._places, handlers(judge.judge, {}, courier))
         listener = Listener(self.database.dsn, {"stream": self._hub.heard, "due": lambda _: due.wake()})
         jobs = Jobs(self.database, standard_jobs(self._config.street.zone()))
-        self._parts = [listener, due, ingest, state, jobs]
+        self._parts = [listener, due, link, state, jobs]
+        if self._apart is not None:
+            self._parts.append(self._apart)
         for part in self._parts:
             part.start()
+        if self._carrier is not None:
+            self._carrier.open()
+        ingest = self._apart or self._carrier
+        assert ingest is not None
 
         def working() -> dict[str, bool]:
             alive = {"listener": listener.alive, "timers": due.alive, "ingest": ingest.alive, "state": state.alive}
-            return alive | {"broker": ingest.connected, "in_time": ingest.in_time}
+            return alive | {"broker": link.up, "in_time": self._in_time()}
 
         self._server = _Server(self._web(working), self._hub)
 
@@ -127,16 +114,23 @@ class Cloud:
 
     def close(self) -> None:
         """Stop every part, the last started first; bounded."""
+        if self._carrier is not None:
+            self._carrier.close()
         for part in reversed(self._parts):
             part.stop()
-        self._ingest_database.close()
         self.database.close()
         if self._socket is not None:
             self._socket.close()
 
-    def _broker(self) -> Broker:
-        table = self._config.broker
-        return Broker(host=table.host, port=table.port, username=table.username, password=table.password())
+    def _in_time(self) -> bool:
+        """Whether no worker lags behind."""
+        if self._carrier is not None:
+            return self._carrier.in_time
+        try:
+            with self.database.transaction() as tx:
+                return workers.late_s(tx, self._config.host_id) is None
+        except UnavailableError:
+            return True  # that the database is away is told elsewhere
 
     def _web(self, working: Callable[[], Mapping[str, bool]]) -> uvicorn.Config:
         services = Services(
@@ -149,6 +143,7 @@ class Cloud:
             secure=self._config.http.secure,
             simulation=self._config.simulation.socket if self._config.simulation else None,
             working=working,
+            host_id=self._config.host_id,
         )
         return uvicorn.Config(
             application(services),
@@ -172,6 +167,18 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _sender(broker: Broker) -> Link:
+    """A connection for commands, which hears nothing: ingest may be elsewhere."""
+    return Link(
+        broker,
+        f"liandong-commands-{uuid.uuid4().hex[:12]}",
+        Subscribe(filters=()),
+        on_message=lambda _: None,
+        on_up=lambda: None,
+        on_down=lambda: None,
+    )
+
+
 def listening(address: str, port: int) -> socket.socket:
     """A bound socket. Raises ConfigError when the address cannot be had."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -186,20 +193,3 @@ def listening(address: str, port: int) -> socket.socket:
             "cloud.http.cannot-listen", address=address, port=port, why=error.strerror or error
         ) from error
     return bound
-
-
-def reach(database: Database, within_s: float = DATABASE_WITHIN_S) -> None:
-    """Bring the schema up to date, waiting for a database that is away. Raises UnavailableError and StorageError."""
-    until, attempt = time.monotonic() + within_s, 0
-    while True:
-        try:
-            migrate(database)
-        except UnavailableError as error:
-            if time.monotonic() >= until:
-                raise
-            pause_s = min(5.0, 0.2 * 2.0**attempt) * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
-            _LOG.warning("waiting for the database: %s", error)
-            time.sleep(pause_s)
-            attempt += 1
-        else:
-            return

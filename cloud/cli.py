@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,15 +14,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from cloud.config import Config, read
 from cloud.identity import sessions
 from cloud.registry.estate import import_estate
+from cloud.storage import workers
 from cloud.storage.database import Database
 from cloud.storage.migrate import migrate, schema_status
 from cloud.storage.queries import load
-from protocols.errors import LiandongError, RefusedError
+from protocols.errors import ConfigError, LiandongError, RefusedError
 from protocols.messages import Language, sentence
 
 Say = Callable[..., str]
@@ -34,10 +37,16 @@ def register(parser: argparse.ArgumentParser, language: Language) -> None:
         return sentence(f"cloud.cli.{code}", params, language)
 
     commands = parser.add_subparsers(metavar=say("command"), required=True, dest="cloud_command")
-    for name, run in (("run", _run), ("migrate", _migrate), ("import", _import), ("link", _link), ("status", _status)):
+    runs: dict[str, Callable[..., int]] = {"run": _run, "worker": _worker, "migrate": _migrate}
+    runs |= {"import": _import, "link": _link, "status": _status}
+    for name, run in runs.items():
         command = commands.add_parser(name, help=say(name), description=say(f"{name}-about"))
         command.add_argument("--config", type=Path, required=True, metavar="FILE", help=say("opt-config"))
         command.set_defaults(run=partial(run, say=say, language=language))
+        if name == "run":
+            command.add_argument("--workers", type=int, default=None, metavar="N", help=say("opt-workers"))
+        if name == "worker":
+            command.add_argument("--with-parent", action="store_true", help=say("opt-with-parent"))
         if name == "import":
             command.add_argument("file", type=Path, metavar="FILE", help=say("opt-file"))
         if name == "link":
@@ -51,17 +60,44 @@ def register(parser: argparse.ArgumentParser, language: Language) -> None:
 def _run(arguments: argparse.Namespace, **_: Any) -> int:
     # The web framework, the broker's client and NumPy take a second to load; other commands do without.
     from cloud.app import Cloud
+    from cloud.processes import MOST, WorkerProcesses
 
-    logging.Formatter.converter = time.gmtime  # UTC, as the gateways' logs, so that lines can be laid side by side
-    form = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=form, datefmt="%Y-%m-%dT%H:%M:%S")
-    service = Cloud(read(arguments.config))
+    config, count = read(arguments.config), arguments.workers
+    if count is not None and not 1 <= count <= MOST:
+        raise ConfigError("cloud.cli.workers", count=count, most=MOST)
+    _log_to_stderr()
+    service = Cloud(config, apart=None if count is None else WorkerProcesses(arguments.config, count))
     try:
         service.open()
         service.serve()
     finally:
         service.close()
     return 0
+
+
+def _worker(arguments: argparse.Namespace, **_: Any) -> int:
+    from cloud.carrier import carry_until
+
+    config = read(arguments.config)
+    _log_to_stderr()
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if arguments.with_parent:
+        Thread(target=_stop_with_parent, args=(stop,), name="parent", daemon=True).start()
+    carry_until(stop, config)
+    return 0
+
+
+def _stop_with_parent(stop: Event) -> None:
+    sys.stdin.buffer.read()
+    stop.set()
+
+
+def _log_to_stderr() -> None:
+    logging.Formatter.converter = time.gmtime  # UTC, as the gateways' logs, so that lines can be laid side by side
+    form = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=form, datefmt="%Y-%m-%dT%H:%M:%S")
 
 
 def _migrate(arguments: argparse.Namespace, say: Say, **_: Any) -> int:
@@ -104,7 +140,10 @@ def _link(arguments: argparse.Namespace, say: Say, language: Language) -> int:
 
 
 def _status(arguments: argparse.Namespace, language: Language, **_: Any) -> int:
-    parts = [_database_part(read(arguments.config), language)]
+    config = read(arguments.config)
+    parts = [_database_part(config, language)]
+    if parts[0]["ok"]:
+        parts += _worker_parts(config, language)
     ok = all(part["ok"] for part in parts)
     if arguments.json:
         print(json.dumps({"ok": ok, "parts": parts}, ensure_ascii=False))
@@ -122,6 +161,28 @@ def _database_part(config: Config, language: Language) -> dict[str, Any]:
         return {"name": "database", "ok": False, "detail": sentence(error.code, error.params, language)}
     params = {"applied": status.applied, "known": status.known, "edition": status.edition or "-"}
     return {"name": "database", "ok": status.current, "detail": sentence("cloud.cli.schema", params, language)}
+
+
+def _worker_parts(config: Config, language: Language) -> Iterator[dict[str, Any]]:
+    """Every ingest worker on every host that works with this database, and groups that nobody carries."""
+    with _database(config) as database, database.transaction() as tx:
+        rows, uncarried = workers.standing(tx, config.host_id)
+    for row in rows:
+        told = workers.told(row)
+        code = "worker-stands" if row["alive"] else "worker-silent"
+        params = {
+            "groups": told["groups"],
+            "waiting": told["waiting_s"],
+            "queue": told["queue"],
+            "silent": round(row["silent_s"]),
+            "lagging": ", ".join(f"{group} {seconds} s" for group, seconds in told["lagging"].items()) or "-",
+        }
+        well = row["alive"] and told["connected"] and told["storing"] and row["figures"]["late_s"] is None
+        detail = sentence(f"cloud.cli.{code}", params, language)
+        yield {"name": f"worker {told['name']}", "ok": well, "detail": detail, **told}
+    living = sum(row["alive"] for row in rows)
+    detail = sentence("cloud.cli.shared", {"workers": living, "uncarried": uncarried}, language)
+    yield {"name": "groups", "ok": uncarried == 0, "detail": detail, "uncarried": uncarried}
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -51,6 +53,11 @@ class Metrics:
             ["lane", "state"],
             registry=self.registry,
         )
+        self.uncarried = Gauge(
+            "liandong_groups_uncarried", "Sparkplug groups that no worker listens to", registry=self.registry
+        )
+        self._workers = _Workers()
+        self.registry.register(self._workers)
         self.database_up = Gauge("liandong_database_up", "1 while the database answers", registry=self.registry)
         self.stream_clients = Gauge("liandong_stream_clients", "Pages that listen", registry=self.registry)
         self.timers = Gauge(
@@ -84,6 +91,51 @@ class Metrics:
             self.missing.labels(lane, "lost").set(lost)
             self.missing.labels(lane, "open").set(open_)
 
+    def totals(self) -> dict[str, int]:
+        """What this process has counted since its start, for those who show all of them."""
+        found = {"readings": _value(self.readings), "events": _value(self.events), "failures": _value(self.failures)}
+        return found | {outcome: _value(self.messages.labels(outcome)) for outcome in ("stored", "dropped")}
+
+    def share(self, rows: Sequence[Mapping[str, Any]], uncarried: int) -> None:
+        """All workers that share (`workers.standing`), and how many groups none of them carries."""
+        self._workers.rows = tuple(row for row in rows if row["alive"])
+        self.uncarried.set(uncarried)
+
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Workers(Collector):
+    """Figures of every worker, here and on other hosts, as they stand in the database."""
+
+    def __init__(self) -> None:
+        self.rows: Sequence[Mapping[str, Any]] = ()
+
+    def collect(self) -> Iterator[Metric]:
+        groups = GaugeMetricFamily("liandong_worker_groups", "Groups that a worker carries", labels=["worker"])
+        waits = GaugeMetricFamily(
+            "liandong_worker_waiting_seconds", "How long its oldest message has waited", labels=["worker"]
+        )
+        readings = CounterMetricFamily("liandong_worker_readings", "Readings stored by a worker", labels=["worker"])
+        messages = CounterMetricFamily(
+            "liandong_worker_messages", "Messages of a worker by what became of them", labels=["worker", "outcome"]
+        )
+        lagging = GaugeMetricFamily(
+            "liandong_group_waiting_seconds", "How long a group's oldest message waits, if a second", labels=["group"]
+        )
+        for row in self.rows:
+            name, told = row["name"], row["figures"]
+            groups.add_metric([name], row["groups"])
+            waits.add_metric([name], told["waiting_s"])
+            readings.add_metric([name], told["readings"])
+            for outcome in ("stored", "dropped"):
+                messages.add_metric([name, outcome], told[outcome])
+            for group, seconds in told["lagging"].items():
+                lagging.add_metric([group], seconds)
+        yield from (groups, waits, readings, messages, lagging)
+
+
+def _value(counter: Counter) -> int:
+    """What a counter stands at, as it tells Prometheus."""
+    return round(next(sample.value for metric in counter.collect() for sample in metric.samples))

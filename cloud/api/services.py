@@ -34,6 +34,7 @@ class Services:
     time_zone: str
     version: str
     metrics: Metrics
+    host_id: str = "liandong"
     secure: bool = False
     simulation: Path | None = None
     working: Callable[[], Mapping[str, bool]] = dict

@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from psycopg.rows import DictRow
 
 from cloud.api.services import Given, Services
-from cloud.storage import delivery
+from cloud.storage import delivery, workers
 from cloud.storage.queries import load
 from protocols.errors import LiandongError, RefusedError
 from protocols.messages import LANGUAGES, Language, catalogue, flatten
@@ -47,19 +47,23 @@ def health(given: Given) -> JSONResponse:
 
     `warnings` name what does not stop the service and still wants somebody to look: `broker` away, `late` (what arrives
     waits too long for the database), `timers` that fail and are tried again, messages `unjudged` within a day (an alarm
-    may be missing).
+    may be missing), groups `uncarried` (no worker listens to them). `workers`: all that ingest, in this process, in
+    others and on other hosts.
     """
     parts = dict(given.working())
     broker, in_time = parts.pop("broker", True), parts.pop("in_time", True)
     try:
         row = _standing(given)
+        ingesting, uncarried = _ingesting(given)
     except LiandongError as error:
         return JSONResponse({"ok": False, "database": error.code, "parts": parts, "warnings": []}, 503)
     told = {name: row[name] for name in ("late_timers", "failing_timers", "unjudged")}
     wanted = {"broker": not broker, "late": not in_time, "timers": told["failing_timers"], "unjudged": told["unjudged"]}
+    wanted |= {"uncarried": uncarried > 0}
     warnings = [name for name, wants in wanted.items() if wants]
     ok = told["late_timers"] == 0 and all(parts.values())
     answer = {"ok": ok, "database": "ok", "parts": parts | {"broker": broker}, "warnings": warnings} | told
+    answer |= {"workers": ingesting, "uncarried": uncarried}
     return JSONResponse(answer, 200 if ok else 503)
 
 
@@ -71,6 +75,7 @@ def metrics(given: Given) -> Response:
         given.metrics.stands(_standing(given))
         with given.database.transaction() as tx:
             given.metrics.delivers(delivery.standing(tx))
+            given.metrics.share(*workers.standing(tx, given.host_id))
     except LiandongError:
         given.metrics.stands(None)
     return Response(given.metrics.text(), media_type=CONTENT_TYPE_LATEST)
@@ -81,6 +86,13 @@ def _standing(given: Services) -> DictRow:
         row = tx.one(load("health")["standing"])
     assert row is not None
     return row
+
+
+def _ingesting(given: Services) -> tuple[list[dict[str, Any]], int]:
+    """Who carries how many groups, and which of them lag; how many nobody carries."""
+    with given.database.transaction() as tx:
+        rows, uncarried = workers.standing(tx, given.host_id)
+    return [workers.told(row) for row in rows if row["alive"]], uncarried
 
 
 @router.get("/docs", include_in_schema=False)

@@ -58,11 +58,35 @@ class Hearing:
         self._unsettled: dict[NodeKey, float] = {}
         self._deviant: set[NodeKey] = set()
         self._room = WaitingRoom()
+        self._carried: frozenset[str] | None = None
         self.heard_at: dict[NodeKey, float] = {}
+
+    def carry(self, groups: frozenset[str] | None) -> frozenset[str]:
+        """Only these groups are ours from now on (None: all); those that were not ours before, unless all are.
+
+        What is known of the nodes of others is forgotten: nobody here may say that they are gone.
+        """
+        before, self._carried = self._carried, groups
+        if groups is None:
+            return frozenset()
+        lost = [node for node in {*self._channels.sessions, *self.heard_at} if node[0] not in groups]
+        self._host.forget(lost)
+        for node in lost:
+            self._channels.sessions.pop(node, None)
+            self._unsettled.pop(node, None)
+            self.heard_at.pop(node, None)
+        self._backlog.forget_turns(lambda group: group not in groups)
+        return frozenset() if before is None else groups - before
+
+    def carries(self, group: str) -> bool:
+        """Whether nodes of this group are ours."""
+        return self._carried is None or group in self._carried
 
     def hear(self, heard: Heard) -> None:
         """One message from the broker."""
         now = Now(at=heard.at, utc_ms=heard.utc_ms)
+        if self._carried is not None and heard.topic.partition("/")[2].partition("/")[0] not in self._carried:
+            return  # came in while it was given away
         if heard.retained or len(heard.topic.encode("utf-8", "replace")) > LONGEST_TOPIC:
             # Nothing in Sparkplug but STATE is retained; what a broker kept is old.
             self._count("ignored")

@@ -24,12 +24,16 @@ IN_TIME_S: Final = 2.0
 
 
 class Lag:
-    """Watches one worker. `tick` belongs to its thread; the rest may be asked from any."""
+    """Watches one worker, or all of them. `tick` belongs to its thread; the rest may be asked from any."""
 
     def __init__(self, database: Database, oldest: Callable[[], float | None]) -> None:
-        """`oldest`: when the oldest message that waits arrived (monotonic seconds), None when none does."""
+        """`oldest`: when the oldest message that waits arrived (monotonic seconds), None when none does.
+
+        `others`: how long (s) what other workers have heard waits; None while another worker speaks for all of them.
+        """
         self._database = database
         self._oldest = oldest
+        self.others: Callable[[], float | None] = lambda: 0.0
         self._late = False
         self._begun = False
 
@@ -45,10 +49,14 @@ class Lag:
 
     def tick(self, now: Now) -> None:
         """Tell when it has become late, and when it has caught up. Raises UnavailableError: then it is told later."""
+        others = self.others()
+        if others is None:
+            self._late, self._begun = self.seconds() > (IN_TIME_S if self._late else LATE_S), False
+            return
         if not self._begun:
             self._late, self._begun = self._was_late(), True
         oldest = self._oldest()
-        waited = 0.0 if oldest is None else now.at - oldest
+        waited = max(0.0 if oldest is None else now.at - oldest, others)
         late = waited > IN_TIME_S if self._late else waited > LATE_S
         if late == self._late:
             return

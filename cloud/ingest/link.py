@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +27,9 @@ MOST_PAUSE_S: Final = 5.0
 """Short, because a street waits for these few connections; gateways, which are many, wait longer."""
 _CONNECT_S: Final = 5.0
 _STOP_S: Final = 5.0
+_CONFIRM_S: Final = 2.0
+_FILTERS: Final = 100
+"""In one packet; some brokers take no more of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,8 @@ class Inbox:
 class Link:
     """Keeps one connection. Callbacks run in threads of the link; `publish` and `drop` may be called from any.
 
-    `will` is asked before each connection; `on_up` when the broker has confirmed the subscription.
+    `will` is asked before each connection; `on_up` when the broker has confirmed the subscription (with no filters: the
+    connection).
     """
 
     def __init__(
@@ -116,7 +120,12 @@ class Link:
     ) -> None:
         self._broker = broker
         self._client_id = client_id
-        self._subscribe = subscribe
+        self._wanted = frozenset(subscribe.filters)
+        self._qos = subscribe.qos
+        self._asked: frozenset[str] = frozenset()
+        self._changing = threading.RLock()
+        self._unconfirmed: set[int] = set()
+        self._confirmed = threading.Condition()
         self._on_message = on_message
         self._on_up = on_up
         self._on_down = on_down
@@ -133,6 +142,11 @@ class Link:
         """Whether the broker is there and has confirmed the subscription."""
         return self._up
 
+    @property
+    def started(self) -> bool:
+        """Whether `start` was called."""
+        return self._thread.ident is not None
+
     def start(self) -> None:
         """Begin to connect, and go on until `stop`."""
         self._thread.start()
@@ -141,11 +155,27 @@ class Link:
         """Disconnect (what was published before still leaves) and wait for the thread, at most a few seconds."""
         self._stop.set()
         self._down.set()
-        self._thread.join(_STOP_S)
+        if self.started:
+            self._thread.join(_STOP_S)
 
     def drop(self) -> None:
         """End this connection with a DISCONNECT, after what was published; the next one follows."""
         self._down.set()
+
+    def subscribe(self, filters: Collection[str]) -> bool:
+        """Listen to these from now on, and to no others; waits until the broker has confirmed it, at most two seconds.
+
+        False when it did not: what it then sends is anybody's guess until `drop`. Without a connection the next one
+        begins so. Never from a callback of the link.
+        """
+        with self._changing:
+            self._wanted = frozenset(filters)
+            client = self._client
+            if client is None or not self._up:
+                return True
+            gone, new = self._asked - self._wanted, self._wanted - self._asked
+            self._asked = self._wanted
+            return self._confirm(client, gone, Client.unsubscribe) and self._confirm(client, new, self._ask)
 
     def publish(self, message: Publish) -> bool:
         """Hand a message to the connection; False when there is none. Never waits."""
@@ -208,6 +238,7 @@ class Link:
         client.on_socket_open = _send_at_once
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
+        client.on_unsubscribe = self._unsubscribed
         client.on_disconnect = self._disconnected
         client.on_message = self._heard
         return client
@@ -217,17 +248,51 @@ class Link:
             self._say_away(f"refused: {reason}")
             self._down.set()
             return
-        client.subscribe([(topic, self._subscribe.qos) for topic in self._subscribe.filters])
+        with self._changing:
+            self._asked = self._wanted
+            asked = sorted(self._asked)
+        with self._confirmed:
+            self._unconfirmed = {_sent(self._ask(client, part)) for part in _packets(asked)}
+            ready = not self._unconfirmed
+        if ready:
+            self._ready()
 
-    def _subscribed(self, _client: Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+    def _subscribed(self, _client: Client, _data: Any, mid: int, reasons: Any, _properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
             self._say_away(f"subscription refused: {[str(reason) for reason in reasons]}")
             self._down.set()
             return
+        with self._confirmed:
+            self._unconfirmed.discard(mid)
+            done = not self._unconfirmed
+            self._confirmed.notify_all()
+        if done and not self._up:
+            self._ready()
+
+    def _unsubscribed(self, _client: Client, _data: Any, mid: int, _reasons: Any, _properties: Any) -> None:
+        with self._confirmed:
+            self._unconfirmed.discard(mid)
+            self._confirmed.notify_all()
+
+    def _ready(self) -> None:
         _LOG.info("broker-connected client=%s broker=%s:%s", self._client_id, self._broker.host, self._broker.port)
         self._said_away = False
-        self._up = True
+        with self._changing:
+            if self._asked != self._wanted:  # changed while the broker was asked: the next connection begins so
+                self._down.set()
+                return
+            self._up = True
         self._on_up()
+
+    def _ask(self, client: Client, filters: Sequence[str]) -> tuple[int, int | None]:
+        answer = client.subscribe([(topic, self._qos) for topic in filters])
+        return int(answer[0]), answer[1]
+
+    def _confirm(self, client: Client, filters: Collection[str], ask: Callable[[Client, list[str]], Any]) -> bool:
+        """Send these, and wait for the broker's word."""
+        with self._confirmed:
+            self._unconfirmed = {_sent(ask(client, part)) for part in _packets(sorted(filters))}
+            return self._confirmed.wait_for(lambda: not self._unconfirmed, _CONFIRM_S)
 
     def _disconnected(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if not self._down.is_set():
@@ -250,6 +315,16 @@ class Link:
                 "broker-away client=%s broker=%s why=%r; trying again until it is back", self._client_id, where, why
             )
             self._said_away = True
+
+
+def _packets(filters: Sequence[str]) -> Iterator[list[str]]:
+    for first in range(0, len(filters), _FILTERS):
+        yield list(filters[first : first + _FILTERS])
+
+
+def _sent(answer: tuple[int, int | None]) -> int:
+    """The number of a packet; one that could not be sent is never confirmed."""
+    return -1 if answer[1] is None else answer[1]
 
 
 def _send_at_once(_client: Client, _data: Any, connected: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from cloud.ingest.link import Broker, Heard, Link
 from cloud.storage import leases
-from cloud.storage.database import Database
+from cloud.storage.database import Database, Transaction
 from protocols.errors import UnavailableError
 from protocols.sparkplug import state_holder as machine
 from protocols.sparkplug.actions import Disconnect, Malformed, Publish, Subscribe
@@ -25,6 +25,8 @@ _LOG: Final = logging.getLogger("liandong.cloud.state")
 LEASE_S: Final = 3.0
 """How long a successor waits after a kill; gateways keep what they observe in the meantime."""
 _STOP_S: Final = 10.0
+_TOLD_S: Final = 10.0
+"""Within so long every worker has noticed that the database is another one; they tell it once."""
 
 
 class StateHolder:
@@ -37,6 +39,7 @@ class StateHolder:
         self._lease = f"state/{host_id}"
         self._lease_s = lease_s
         self._holder = str(uuid.uuid4())
+        self._restored: str | None = None
         self._machine = machine.StateHolder(host_id)
         self._lock = threading.Lock()
         self._link: Link | None = None
@@ -70,9 +73,12 @@ class StateHolder:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            before = self._restored
             held = self._hold()
             if held and self._link is None:
                 self._begin()
+            elif held and self._restored != before:
+                self.bounce()
             elif held is False and self._link is not None:
                 self._leave()
             self._stop.wait(self._lease_s / 3 * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
@@ -82,6 +88,7 @@ class StateHolder:
         """Whether the lease is ours; None when nobody can know."""
         try:
             with self._database.transaction() as tx:
+                self._restored = leases.holder(tx, _restored(self._host_id))
                 return leases.hold(tx, self._lease, self._holder, self._lease_s) is not None
         except UnavailableError:
             return None
@@ -147,6 +154,15 @@ class StateHolder:
                     _LOG.warning("state-unreadable code=%s", action.code)
                 case _:
                     pass
+
+
+def tell_restored(tx: Transaction, host_id: str) -> None:
+    """Let whoever says STATE for `host_id`, in whichever process, bounce within a second: once for all workers."""
+    leases.hold(tx, _restored(host_id), str(uuid.uuid4()), _TOLD_S)
+
+
+def _restored(host_id: str) -> str:
+    return f"restored/{host_id}"
 
 
 def _now_ms() -> int:

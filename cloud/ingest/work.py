@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from cloud.ingest.channels import Session, Table
@@ -69,6 +70,11 @@ class Message:
     arrived: float
 
     @property
+    def raw(self) -> bytes:
+        """Its bytes."""
+        return self.payload.SerializeToString()
+
+    @property
     def topic(self) -> str:
         """Where it came from."""
         return node_topic(self.session.node[0], self.kind, self.session.node[1], self.table.station.code or None)
@@ -127,11 +133,23 @@ class Backlog:
                 found.append(lane[0].arrived)
         return min(found, default=None)
 
+    def waiting(self, most: int) -> dict[str, float]:
+        """When the oldest message of each group arrived (monotonic seconds), among `most` messages of each lane."""
+        found: dict[str, float] = {}
+        for message in chain(islice(self._urgent, most), islice(self._bulk, most)):
+            group = message.session.node[0]
+            found[group] = min(message.arrived, found.get(group, message.arrived))
+        return found
+
     def turn(self, turn: Turn) -> None:
         """A birth or a death. They are few, and only newer ones of the same thing replace them."""
         key = turn.table.station if isinstance(turn, Born) else object()
         self._turns.pop(key, None)
         self._turns[key] = turn
+
+    def forget_turns(self, forgets: Callable[[str], bool]) -> None:
+        """Births and deaths of groups that another worker carries now: it may have heard newer ones."""
+        self._turns = {key: turn for key, turn in self._turns.items() if not forgets(_group(turn))}
 
     def unread(self, unread: Unread) -> None:
         """Something for the poison store; a flood of it keeps the newest hundred."""
@@ -167,3 +185,7 @@ class Backlog:
         newer, self._turns = self._turns, {}
         for turn in (*group.turns, *newer.values()):
             self.turn(turn)
+
+
+def _group(turn: Turn) -> str:
+    return turn.session.node[0] if isinstance(turn, Born) else turn.node[0]

@@ -11,8 +11,9 @@ import random
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from cloud.ingest.acknowledge import Answers
 from cloud.ingest.careful import KILLED
@@ -42,10 +43,14 @@ _MOST_PAUSE_S: Final = 5.0
 CHECK_S: Final = 5.0
 """How often an idle worker looks whether the database is still the one it knows; each commit looks anyway."""
 _CHECK_BUSY_S: Final = 30.0
+_LAGGING_S: Final = 1.0
+_MOST_LAGGING: Final = 100
+_LOOKED_THROUGH: Final = 2_000
+"""Messages of each lane that are looked through, once a second, for the groups that lag."""
 
 
 class IngestWorker:
-    """Reads everything below ``spBv1.0/`` and stores it. Started once, stopped once; owns its threads.
+    """Reads everything below ``spBv1.0/``, or its share of it, and stores it. Started once, stopped once.
 
     `judge` runs inside each commit, in the worker's thread; `watched` says which readings it wants (see `port`).
     """
@@ -61,8 +66,12 @@ class IngestWorker:
         metrics: Metrics | None = None,
         reorder_timeout: float = REORDER_TIMEOUT,
         on_restored: Callable[[], None] = lambda: None,
+        shared: bool = False,
     ) -> None:
-        """`on_restored` is called when the database turns out to be an older one: `StateHolder.bounce`."""
+        """`on_restored` is called when the database turns out to be an older one: `StateHolder.bounce`.
+
+        With `shared` nothing is listened to before `carry` (see `shares`).
+        """
         self._database = database
         self._metrics = metrics or Metrics()
         self._inbox = Inbox()
@@ -92,10 +101,14 @@ class IngestWorker:
         self._retry_at = 0.0
         self._check_at = 0.0
         self._away_since: float | None = None
+        self._carried: frozenset[str] | None = frozenset() if shared else None
+        self._moves: deque[frozenset[str] | None] = deque([frozenset[str]()] if shared else [])
+        self._waits: dict[str, float] = {}
+        self._waits_at = 0.0
         self._link = Link(
             broker,
             f"liandong-ingest-{uuid.uuid4().hex[:12]}",
-            Subscribe(filters=(f"{NAMESPACE}/#",), qos=1),
+            Subscribe(filters=tuple(_filters(self._carried)), qos=1),
             on_message=self._arrived,
             on_up=self._connected.set,
             on_down=lambda: self._metrics.connected.set(0),
@@ -126,16 +139,50 @@ class IngestWorker:
         """Publish on this worker's connection; False when there is none. From any thread; never waits."""
         return self._link.publish(message)
 
+    def carry(self, groups: frozenset[str] | None) -> None:
+        """Listen to these groups and to no others; None: to all. From any thread; returns when the broker knows."""
+        if groups == self._carried:
+            return
+        self._carried = groups
+        self._moves.append(groups)
+        if not self._link.subscribe(_filters(groups)):
+            self._link.drop()
+        self._listen_to_broker()
+
+    def speak_for(self, others: Callable[[], float | None]) -> None:
+        """Who tells the operators that the cloud lags behind; see `Lag`."""
+        self._lag.others = others
+
+    def figures(self) -> dict[str, Any]:
+        """How this worker stands, for the others and for people; from any thread. `lagging`: group → seconds."""
+        now, waiting = time.monotonic(), self._lag.seconds()
+        found = {group: round(now - at, 1) for group, at in self._waits.items() if now - at >= _LAGGING_S}
+        worst = sorted(found, key=found.__getitem__, reverse=True)[:_MOST_LAGGING]
+        return {
+            "waiting_s": round(waiting, 3),
+            "late_s": round(waiting) if self._lag.late else None,
+            "queue": len(self._inbox) + len(self._backlog),
+            "connected": self.connected,
+            "storing": self.storing,
+            "lagging": {group: found[group] for group in worst},
+            **self._metrics.totals(),
+        }
+
     def start(self) -> None:
         """Begin. A broker or a database that is away is waited for."""
         self._thread.start()
-        self._link.start()
+        self._listen_to_broker()
 
     def stop(self) -> None:
         """Finish the group at hand, leave the broker, and wait for the threads, bounded."""
         self._stop.set()
         self._thread.join(_STOP_S)
         self._link.stop()
+
+    def _listen_to_broker(self) -> None:
+        """Connect, once there is something to listen to."""
+        if self._carried != frozenset() and self._thread.is_alive() and not self._link.started:
+            self._link.start()
 
     def _arrived(self, heard: Heard) -> None:
         """In the connection's thread: while there is no room it waits, and so does the broker."""
@@ -157,6 +204,7 @@ class IngestWorker:
         if not self._begun():
             self._stop.wait(_TICK_S)
             return
+        self._move()
         self._listen()
         now = _now()
         if self._connected.is_set():
@@ -168,6 +216,16 @@ class IngestWorker:
         if now.at >= self._retry_at:
             self._with_the_database(now)
         self._metrics.queue_depth.set(len(self._inbox) + len(self._backlog))
+        if now.at >= self._waits_at:
+            self._waits, self._waits_at = self._backlog.waiting(_LOOKED_THROUGH), now.at + 1.0
+
+    def _move(self) -> None:
+        """Other groups are ours."""
+        while self._moves:
+            groups = self._moves.popleft()
+            new = self._hearing.carry(groups)
+            if new or groups is None:
+                self._roll_call.include(new or None, _now())
 
     def _begun(self) -> bool:
         """Nothing is opened before it is known whether it has killed somebody."""
@@ -258,6 +316,11 @@ class IngestWorker:
             self._metrics.rebirths.inc()
         else:
             self._metrics.messages.labels(outcome).inc()
+
+
+def _filters(groups: frozenset[str] | None) -> frozenset[str]:
+    """One filter per group: with several, some brokers would not keep the order between births and data."""
+    return frozenset({f"{NAMESPACE}/#"} if groups is None else {f"{NAMESPACE}/{group}/#" for group in groups})
 
 
 def _now() -> Now:

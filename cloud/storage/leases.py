@@ -15,3 +15,9 @@ def hold(tx: Transaction, name: str, holder: str, seconds: float) -> int | None:
 def release(tx: Transaction, name: str, holder: str) -> None:
     """Give the lease back, if it is ours; the next holder need not wait."""
     tx.execute(load("leases")["release"], {"name": name, "holder": holder})
+
+
+def holder(tx: Transaction, name: str) -> str | None:
+    """Who took the lease last, whether or not it is over; None when nobody ever did."""
+    row = tx.one(load("leases")["holder"], {"name": name})
+    return None if row is None else str(row["holder"])

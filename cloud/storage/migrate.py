@@ -8,7 +8,10 @@ Afterwards the table of readings is made in the form that the server offers (`cl
 from __future__ import annotations
 
 import hashlib
+import logging
+import random
 import re
+import time
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,8 +20,9 @@ from typing import Final, LiteralString
 from cloud.storage.database import Database, Transaction
 from cloud.storage.editions import Edition, edition_of, prepare
 from cloud.storage.queries import load
-from protocols.errors import StorageError
+from protocols.errors import StorageError, UnavailableError
 
+_LOG: Final = logging.getLogger("liandong.cloud")
 _FILE = re.compile(r"(?P<number>\d{3})_[a-z0-9_]+\.sql")
 
 
@@ -61,6 +65,8 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(found)
 
 
+REACHED_WITHIN_S: Final = 60.0
+"""At the start of a service a database that is away is waited for this long."""
 _LONGEST_S: Final = 6 * 3600.0
 """How long one statement may take: an index over the readings of years is built in hours."""
 
@@ -82,6 +88,23 @@ def migrate(database: Database) -> SchemaStatus:
             tx.execute(sql["record"], {"number": step.number, "name": step.name, "checksum": step.checksum})
         edition = prepare(tx)
     return SchemaStatus(applied=len(migrations()), known=len(migrations()), edition=edition)
+
+
+def reach(database: Database, within_s: float = REACHED_WITHIN_S) -> None:
+    """Bring the schema up to date, waiting for a database that is away. Raises UnavailableError and StorageError."""
+    until, attempt = time.monotonic() + within_s, 0
+    while True:
+        try:
+            migrate(database)
+        except UnavailableError as error:
+            if time.monotonic() >= until:
+                raise
+            pause_s = min(5.0, 0.2 * 2.0**attempt) * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
+            _LOG.warning("waiting for the database: %s", error)
+            time.sleep(pause_s)
+            attempt += 1
+        else:
+            return
 
 
 def schema_status(database: Database) -> SchemaStatus:

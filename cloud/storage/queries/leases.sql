@@ -10,3 +10,6 @@ RETURNING fence;
 
 -- release: over as of now
 UPDATE lease SET expires_at = clock_timestamp() WHERE name = %(name)s AND holder = %(holder)s;
+
+-- holder: who took it last
+SELECT holder FROM lease WHERE name = %(name)s;
