@@ -9,8 +9,11 @@ from uuid import UUID
 from cloud.alerting.judge import Judge
 from cloud.due import Handler
 from cloud.ingest import losses
-from cloud.loop import alarms, commands, offers, waves
+from cloud.loop import alarms, commands, offers, placings, waves
+from cloud.loop.alarms import SqlAlarmStore
 from cloud.loop.commands import Courier
+from cloud.loop.placings import GoingLive
+from cloud.loop.walktests import WalkTests
 from cloud.loop.work import Work
 from cloud.notify import outbox
 from cloud.notify.channels import Channel
@@ -32,6 +35,8 @@ def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) ->
         losses.look(work.tx, work.now)
         return work.now + losses.LOOK
 
+    walks = WalkTests(judge, SqlAlarmStore, courier.host_id, courier.send)
+
     return {
         losses.TIMER: look_for_losses,
         "dispatch.wave": _once(waves.dispatch_wave),
@@ -45,6 +50,14 @@ def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) ->
         "command.expire": commands.expire,
         "configuration.offer": courier.configurations.offer,
         "configuration.send": courier.configurations.send,
+        "set.build": courier.sets.build,
+        "set.offer": courier.sets.offer,
+        "set.send": courier.sets.send,
+        "placing.take": _once(placings.take),
+        "device.live": GoingLive(judge, SqlAlarmStore),
+        "walk-test.end": walks.end,
+        "walk-test.settle": walks.settle,
+        "walk-test.tell": walks.tell,
     }
 
 

@@ -18,6 +18,8 @@ from edge.clock.clock import Clock
 from edge.clock.keeper import ClockKeeper, remembered
 from edge.clock.source import Machine
 from edge.commands import Commands
+from edge.commissioning.book import Book
+from edge.commissioning.desk import Commissioning
 from edge.config import EdgeConfig
 from edge.config_change import change
 from edge.config_store import Versions
@@ -209,6 +211,19 @@ class EdgeAgent:
             tell=lambda event: self._pipeline.tell(event),
             now_ms=self._clock.now_ms,
             clock=self._clock.steady_s,
+            walked=lambda value: self._commissioning.hear(value),
+        )
+        self._commissioning = Commissioning(
+            Book(data),
+            self._board,
+            host=uplink.primary_host,
+            types=self._types,
+            act=self._act,
+            tell=lambda event: self._pipeline.tell(event),
+            now_ms=self._clock.now_ms,
+            utc_ms=self._clock.utc_ms,
+            resolve=self._clock.resolve,
+            steady=self._clock.steady_s,
         )
         self._uplink = Uplink(
             gateway=gateway,
@@ -229,6 +244,8 @@ class EdgeAgent:
         self._stack.callback(self._keeper.close)
         self._keeper.start()
         self._uplink.start()
+        self._stack.callback(self._commissioning.close)
+        self._commissioning.start()
         server = LocalServer(data, self._answer)
         self._stack.callback(server.close)
         server.start()
@@ -276,6 +293,9 @@ class EdgeAgent:
         if self._outbox.was_set_aside is not None:
             self._log.error("outbox-set-aside", file=self._outbox.was_set_aside[0], why=self._outbox.was_set_aside[1])
             self._pipeline.tell_from_inside(set_aside_event(self._outbox, self._clock.now_ms()))
+        if self._outbox.cramped is not None:
+            self._log.error("outbox-in-memory", error=self._outbox.cramped.why)
+            self._pipeline.tell_from_inside(in_memory_event(self._outbox, self._clock.now_ms()))
         started = {"epoch": str(self._outbox.epoch), "group": self._config.gateway.group}
         event = Event(device="", kind="agent.started", at_ms=self._clock.now_ms(), data=started)
         self._pipeline.tell_from_inside(event)
@@ -327,6 +347,8 @@ class EdgeAgent:
                 written = Event(device="", kind="output.written", at_ms=self._clock.now_ms(), data=data)
                 self._pipeline.tell(written)
                 return {"ok": True}
+            case {"ask": "commission"}:
+                return self._commissioning.answer(request)
             case _:
                 raise ConfigError("edge.local.unreadable")
 

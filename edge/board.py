@@ -6,6 +6,7 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from edge.commissioning.triggers import Triggers
 from edge.tally import Tally
 from protocols.errors import LiandongError
 from protocols.events import Observation, Reading
@@ -44,16 +45,20 @@ class Board:
         self._drivers = dict(drivers)
         self._latest: dict[str, dict[str, Reading]] = {}
         self._tallies = {name: Tally() for name in devices}
+        self.triggers = Triggers()
 
     def stored(self, observations: Iterable[Observation]) -> None:
         """These are on the disk now."""
         with self._lock:
             for observation in observations:
+                before: Reading | None = None
                 if isinstance(observation, Reading):
-                    self._latest.setdefault(observation.device, {})[observation.metric] = observation
+                    rows = self._latest.setdefault(observation.device, {})
+                    before, rows[observation.metric] = rows.get(observation.metric), observation
                 condition = self._devices.get(observation.device)
                 if condition is not None:
                     self._devices[observation.device] = replace(condition, heard_ms=observation.at_ms)
+                    self.triggers.note(observation, before, condition.type)
 
     def latest(self, device: str) -> dict[str, Reading]:
         """The latest stored reading of each metric of `device` ('' = the gateway)."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from edge.log import Log
-from protocols import command, configuration
+from protocols import command, commissioning, configuration
 from protocols import sets as delivered
 from protocols.catalog import DEVICE_TYPES
 from protocols.command import Ask, Confirm
@@ -70,15 +70,17 @@ class Commands:
         tell: Callable[[Event], None],
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
+        walked: Callable[[object], None] = lambda _: None,
     ) -> None:
         """`host` alone is obeyed; `types`: device → row of the catalogue; `away`: whether a device is lost.
 
         `deliver` is given what is written to the gateway's sets, in its order; it must not block.
 
-        `configure` is given what is written to the gateway's configuration; it must not block.
+        `configure` is given what is written to the gateway's configuration, `walked` what is written to its walk test;
+        they must not block.
         """
         self._host, self._types, self._away = host, types, away
-        self._act, self._read_now, self._configure = act, read, configure
+        self._act, self._read_now, self._configure, self._walked = act, read, configure, walked
         self._deliver = deliver
         self._tell, self._now_ms, self._clock = tell, now_ms, clock
         self._log = Log("commands")
@@ -134,6 +136,9 @@ class Commands:
         output = command.output_of(name)
         if device is None and name == configuration.METRIC:
             self._configure(metric.value)
+            return
+        if device is None and name == commissioning.METRIC:
+            self._walked(metric.value)
             return
         if device is None or output is None:
             self._log.warning("command-refused", device=device or "-", metric=name or metric.alias)

@@ -86,7 +86,7 @@ class Versions:
         """Put `text` on the disk, and that it is on trial. Raises RefusedError, StorageError; then nothing changed."""
         record = begin(self.record, attempt)
         self._folder_made()
-        _replace(self._folder / f"{attempt.version.hash}.toml", text)
+        replace_file(self._folder / f"{attempt.version.hash}.toml", text)
         self._write_state(record)
         self.record = record
 
@@ -154,7 +154,7 @@ class Versions:
 
     def _write_state(self, record: Record) -> None:
         self._folder_made()
-        _replace(self._folder / _STATE, json.dumps(_json(record), ensure_ascii=False, indent=1))
+        replace_file(self._folder / _STATE, json.dumps(_json(record), ensure_ascii=False, indent=1))
 
     def _folder_made(self) -> None:
         try:
@@ -171,7 +171,7 @@ class Versions:
                     path.unlink()
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Write `path` so that it holds the old text or the new one, whenever the power goes. Raises StorageError."""
     fresh = path.with_suffix(".new")
     try:

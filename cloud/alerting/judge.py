@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from cloud.alerting.grouping import choose
 from cloud.alerting.port import AlarmStore, Condition, Fact, Key
@@ -29,13 +30,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A rule's state on a device has changed in a way that people see."""
+    """A rule's state on a device has changed in a way that people see. `actual`: whatever walk test there was."""
 
     rule: Rule
     subject: Subject
     transition: Transition
     since_ms: int
     reason: Mapping[str, Any]
+    actual: bool = False
 
     @property
     def key(self) -> Key:
@@ -120,6 +122,25 @@ class Judge:
         ]
         self._apply(store, changes, now)
 
+    def end_test(self, store: AlarmStore, test: UUID, subjects: Mapping[int, Subject], now: datetime) -> None:
+        """The walk test is over: its alarms end with it, and what still holds is an alarm like any other."""
+        keys = sorted(store.tested(test))
+        states = store.states(keys)
+        store.end_tested(test, now)
+        changes = [
+            Change(
+                rule=rule,
+                subject=subjects[key[1]],
+                transition="repeat",
+                since_ms=states[key].since_ms,
+                reason=states[key].reason,
+                actual=True,
+            )
+            for key in keys
+            if (rule := self._rules.get(key[0])) is not None and key[1] in subjects and _holds_on(rule, states[key])
+        ]
+        self._apply(store, changes, now)
+
     def _watching(self, fact: Fact) -> Iterable[Rule]:
         seen = fact.observation
         known, name = (self._by_metric, seen.metric) if isinstance(seen, Reading) else (self._by_kind, seen.kind)
@@ -134,7 +155,7 @@ class Judge:
         for change in changes:
             if change.transition == "clear":
                 store.clear(change.key, change.reason, moment(change.since_ms), now)
-            elif change.transition == "raise" or not store.repeat(change.key, change.reason):
+            elif change.transition == "raise" or not store.repeat(change.key, change.reason, moment(change.since_ms)):
                 self._raise(store, change, now)
 
     def _raise(self, store: AlarmStore, change: Change, now: datetime) -> None:
@@ -151,6 +172,10 @@ class Judge:
             reason=change.reason,
             raised_at=moment(change.since_ms),
         )
+        test = None if change.actual else _test(store, change)
+        if test is not None:
+            store.raise_test(condition, test, now)
+            return
         policy = self._policies.of(rule.response, rule.code)
         line = store.line(subject.place_id)
         known = store.open_incidents(rule.code, rule.response, _community(line))
@@ -174,6 +199,18 @@ def _change(rule: Rule, subject: Subject, outcome: Outcome) -> Change:
         else outcome.state.since_ms
     )
     return Change(rule=rule, subject=subject, transition=outcome.transition, since_ms=at, reason=outcome.reason)
+
+
+def _test(store: AlarmStore, change: Change) -> UUID | None:
+    """The walk test in which the condition both began and fired."""
+    fired, began = moment(change.since_ms), moment(change.since_ms - round(change.rule.for_s * 1000))
+    return store.test_covering(change.subject.gateway_id, began, fired)
+
+
+def _holds_on(rule: Rule, state: RuleState) -> bool:
+    """Whether the condition still is so; an event that nothing clears was a moment."""
+    lasting = not isinstance(rule.when, EventIs) or rule.when.clear_kind is not None
+    return lasting and state.phase in ("firing", "clearing")
 
 
 def _note_due(due: dict[Key, int], key: Key, outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 from cloud.domain.incident import State
 from cloud.domain.places import Place
@@ -97,8 +98,23 @@ class AlarmStore(Protocol):
     def raise_alarm(self, condition: Condition, incident_id: int, now: datetime) -> int:
         """A new active alarm; its id."""
 
-    def repeat(self, key: Key, reason: Mapping[str, Any]) -> bool:
-        """The condition was told once more; False when no alarm of it is active."""
+    def test_covering(self, gateway_id: int, first: datetime, last: datetime) -> UUID | None:
+        """The walk test of this gateway in which both moments lie, if there is one."""
+
+    def raise_test(self, condition: Condition, test: UUID, now: datetime) -> None:
+        """A new active alarm of a walk test: it has no incident and calls nobody."""
+
+    def tested(self, test: UUID) -> Sequence[Key]:
+        """Conditions whose active alarm is of this walk test."""
+
+    def end_tested(self, test: UUID, now: datetime) -> None:
+        """The active alarms of this walk test are cleared."""
+
+    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime) -> bool:
+        """The condition was told once more; False when no alarm of it is active.
+
+        An alarm of a walk test in which `at` does not lie stands for nothing any more: it is cleared.
+        """
 
     def clear(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime) -> None:
         """The condition is gone: its active alarm is cleared, and the incident closes if that was its last need."""

@@ -14,16 +14,18 @@ from cloud.ingest.channels import Channel, Channels, Kind, Station
 from cloud.ingest.decode import Columns, Text, quality_word
 from cloud.ingest.ids import Ids
 from cloud.ingest.port import Fact, Watched
-from cloud.registry import births, commands, configurations
+from cloud.registry import births, commands, commissioning, configurations
 from cloud.storage import readings
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from cloud.storage.readings import Readings, TextReading
 from protocols.command import ANSWERS
+from protocols.commissioning import KINDS as COMMISSIONING
+from protocols.commissioning import PLACED
 from protocols.configuration import KINDS as CONFIGURATION
 from protocols.events import Event, Observation, Reading, Value
 
-_ABOUT_DEVICE: Final = frozenset({"device.offline", "device.online", *ANSWERS})
+_ABOUT_DEVICE: Final = frozenset({"device.offline", "device.online", PLACED, *ANSWERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class Rows:
         commands.take_answers(tx, told, received_ms)
         about = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in CONFIGURATION]
         configurations.take_told(tx, about, received_ms)
+        placed = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in COMMISSIONING]
+        commissioning.take_told(tx, placed, received_ms)
 
 
 def _without(numbers: Readings, places: list[int]) -> Readings:

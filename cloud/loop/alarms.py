@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from psycopg.rows import DictRow
 
@@ -15,6 +16,7 @@ from cloud.alerting.port import Condition, Fact, Key, OpenIncident
 from cloud.domain.places import Place
 from cloud.domain.policy import Policies, Policy, Response
 from cloud.loop import case as cases
+from cloud.loop.walktests import settle_later
 from cloud.loop.work import Work, to_json
 from cloud.storage.database import Transaction
 from cloud.storage.places import Places
@@ -130,28 +132,41 @@ class SqlAlarmStore:
 
     def raise_alarm(self, condition: Condition, incident_id: int, now: datetime) -> int:
         """The new alarm."""
-        new = asdict(condition) | {
-            "rule": condition.rule_code,
-            "device": condition.device_id,
-            "place": condition.place_id,
-            "reason": to_json(condition.reason),
-            "incident": incident_id,
-            "now": now,
-        }
-        row = self._tx.one(self._sql["insert_alarm"], new)
-        assert row is not None
-        alarm_id: int = row["id"]
-        where = (alarm_id, condition.rule_code, condition.device_id, incident_id)
-        _LOG.info("alarm-raised alarm=%d rule=%s device=%d incident=%d", *where)
+        alarm_id = self._insert(condition, now, incident=incident_id)
         self._work.touched.alarms.add(alarm_id)
         return alarm_id
 
-    def repeat(self, key: Key, reason: Mapping[str, Any]) -> bool:
+    def test_covering(self, gateway_id: int, first: datetime, last: datetime) -> UUID | None:
+        """By the times that the gateway gave."""
+        which = {"gateway": gateway_id, "first": first, "last": last}
+        row = self._tx.one(load("walktests")["covering"], which)
+        return None if row is None else row["id"]
+
+    def raise_test(self, condition: Condition, test: UUID, now: datetime) -> None:
+        """The tester's page is told; what comes after the test's end is looked at again in a moment."""
+        self._insert(condition, now, test=test)
+        self._work.touched.tests.add(test)
+        settle_later(self._work, test)
+
+    def tested(self, test: UUID) -> Sequence[Key]:
+        """What is active of it."""
+        rows = self._tx.fetch(load("walktests")["active"], {"test": test})
+        return [(row["rule_code"], row["device_id"]) for row in rows]
+
+    def end_tested(self, test: UUID, now: datetime) -> None:
+        """Cleared by the end of the test."""
+        reason = to_json({"walk-test": "over"})
+        self._tx.execute(load("walktests")["clear"], {"test": test, "now": now, "reason": reason})
+        self._work.touched.tests.add(test)
+
+    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime) -> bool:
         """Counted; the reason shown is the newest."""
         which = {"rule": key[0], "device": key[1], "reason": to_json(reason)}
+        stale = self._tx.fetch(load("walktests")["clear_stale"], which | {"at": at})
+        self._work.touched.tests |= {row["walk_test_id"] for row in stale}
         row = self._tx.one(self._sql["repeat"], which)
         if row is not None:
-            self._work.touched.alarms.add(row["id"])
+            self._touch(row)
         return row is not None
 
     def clear(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime) -> None:
@@ -163,7 +178,7 @@ class SqlAlarmStore:
         told = {"id": row["id"], "at": at, "reason": to_json(reason)}
         if not self._tx.fetch(self._sql["clear"], told):
             return
-        self._work.touched.alarms.add(row["id"])
+        self._touch(row)
         _LOG.info("alarm-cleared alarm=%d rule=%s device=%d", row["id"], *key)
         if key[0] == GATEWAY_OFFLINE:
             self._work.timer("alarm.release", f"{key[1]}/{now.timestamp():.3f}", now + SETTLE)
@@ -175,6 +190,32 @@ class SqlAlarmStore:
         """What fires without an alarm."""
         rows = self._tx.fetch(self._sql["suppressed"], {"rule": rule_code, "gateway": gateway_id})
         return [(row["rule_code"], row["device_id"]) for row in rows]
+
+    def _insert(
+        self, condition: Condition, now: datetime, *, incident: int | None = None, test: UUID | None = None
+    ) -> int:
+        new = asdict(condition) | {
+            "rule": condition.rule_code,
+            "device": condition.device_id,
+            "place": condition.place_id,
+            "reason": to_json(condition.reason),
+            "incident": incident,
+            "test": test,
+            "now": now,
+        }
+        row = self._tx.one(self._sql["insert_alarm"], new)
+        assert row is not None
+        alarm_id: int = row["id"]
+        where = (alarm_id, condition.rule_code, condition.device_id, incident or "-", test or "-")
+        _LOG.info("alarm-raised alarm=%d rule=%s device=%d incident=%s walk-test=%s", *where)
+        return alarm_id
+
+    def _touch(self, row: DictRow) -> None:
+        """Pages see it: those of the command centre an alarm, the tester's own an alarm of the test."""
+        if row["walk_test_id"] is None:
+            self._work.touched.alarms.add(row["id"])
+        else:
+            self._work.touched.tests.add(row["walk_test_id"])
 
     def _lock(self, keys: Sequence[Key]) -> dict[Key, RuleState]:
         which = {"codes": [code for code, _ in keys], "devices": [device for _, device in keys]}

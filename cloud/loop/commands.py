@@ -15,6 +15,7 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from cloud.loop.configurations import ConfigurationCourier, Send
+from cloud.loop.sets import SetCourier
 from cloud.loop.work import Work
 from cloud.registry import commands
 from cloud.storage.queries import load
@@ -37,9 +38,11 @@ READ_WITHIN: Final = OUTCOME_WITHIN + timedelta(seconds=command.READ_S)
 class Courier:
     """Sends commands in the name of `host_id`."""
 
-    def __init__(self, host_id: str, send: Send) -> None:
-        self._host_id, self._send = host_id, send
+    def __init__(self, host_id: str, send: Send, *, time_zone: str = "Asia/Shanghai") -> None:
+        """`time_zone`: the street's, in which hours of doors are meant."""
+        self.host_id, self.send = host_id, send
         self.configurations = ConfigurationCourier(host_id, send)
+        self.sets = SetCourier(host_id, send, time_zone)
 
     def ask(self, work: Work, ref: str) -> datetime | None:
         """Handler of `command.ask`: until the gateway has given a ticket, or the command has expired."""
@@ -65,7 +68,7 @@ class Courier:
     def _ask_rebirth(self, work: Work, row: DictRow) -> datetime | None:
         """Once: births are heavy, and Sparkplug wants them asked for sparingly."""
         node = (row["group_code"], row["gateway_code"])
-        if not self._send(rebirth_request(node, _at(work.now))):
+        if not self.send(rebirth_request(node, _at(work.now))):
             return work.now + NO_BROKER
         _note_sent(work, row)
         return None
@@ -75,11 +78,11 @@ class Courier:
             name=command.metric_name(row["output"]),
             alias=row["alias"],
             datatype=DataType.STRING,
-            value=json.dumps({"host": self._host_id, "id": str(row["id"]), **said}, ensure_ascii=False),
+            value=json.dumps({"host": self.host_id, "id": str(row["id"]), **said}, ensure_ascii=False),
             timestamp_ms=_at(work.now).utc_ms,
         )
         node = (row["group_code"], row["gateway_code"])
-        return self._send(dcmd(node, row["device_code"], (metric,), _at(work.now)))
+        return self.send(dcmd(node, row["device_code"], (metric,), _at(work.now)))
 
 
 def expire(work: Work, ref: str) -> datetime | None:

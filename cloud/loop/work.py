@@ -25,6 +25,7 @@ class Touched:
     offers: set[UUID] = field(default_factory=set)
     assignments: set[UUID] = field(default_factory=set)
     responders: set[UUID] = field(default_factory=set)
+    tests: set[UUID] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,10 @@ class Work:
             tx.publish(StreamEvent(kind="offer", key=offer["id"], data=offer, person_id=person))
         for person, given in views.assignments(tx, places, touched.assignments):
             tx.publish(StreamEvent(kind="assignment", key=given["offer_id"], data=given, person_id=person))
+        if touched.tests:
+            for row in tx.fetch(load("walktests")["told"], {"tests": sorted(touched.tests)}):
+                data = {"id": str(row["id"]), "group": row["group_code"], "code": row["code"]}
+                tx.publish(StreamEvent(kind="walk-test", key=data["id"], data=data, person_id=row["person_id"]))
         if touched.responders:
             everywhere = {"persons": list(touched.responders), "everywhere": True}
             for place_id, row in views.responder_rows(tx, everywhere, self.now):

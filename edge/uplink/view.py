@@ -9,7 +9,7 @@ from edge.board import Board
 from edge.identity.register import Register
 from edge.outbox.stamp import is_unresolved
 from edge.outbox.store import Outbox
-from protocols import configuration
+from protocols import commissioning, configuration
 from protocols import sets as delivered
 from protocols.catalog import NODE_TYPE, Datatype, DeviceType
 from protocols.command import READ, metric_name, output_of
@@ -95,7 +95,7 @@ class AgentView:
             return spec.datatype
         if metric == delivered.METRIC:
             return "String"
-        if metric in (EVENT_METRIC, configuration.METRIC) or output_of(metric) is not None:
+        if metric in (EVENT_METRIC, configuration.METRIC, commissioning.METRIC) or output_of(metric) is not None:
             return "String"
         return self._register.datatype(device, metric) or "Double"
 
@@ -110,7 +110,7 @@ class AgentView:
         known = self._register.metrics(device)
         if device == "":
             found[delivered.METRIC] = "String"
-            found[configuration.METRIC] = "String"
+            found |= {configuration.METRIC: "String", commissioning.METRIC: "String"}
             known = {name: kind for name, kind in known.items() if "/" not in name and name != "bdSeq"}
         return {**known, **found}
 

@@ -43,16 +43,16 @@ WHERE incident.closed_at IS NULL AND (incident.kind = %(kind)s OR incident.respo
 ORDER BY incident.id DESC LIMIT 200;
 
 -- insert_alarm: a new active alarm
-INSERT INTO alarm (rule_code, device_id, place_id, severity, response, reason, raised_at, committed_at, incident_id)
-VALUES (%(rule)s, %(device)s, %(place)s, %(severity)s, %(response)s, %(reason)s, %(raised_at)s, %(now)s, %(incident)s)
+INSERT INTO alarm (rule_code, device_id, place_id, severity, response, reason, raised_at, committed_at, incident_id, walk_test_id)
+VALUES (%(rule)s, %(device)s, %(place)s, %(severity)s, %(response)s, %(reason)s, %(raised_at)s, %(now)s, %(incident)s, %(test)s)
 RETURNING id;
 
 -- repeat: the condition of an active alarm was told once more
 UPDATE alarm SET repeats = repeats + 1, reason = %(reason)s WHERE rule_code = %(rule)s AND device_id = %(device)s AND cleared_at IS NULL
-RETURNING id, incident_id;
+RETURNING id, walk_test_id;
 
 -- active: the active alarm of a condition
-SELECT id, incident_id FROM alarm WHERE rule_code = %(rule)s AND device_id = %(device)s AND cleared_at IS NULL;
+SELECT id, incident_id, walk_test_id FROM alarm WHERE rule_code = %(rule)s AND device_id = %(device)s AND cleared_at IS NULL;
 
 -- clear: the condition of an alarm is gone
 UPDATE alarm SET cleared_at = %(at)s, cleared_reason = %(reason)s WHERE id = %(id)s AND cleared_at IS NULL RETURNING id;

@@ -6,6 +6,6 @@ SELECT (SELECT count(*) FROM due WHERE due_at < now() - interval '1 minute' AND 
        (SELECT count(*) FROM offer JOIN task ON task.id = offer.task_id
         WHERE offer.state = 'offered' AND task.state = 'open') AS open_offers,
        (SELECT jsonb_object_agg(severity, count) FROM (
-           SELECT severity, count(*) FROM alarm WHERE cleared_at IS NULL GROUP BY severity) AS per_severity) AS active_alarms,
+           SELECT severity, count(*) FROM alarm WHERE cleared_at IS NULL AND walk_test_id IS NULL GROUP BY severity) AS per_severity) AS active_alarms,
        (SELECT count(*) FROM incident WHERE closed_at IS NULL) AS open_incidents,
        (SELECT count(*) FROM gateway WHERE NOT online) AS gateways_offline;

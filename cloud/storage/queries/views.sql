@@ -11,7 +11,7 @@ ORDER BY alarm.severity, alarm.acknowledged_at IS NOT NULL, alarm.raised_at;
 
 -- open_alarms: ids of alarms that are active or unacknowledged, at these paths and below
 SELECT alarm.id FROM alarm LEFT JOIN place ON place.id = alarm.place_id
-WHERE (alarm.cleared_at IS NULL OR alarm.acknowledged_at IS NULL)
+WHERE (alarm.cleared_at IS NULL OR alarm.acknowledged_at IS NULL) AND alarm.walk_test_id IS NULL
   AND (%(queue)s::text IS NULL OR (alarm.response = 'device') = (%(queue)s = 'device'))
   AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND alarm.place_id IS NULL))
 ORDER BY alarm.severity, alarm.acknowledged_at IS NOT NULL, alarm.raised_at LIMIT %(limit)s;
@@ -109,7 +109,7 @@ SELECT
           AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND incident.place_id IS NULL))
         GROUP BY incident.severity) AS per_severity) AS open,
     (SELECT count(*) FROM alarm LEFT JOIN place ON place.id = alarm.place_id
-     WHERE alarm.acknowledged_at IS NULL
+     WHERE alarm.acknowledged_at IS NULL AND alarm.walk_test_id IS NULL
        AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND alarm.place_id IS NULL))) AS unacknowledged,
     (SELECT jsonb_build_object('online', count(*) FILTER (WHERE gateway.online), 'total', count(*)) FROM gateway
      LEFT JOIN place ON place.id = gateway.place_id

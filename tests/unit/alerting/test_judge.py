@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -29,6 +30,7 @@ class _Alarm:
     raised_at: datetime
     repeats: int = 0
     active: bool = True
+    test: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Memory:
     alarms: list[_Alarm] = field(default_factory=list)
     incidents: list[OpenIncident] = field(default_factory=list)
     saved: int = 0
+    walks: dict[UUID, tuple[int, datetime, datetime]] = field(default_factory=dict)
 
     def states(self, keys: Sequence[Key]) -> Mapping[Key, RuleState]:
         return {key: self.state.get(key, RuleState()) for key in keys}
@@ -92,7 +95,32 @@ class Memory:
         self.alarms.append(_Alarm(condition.rule_code, condition.device_id, incident_id, condition.raised_at))
         return len(self.alarms)
 
-    def repeat(self, key: Key, reason: Mapping[str, Any]) -> bool:
+    def test_covering(self, gateway_id: int, first: datetime, last: datetime) -> UUID | None:
+        return next(
+            (
+                test
+                for test, (of, begin, end) in self.walks.items()
+                if of == gateway_id and begin <= first and last < end
+            ),
+            None,
+        )
+
+    def raise_test(self, condition: Condition, test: UUID, now: datetime) -> None:
+        self.raise_alarm(condition, 0, now)
+        self.alarms[-1].test = test
+
+    def tested(self, test: UUID) -> Sequence[Key]:
+        return [(alarm.rule, alarm.device) for alarm in self.alarms if alarm.active and alarm.test == test]
+
+    def end_tested(self, test: UUID, now: datetime) -> None:
+        for alarm in self.alarms:
+            alarm.active = alarm.active and alarm.test != test
+
+    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime) -> bool:
+        for alarm in self.alarms:
+            if alarm.test is not None and (alarm.rule, alarm.device) == key:
+                _, begin, end = self.walks[alarm.test]
+                alarm.active = alarm.active and begin <= at < end
         for alarm in self.alarms:
             if alarm.active and (alarm.rule, alarm.device) == key:
                 alarm.repeats += 1
@@ -332,3 +360,71 @@ def test_what_no_rule_watches_costs_nothing(script: Script) -> None:
     assert script.judge.watches_metric("cold-chain", "temperature")
     assert not script.judge.watches_metric("vending", "temperature")
     assert not script.judge.watches_metric(None, "smoke")
+
+
+def walking(script: Script, first_s: float, last_s: float) -> UUID:
+    """A walk test of the gateway, between these times."""
+    test = uuid4()
+    script.store.walks[test] = (100, moment(_ms(first_s)), moment(_ms(last_s)))
+    return test
+
+
+def over(script: Script, test: UUID, at_s: float) -> None:
+    subjects = {n: Subject(device_id=n, gateway_id=100, place_id=n) for n in (1, 2, 3)}
+    script.judge.end_test(script.store, test, subjects, moment(_ms(at_s)))
+
+
+def test_in_a_walk_test_nothing_becomes_an_incident(script: Script) -> None:
+    test = walking(script, 0, 60)
+    script.reads(5, "smoke", "smoke", value=True)
+    script.reads(9, "smoke", "smoke", value=False)
+    assert (script.alarms, script.store.incidents) == ([("smoke", 1, False, 0)], [])
+    over(script, test, 60)
+    assert script.store.incidents == []
+
+
+def test_what_outlasts_the_walk_test_is_an_alarm_like_any_other(script: Script) -> None:
+    test = walking(script, 0, 60)
+    script.reads(5, "smoke", "smoke", value=True)
+    script.happens(6, "sos-button", "sos", device=2, place=2)
+    assert script.store.incidents == []
+    over(script, test, 60)
+    assert script.alarms == [("smoke", 1, False, 0), ("sos", 2, False, 0), ("smoke", 1, True, 0)]
+    assert [incident.kind for incident in script.store.incidents] == ["smoke"], "a pressed button was a moment"
+
+
+def test_before_and_after_the_walk_test_it_is_meant(script: Script) -> None:
+    test = walking(script, 10, 60)
+    script.reads(5, "smoke", "smoke", value=True, device=1)
+    over(script, test, 60)
+    script.reads(61, "smoke", "smoke", value=True, device=2)
+    assert [(a.device, a.test, a.active) for a in script.store.alarms] == [(1, None, True), (2, None, True)]
+
+
+def test_who_calls_for_help_after_the_walk_test_is_heard_though_its_end_was_not_handled_yet(script: Script) -> None:
+    walking(script, 0, 60)
+    script.happens(50, "sos-button", "sos", device=1, place=1)
+    script.happens(61, "sos-button", "sos", device=1, place=1)
+    assert [(a.test is None, a.active) for a in script.store.alarms] == [(False, False), (True, True)]
+    assert len(script.store.incidents) == 1
+
+
+def test_what_began_before_the_walk_test_is_meant(script: Script) -> None:
+    walking(script, 10, 60)
+    script.reads(0, "cold-chain", "temperature", 8.5)
+    script.wait_until(31)
+    assert [a.test for a in script.store.alarms] == [None]
+
+
+def test_what_arrives_late_is_judged_by_the_time_at_which_it_was_observed(script: Script) -> None:
+    walking(script, 10, 60)
+    script.tell(20, Reading(device="d", metric="smoke", value=True, at_ms=_ms(20)), "smoke", 1, 1, late_s=600)
+    script.tell(61, Reading(device="d", metric="smoke", value=True, at_ms=_ms(61)), "smoke", 2, 2, late_s=600)
+    assert [(a.device, a.test is None) for a in script.store.alarms] == [(1, False), (2, True)]
+
+
+def test_other_gateways_are_left_alone(script: Script) -> None:
+    test = uuid4()
+    script.store.walks[test] = (200, moment(_ms(0)), moment(_ms(60)))
+    script.reads(5, "smoke", "smoke", value=True)
+    assert len(script.store.incidents) == 1

@@ -1,0 +1,264 @@
+"""From a device to a place, and walk tests, on the service's side: who may, what is taken, what calls people."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cloud.loop.walktests import LATER
+from cloud.registry import births, commissioning
+from protocols.commissioning import ASKED, ASKED_S, PLACED, STOPPED
+from protocols.events import Event
+from protocols.sparkplug.payload import decode
+from tests.integration.api.conftest import Street, action
+
+NODE = ("peach-garden", "gw-2")
+PATH = "/api/v1/gateways/peach-garden/gw-2"
+MEANWHILE = timedelta(minutes=20)
+
+
+@pytest.fixture
+def quiet(street: Street) -> Any:
+    """The web part without workers, and a smoke detector that nobody has placed. Chen Jing administers the street."""
+    now = datetime.now(UTC)
+    with street.database.transaction() as tx:
+        births.node_born(tx, NODE, now, bdseq=0, birth=None, declared={})
+        births.device_born(tx, births.ensure_device(tx, NODE, "").gateway_id, "smoke-new", now)
+    with street.serving(workers=False) as served:
+        yield served
+
+
+def tells(street: Street, kind: str, device: str = "", /, **data: Any) -> None:
+    """An event of the gateway, as ingest hands it on."""
+    (row,) = street.rows(
+        "SELECT device.id FROM device JOIN gateway ON gateway.id = gateway_id "
+        "WHERE gateway.code = 'gw-2' AND device.code = %(device)s",
+        device=device,
+    )
+    event = Event(device=device, kind=kind, at_ms=0, data=data)
+    with street.database.transaction() as tx:
+        commissioning.take_told(tx, [(row["id"], event)], round(time.time() * 1000))
+    street.settle()
+
+
+def says(street: Street, place: str, version: int, device: str = "smoke-new", name: str = "Kitchen") -> None:
+    tells(street, PLACED, device, device=device, type="smoke", version=version, place=place, name=name)
+
+
+def device(street: Street, code: str = "smoke-new") -> dict[str, Any]:
+    (row,) = street.rows(
+        "SELECT device.id, device.type, device.name, place.path, told_place.state FROM device "
+        "LEFT JOIN place ON place.id = device.place_id LEFT JOIN told_place ON told_place.device_id = device.id "
+        "WHERE device.code = %(code)s",
+        code=code,
+    )
+    return row
+
+
+def offers(street: Street) -> int:
+    return len(street.rows("SELECT id FROM offer"))
+
+
+def test_the_gateways_word_is_taken_where_the_tree_has_such_a_place(quiet: Street) -> None:
+    assert device(quiet)["path"] is None
+    says(quiet, "3/1/502", 10)
+    found = device(quiet)
+    assert found["path"] == "donggang/taoyuan/peach-garden/3/1/502"
+    assert (found["type"], found["state"], found["name"]["en"]) == ("smoke", "taken", "Kitchen")
+    says(quiet, "3/1/301", 9)
+    assert device(quiet)["path"].endswith("/502"), "an older word changes nothing"
+    (audit,) = quiet.rows("SELECT * FROM audit WHERE action = 'device.place'")
+    assert (audit["person_id"], audit["detail"]["to"]) == (None, found["path"])
+
+
+def test_where_the_cloud_says_otherwise_a_person_decides(quiet: Street) -> None:
+    says(quiet, "3/1/502", 10)
+    says(quiet, "3/1/301", 11)
+    found = device(quiet)
+    assert (found["path"][-3:], found["state"]) == ("502", "differs")
+    with quiet.signed_in("chenjing") as page:
+        (listed,) = [one for one in page.get(f"{PATH}/installation").json()["devices"] if one["code"] == "smoke-new"]
+        assert (listed["told"]["place"], listed["told"]["state"], listed["live"]) == ("3/1/301", "differs", True)
+        assert page.post(f"{PATH}/devices/smoke-new/place", json={"decision": "keep"}).status_code == 200
+        assert (device(quiet)["state"], device(quiet)["path"][-3:]) == ("kept", "502")
+        says(quiet, "3/1/301", 11)
+        assert device(quiet)["state"] == "kept", "the same word again is no news"
+        says(quiet, "3/1/301", 12)
+        assert page.post(f"{PATH}/devices/smoke-new/place", json={"decision": "take"}).status_code == 200
+        assert (device(quiet)["state"], device(quiet)["path"][-3:]) == ("taken", "301")
+
+
+def test_a_place_that_the_tree_does_not_know_is_listed_and_calls_nobody(quiet: Street) -> None:
+    says(quiet, "9/9/909", 10)
+    assert (device(quiet)["path"], device(quiet)["state"]) == (None, "unknown")
+    with quiet.signed_in("chenjing") as page:
+        (gateway,) = [one for one in page.get("/api/v1/gateways").json() if one["code"] == "gw-2"]
+        assert (gateway["unplaced"], gateway["to_decide"]) == (1, 1)
+        where = {"decision": "place", "path": "donggang/taoyuan/peach-garden/3/1/502"}
+        shown = page.post(f"{PATH}/devices/smoke-new/place", json=where).json()
+        (listed,) = [one for one in shown["devices"] if one["code"] == "smoke-new"]
+        assert (listed["place"]["path"], listed["told"]["state"]) == (where["path"], "kept")
+        missing = page.post(f"{PATH}/devices/smoke-new/place", json={"decision": "place", "path": "donggang/none"})
+        assert missing.json()["error"]["code"] == "cloud.placing.no-place"
+
+
+def test_what_burns_already_when_a_device_goes_live_calls_people(quiet: Street) -> None:
+    number, now = device(quiet)["id"], datetime.now(UTC)
+    with quiet.database.transaction() as tx:
+        series = births.series(tx, number, [births.SeriesSpec(metric="smoke", datatype=11)])
+        tx.execute(
+            "INSERT INTO latest (series_id, ts, value, received_at) VALUES (%(series)s, %(now)s, 1, %(now)s)",
+            {"series": series["smoke"], "now": now},
+        )
+    assert quiet.rows("SELECT id FROM alarm") == []
+    says(quiet, "3/1/502", 10)
+    quiet.settle()
+    (alarm,) = quiet.rows("SELECT * FROM alarm")
+    assert (alarm["device_id"], alarm["walk_test_id"]) == (number, None)
+    assert offers(quiet) > 0
+
+
+def test_only_who_installs_there_may(quiet: Street) -> None:
+    with quiet.signed_in("liming") as volunteer:
+        for answer in (
+            volunteer.get("/api/v1/gateways"),
+            volunteer.get(f"{PATH}/installation"),
+            volunteer.post(f"{PATH}/walk-test", json={"minutes": 5} | action()),
+            volunteer.post(f"{PATH}/walk-test/stop"),
+            volunteer.post(f"{PATH}/devices/smoke-new/place", json={"decision": "keep"}),
+        ):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "cloud.forbidden")
+    assert quiet.rows("SELECT id FROM walk_test") == []
+
+
+def test_an_installer_of_another_estate_does_not_see_it(quiet: Street) -> None:
+    with quiet.database.transaction() as tx:
+        tx.execute(
+            "INSERT INTO role_grant (person_id, role, place_id) SELECT person.id, 'installer', place.id "
+            "FROM person, place WHERE login = 'liming' AND path = 'donggang/haiyun/sea-view'"
+        )
+    with quiet.signed_in("liming") as elsewhere:
+        assert elsewhere.get("/api/v1/gateways").json() == []
+        assert elsewhere.get(f"{PATH}/installation").status_code == 404
+        assert elsewhere.post(f"{PATH}/walk-test", json={"minutes": 5} | action()).status_code == 404
+
+
+def test_in_a_walk_test_nobody_is_called_and_its_end_comes_by_itself(quiet: Street) -> None:
+    with quiet.signed_in("chenjing") as page:
+        begun = page.post(f"{PATH}/walk-test", json={"minutes": 15} | action()).json()
+        assert begun["walk_test"]["state"] == "running"
+        quiet.settle()
+        said = json.loads(str(decode(quiet.sent[-1].payload).metrics[0].value))
+        assert (said["id"], said["state"], said["host"]) == (begun["walk_test"]["id"], "running", "cloud")
+        assert 800 < said["left_s"] <= 900
+        quiet.observe("smoke-502", {"smoke": True})
+        quiet.settle()
+        shown = page.get(f"{PATH}/installation").json()
+        (ticked,) = [one for one in shown["devices"] if one["code"] == "smoke-502"]
+        assert ticked["tick"]["result"] == "alarm"
+        assert [(one["rule"], one["active"]) for one in shown["walk_test"]["alarms"]] == [("smoke", True)]
+        assert (page.get("/api/v1/alarms").json(), page.get("/api/v1/incidents").json()) == ([], [])
+        assert page.get("/api/v1/overview").json()["unacknowledged"] == 0
+        assert (offers(quiet), quiet.rows("SELECT id FROM incident")) == (0, [])
+        quiet.observe("smoke-502", {"smoke": False})
+        quiet.settle(datetime.now(UTC) + MEANWHILE)
+        (test,) = quiet.rows("SELECT * FROM walk_test")
+        assert (test["state"], test["outcome"]) == ("over", "due")
+        assert test["ended_at"] == test["due_at"], "whoever handles it late"
+        (proof,) = quiet.rows("SELECT * FROM device_test WHERE result = 'alarm'")
+        assert (proof["what"], proof["device_id"]) == ("smoke", ticked["id"])
+        after = page.get(f"{PATH}/installation").json()
+        (listed,) = [one for one in after["devices"] if one["code"] == "smoke-502"]
+        assert (after["walk_test"], listed["tested"]["result"]) == (None, "alarm")
+        said = json.loads(str(decode(quiet.sent[-1].payload).metrics[0].value))
+        assert said["state"] == "over"
+        quiet.settle(datetime.now(UTC) + 2 * MEANWHILE)
+        assert offers(quiet) == 0
+    told = quiet.rows("SELECT DISTINCT person_id, place_id FROM stream_event WHERE kind = 'walk-test'")
+    assert [(row["person_id"] is not None, row["place_id"]) for row in told] == [(True, None)], "the tester alone"
+    assert quiet.rows("SELECT id FROM stream_event WHERE kind IN ('alarm', 'incident', 'offer')") == []
+    actions = [
+        row["action"] for row in quiet.rows("SELECT action FROM audit WHERE action LIKE 'walk-test%%' ORDER BY id")
+    ]
+    assert actions == ["walk-test.begin"]
+
+
+def test_another_gateways_alarm_in_the_same_minutes_calls_people(quiet: Street) -> None:
+    with quiet.signed_in("chenjing") as page:
+        page.post("/api/v1/gateways/peach-garden/gw-1/walk-test", json={"minutes": 15} | action())
+        quiet.observe("smoke-502", {"smoke": True})
+        quiet.settle()
+    assert offers(quiet) > 0
+
+
+def test_what_still_burns_at_the_end_calls_people(quiet: Street) -> None:
+    with quiet.signed_in("chenjing") as page:
+        page.post(f"{PATH}/walk-test", json={"minutes": 15} | action())
+        quiet.observe("smoke-502", {"smoke": True})
+        quiet.observe("sos-301", "sos")
+        assert page.post(f"{PATH}/walk-test/stop").status_code == 200
+        assert offers(quiet) == 0
+        quiet.settle()
+        quiet.settle()
+    alarms = quiet.rows("SELECT rule_code, walk_test_id, cleared_at FROM alarm ORDER BY id")
+    assert [(row["rule_code"], row["walk_test_id"] is None, row["cleared_at"] is None) for row in alarms] == [
+        ("smoke", False, False),
+        ("sos", False, False),
+        ("smoke", True, True),
+    ]
+    assert offers(quiet) > 0
+
+
+def test_what_was_on_its_way_when_the_test_ended_outlasts_it_by_moments_only(quiet: Street) -> None:
+    with quiet.signed_in("chenjing") as page:
+        page.post(f"{PATH}/walk-test", json={"minutes": 15} | action())
+        during = round(time.time() * 1000)
+        page.post(f"{PATH}/walk-test/stop")
+        quiet.settle()
+        quiet.observe("smoke-502", {"smoke": True}, at_ms=during)
+        quiet.settle()
+        assert offers(quiet) == 0, "it was observed in the test"
+        quiet.settle(datetime.now(UTC) + 2 * LATER)
+        assert offers(quiet) > 0, "it still burns"
+
+
+def test_the_gateway_asks_and_a_person_agrees(quiet: Street) -> None:
+    identity = str(uuid.uuid4())
+    tells(quiet, ASKED, id=identity, minutes=10)
+    tells(quiet, ASKED, id=str(uuid.uuid4()), minutes=10)
+    quiet.observe("sos-301", "sos")
+    assert len(quiet.rows("SELECT id FROM incident")) == 1, "a gateway alone silences nothing"
+    with quiet.signed_in("chenjing") as page:
+        asked = page.get(f"{PATH}/installation").json()["walk_test"]
+        assert (asked["id"], asked["state"], asked["minutes"]) == (identity, "asked", 10)
+        other = page.post(f"{PATH}/walk-test", json={"minutes": 5} | action())
+        assert other.json()["error"]["code"] == "cloud.walk-test.open"
+        agreed = page.post(f"{PATH}/walk-test", json={"minutes": 10, "action_id": identity}).json()
+        again = page.post(f"{PATH}/walk-test", json={"minutes": 10, "action_id": identity}).json()
+        assert (agreed["walk_test"]["state"], again["walk_test"]["due_at"]) == (
+            "running",
+            agreed["walk_test"]["due_at"],
+        )
+        tells(quiet, STOPPED, id=identity)
+        assert page.get(f"{PATH}/installation").json()["walk_test"] is None
+
+
+def test_a_wish_that_nobody_answers_lapses(quiet: Street) -> None:
+    tells(quiet, ASKED, id=str(uuid.uuid4()), minutes=10)
+    quiet.settle(datetime.now(UTC) + timedelta(seconds=ASKED_S + 1))
+    (test,) = quiet.rows("SELECT state, outcome FROM walk_test")
+    assert (test["state"], test["outcome"]) == ("over", "unanswered")
+
+
+def test_places_of_the_estate_for_the_gateway(quiet: Street) -> None:
+    with quiet.signed_in("chenjing") as page:
+        found = page.get(f"{PATH}/places").json()
+    assert found["group"] == "peach-garden"
+    assert {"place": "3/1/502", "kind": "home"}.items() <= {
+        one["place"]: {"place": one["place"], "kind": one["kind"]} for one in found["places"]
+    }["3/1/502"].items()
