@@ -6,22 +6,19 @@ import json
 import sys
 import threading
 import time
-from typing import Any, Final
+from typing import Any
 
 from pymodbus.client import ModbusSerialClient
 
-BLOCKS: Final = ((0x0000, 0x4A), (0x0156, 2))
-"""What the agent's profile of an Eastron SDM120 comes to: two reads, six values."""
-
 
 def poll(bus: dict[str, Any]) -> None:
-    """Read every unit of one bus each `interval_s`, until killed."""
+    """Read every unit of one bus each `interval_s`, until killed. `reads`: (address, count) of each."""
     client = ModbusSerialClient(bus["port"], baudrate=bus["baud"], timeout=0.5)
     client.connect()
     following = time.monotonic()
     while True:
         for unit in bus["units"]:
-            for address, count in BLOCKS:
+            for address, count in bus["reads"]:
                 client.read_input_registers(address, count=count, device_id=unit)
         following += bus["interval_s"]
         time.sleep(max(0.0, following - time.monotonic()))

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks import rival
 from benchmarks.cli import NAMES
 from benchmarks.figures import figure, quantile
 from liandong.cli import main
@@ -18,6 +19,9 @@ FIGURES = {
     "dispatch": {"dispatch-rank"},
     "query": {"query-latest", "query-day", "query-month", "query-bytes"},
 }
+
+if rival.python() and rival.mosquitto():
+    FIGURES["edge"] |= {"edge-memory-beside", "edge-work-beside", "edge-rate-beside"}
 
 
 @pytest.mark.parametrize("name", NAMES)
