@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge.commissioning.triggers import Triggers
+from edge.drivers.strangers import Stranger
 from edge.tally import Tally
 from protocols.errors import LiandongError
 from protocols.events import Observation, Reading
@@ -45,6 +46,7 @@ class Board:
         self._drivers = dict(drivers)
         self._latest: dict[str, dict[str, Reading]] = {}
         self._tallies = {name: Tally() for name in devices}
+        self._waiting: dict[str, tuple[Stranger, ...]] = {}
         self.triggers = Triggers()
 
     def stored(self, observations: Iterable[Observation]) -> None:
@@ -93,6 +95,7 @@ class Board:
             self._tallies = {name: self._tallies[name] if name in known else Tally() for name in devices}
             self._drivers = {name: running.get(name, one) for name, one in drivers.items()}
             self._latest = {name: rows for name, rows in self._latest.items() if name == "" or name in devices}
+            self._waiting = {name: listed for name, listed in self._waiting.items() if name in drivers}
 
     def driver(self, name: str, *, running: bool, error: LiandongError | None = None) -> None:
         """A driver started or ended."""
@@ -102,6 +105,18 @@ class Board:
             self._drivers[name] = replace(
                 before, running=running, restarts=restarts, error=error if error is not None else before.error
             )
+
+    def waiting(self, driver: str, strangers: Sequence[Stranger]) -> tuple[Stranger, ...]:
+        """These devices wait to be approved at `driver`; who did before."""
+        with self._lock:
+            before = self._waiting.get(driver, ())
+            self._waiting[driver] = tuple(strangers)
+            return before
+
+    def strangers(self) -> dict[str, tuple[Stranger, ...]]:
+        """By driver, who waits to be approved."""
+        with self._lock:
+            return {driver: listed for driver, listed in self._waiting.items() if listed}
 
     def tally(self, device: str, now_ms: int) -> tuple[int, int]:
         """How often `device` was asked over the last minutes, and how often that failed."""

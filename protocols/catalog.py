@@ -268,6 +268,8 @@ NODE_TYPE: Final = DeviceType(
         "set.running",
         "set.unfit",
         "outbox.set-aside",
+        "outbox.in-memory",
+        "outbox.on-disk",
         "outbox.lost",
         "clock.known",
         "clock.stepped",

@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 
-from protocols.catalog import DEVICE_TYPES
+from protocols.bridged import with_battery_low
 from protocols.errors import ProtocolError
 from protocols.events import Event, Observation, Reading, Value
 
-TopicKind = Literal["device", "availability", "bridge-state", "bridge-devices", "other"]
+TopicKind = Literal["device", "availability", "bridge-state", "bridge-devices", "bridge-event", "other"]
 Payload = Mapping[str, Any]
 
 ASKABLE: Final[Mapping[str, str]] = {"siren": "max_duration"}
 """Types that listen all the time, and what they can be asked for: the others sleep, and tell by themselves only."""
 _SOS_ACTIONS: Final = frozenset({"emergency", "sos", "panic"})
-_OLDEST_MS: Final = 7 * 86_400_000
-_LATEST_MS: Final = 253_402_300_799_999  # the year 9999
-_APART_MS: Final = 2000
-"""Two clocks that agree may be as far apart as this: what lies no further ahead was heard now."""
+_ACTIONS: Final[Mapping[str, str]] = {"sos-button": "sos", "button": "button.pressed"}
+_COMES_AND_GOES: Final = frozenset({"device_joined", "device_announce", "device_interview", "device_leave"})
+_DEEPEST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,13 @@ def read_topic(base: str, topic: str) -> Topic:
     below = topic.removeprefix(base + "/")
     if below == topic or not below:
         return Topic("other")
-    if below in ("bridge/state", "bridge/devices"):
-        return Topic("bridge-state" if below == "bridge/state" else "bridge-devices")
+    match below:
+        case "bridge/state":
+            return Topic("bridge-state")
+        case "bridge/devices":
+            return Topic("bridge-devices")
+        case "bridge/event":
+            return Topic("bridge-event")
     name, _, last = below.rpartition("/")
     if below.startswith("bridge/") or last in ("set", "get") or "/set/" in below or "/get/" in below:
         return Topic("other")
@@ -72,36 +75,66 @@ def read_availability(topic: str, payload: bytes) -> bool:
     return text == "online"
 
 
-def read_devices(topic: str, payload: bytes) -> tuple[str, ...]:
-    """The friendly names in ``bridge/devices``, without the coordinator. Raises ProtocolError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A device as zigbee2mqtt knows it: friendly name, maker and model, and the type of the catalogue that fits."""
+
+    name: str
+    model: str = ""
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeEvent:
+    """A device came (joined, announced itself, was looked at) or `left`."""
+
+    row: Row
+    left: bool = False
+
+
+def read_devices(topic: str, payload: bytes) -> tuple[Row, ...]:
+    """What ``bridge/devices`` lists, without the coordinator and what is switched off. Raises ProtocolError."""
     try:
         rows = json.loads(payload)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("protocols.zigbee.not-json", topic=topic) from error
     if not isinstance(rows, list):
         raise ProtocolError("protocols.zigbee.not-json", topic=topic)
-    named = (r for r in rows if isinstance(r, dict) and r.get("type") != "Coordinator")
-    return tuple(r["friendly_name"] for r in named if isinstance(r.get("friendly_name"), str))
+    found = (_row(row) for row in rows if isinstance(row, dict) and row.get("type") != "Coordinator")
+    return tuple(row for row in found if row is not None)
 
 
-def observed_at(payload: Payload, now_ms: int, ahead_ms: Iterable[int] = (0,)) -> int:
-    """When the device was heard, ms since 1970 UTC: its `last_seen` (ISO 8601, or ms), else `now_ms`.
+def read_bridge_event(topic: str, payload: bytes) -> BridgeEvent | None:
+    """What ``bridge/event`` tells of a device; None for what concerns none. Raises ProtocolError."""
+    body = read_payload(topic, payload)
+    data = body.get("data")
+    row = _row(data) if isinstance(data, dict) else None
+    if row is None or body.get("type") not in _COMES_AND_GOES:
+        return None
+    return BridgeEvent(row=row, left=body["type"] == "device_leave")
 
-    `ahead_ms`: by how much our time may be ahead of the clock that wrote `last_seen`; what comes nearest to `now_ms`
-    counts. A time that lies ahead, or more than seven days back, is a clock that is not set: then `now_ms` too.
-    """
-    seen = payload.get("last_seen")
-    if isinstance(seen, str):
-        try:
-            moment = datetime.fromisoformat(seen)
-        except ValueError:
-            return now_ms
-        seen = moment.timestamp() * 1000 if moment.tzinfo is not None else None
-    if isinstance(seen, bool) or not isinstance(seen, int | float) or not 0 <= seen <= _LATEST_MS:
-        return now_ms
-    stamps = [round(seen) + ahead for ahead in ahead_ms]
-    possible = [min(stamp, now_ms) for stamp in stamps if now_ms - _OLDEST_MS <= stamp <= now_ms + _APART_MS]
-    return max(possible, default=now_ms)
+
+def _row(found: Mapping[str, Any]) -> Row | None:
+    name, definition = found.get("friendly_name"), found.get("definition")
+    if not isinstance(name, str) or not name or found.get("disabled") is True:
+        return None
+    if not isinstance(definition, Mapping):
+        return Row(name=name)
+    words = (definition.get(key) for key in ("vendor", "model"))
+    exposed = frozenset(_exposed(definition.get("exposes"), 0))
+    kind = next((kind for kind, wanted in _TELLS.items() if wanted & exposed), "")
+    return Row(name=name, model=" ".join(word for word in words if isinstance(word, str)), type=kind)
+
+
+def _exposed(entries: object, depth: int) -> Iterator[str]:
+    """The properties that a definition's ``exposes`` names, and the values of its ``action``."""
+    for entry in entries if isinstance(entries, list) and depth < _DEEPEST else ():
+        if isinstance(entry, Mapping):
+            name, values = entry.get("property"), entry.get("values")
+            yield from (word for word in (name,) if isinstance(word, str))
+            if name == "action" and isinstance(values, list):
+                yield from (f"action:{value}" for value in values)
+            yield from _exposed(entry.get("features"), depth + 1)
 
 
 def _flag(raw: object) -> bool | None:
@@ -141,20 +174,36 @@ class _Field:
 
 
 _RADIO: Final = (_Field("battery", "battery", _number), _Field("linkquality", "linkquality", _number))
+_BATTERY: Final = (*_RADIO, _Field("battery-low", "battery_low", _flag))
 _FIELDS: Final[Mapping[str, tuple[_Field, ...]]] = {
-    "smoke": (_Field("smoke", "smoke", _flag), _Field("tamper", "tamper", _flag), *_RADIO),
-    "siren": (_Field("sounding", "alarm", _flag), _Field("sounding", "warning", _warns), *_RADIO),
-    "water-leak": (_Field("leak", "water_leak", _flag), *_RADIO),
+    "smoke": (_Field("smoke", "smoke", _flag), _Field("tamper", "tamper", _flag), *_BATTERY),
+    "siren": (_Field("sounding", "alarm", _flag), _Field("sounding", "warning", _warns), *_BATTERY),
+    "water-leak": (_Field("leak", "water_leak", _flag), *_BATTERY),
     "motion": (
         _Field("occupancy", "occupancy", _flag),
         _Field("illuminance", "illuminance", _number),
         _Field("illuminance", "illuminance_lux", _number),
-        *_RADIO,
+        *_BATTERY,
     ),
-    "water-meter": (_Field("volume", "volume", _number), _Field("flow", "flow", _number), *_RADIO),
-    "sos-button": _RADIO,
+    "water-meter": (_Field("volume", "volume", _number), _Field("flow", "flow", _number), *_BATTERY),
+    "sos-button": _BATTERY,
+    "button": _BATTERY,
+    "contact": (_Field("contact-open", "contact", _not), _Field("tamper", "tamper", _flag), *_BATTERY),
+    "climate": (_Field("temperature", "temperature", _number), _Field("humidity", "humidity", _number), *_BATTERY),
     "door": (_Field("contact-open", "contact", _not), _Field("tamper", "tamper", _flag)),
 }
+_TELLS: Final[Mapping[str, frozenset[str]]] = {
+    "smoke": frozenset({"smoke"}),
+    "water-leak": frozenset({"water_leak"}),
+    "siren": frozenset({"warning", "alarm"}),
+    "sos-button": frozenset(f"action:{action}" for action in _SOS_ACTIONS),
+    "motion": frozenset({"occupancy"}),
+    "contact": frozenset({"contact"}),
+    "water-meter": frozenset({"volume"}),
+    "climate": frozenset({"temperature", "humidity"}),
+    "button": frozenset({"action"}),
+}
+"""By which of its properties a device is taken for a type, the more telling first."""
 TYPES: Final = tuple(_FIELDS)
 """The device types of the catalogue that zigbee2mqtt carries."""
 
@@ -166,7 +215,7 @@ def read_metrics(device_type: str, payload: Payload) -> dict[str, Value | None]:
         raw = payload.get(row.key)
         if raw is not None and row.metric not in found:
             found[row.metric] = row.read(raw)
-    return found
+    return with_battery_low(device_type, found)
 
 
 def observations(
@@ -178,9 +227,10 @@ def observations(
         for name, value in read_metrics(device_type, payload).items()
     ]
     action = payload.get("action")
-    pressed = isinstance(action, str) and action in _SOS_ACTIONS
-    if pressed and not retained and "sos" in DEVICE_TYPES[device_type].events:
-        told.append(Event(device=device, kind="sos", at_ms=at_ms, data={"action": action}))
+    kind = _ACTIONS.get(device_type)
+    pressed = isinstance(action, str) and (action in _SOS_ACTIONS if kind == "sos" else action != "")
+    if kind is not None and pressed and not retained:
+        told.append(Event(device=device, kind=kind, at_ms=at_ms, data={"action": action}))
     return tuple(told)
 
 

@@ -22,7 +22,7 @@ def _load(name: str, folder: str) -> DriverFamily:
     return family
 
 
-_FOLDERS: Final = {name: name for name in ("vending", "osdp", "modbus", "zigbee2mqtt", "meters")} | {
+_FOLDERS: Final = {name: name for name in ("vending", "osdp", "modbus", "zigbee2mqtt", "chirpstack", "meters")} | {
     "gb26875": "firepanel"
 }
 

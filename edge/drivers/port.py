@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from edge.drivers.strangers import Stranger
 from protocols.access.cardholders import Cardholders
 from protocols.errors import LiandongError
 from protocols.events import Observation, Value
@@ -75,6 +76,12 @@ class DriverContext(Protocol):
         """Report a device's condition; call it at every poll or frame, only transitions are logged and published.
 
         Online with an `error`: this question failed, and the device is not given up yet. That makes its error rate.
+        """
+
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+        """Report every device that is heard and not in the configuration, whenever that list changes.
+
+        `gone`: addresses that were on the list as it was stored and are in the configuration by now.
         """
 
 

@@ -11,11 +11,12 @@ from edge.board import Board
 from edge.clock.clock import Clock
 from edge.config import DriverEntry
 from edge.drivers.port import DeviceConfig, Driver, KnowsPeople, Reads
+from edge.drivers.strangers import Stranger
 from edge.log import Log
 from edge.pipeline import Pipeline, check_devices
 from protocols.access.cardholders import Cardholders
 from protocols.errors import DeviceError, LiandongError, RefusedError
-from protocols.events import Observation, Value
+from protocols.events import Event, Observation, Value
 
 FIRST_PAUSE_S: Final = 0.5
 MOST_PAUSE_S: Final = 60.0
@@ -134,6 +135,22 @@ class DriverRunner:
         else:
             self._log.warning("device-offline", device=device, error=error)
         self._told(self.name, device, online, error)
+
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+        """Report who waits to be approved, see `DriverContext.waiting`; the cloud hears of each, and of who is gone."""
+        before = self._board().waiting(self.name, strangers)
+        here = {one.address for one in strangers}
+        known = {one.address: one.described for one in before}
+        for one in strangers:
+            if known.get(one.address) != one.described:
+                self._log.info("device-waiting", address=one.address, model=one.model)
+                self._tell("device.waiting", one.told())
+        for address in sorted({*gone, *known} - here):
+            self._tell("device.waiting-over", {"address": address})
+
+    def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
+        about = {"driver": self.name, "family": self.family, **data}
+        self._pipeline().tell(Event(device="", kind=kind, at_ms=self.now_ms(), data=about))
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         """Write an output, see `Driver.act`. Raises DeviceError while the driver is down."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from edge.drivers.broker.memory import Memory
 from edge.drivers.zigbee2mqtt.config import ZigbeeDevice
-from edge.drivers.zigbee2mqtt.memory import Memory
 from protocols.errors import DeviceError
 
 BRIDGE: Final = ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from edge.drivers.osdp.config import OsdpConfig
 from edge.drivers.osdp.driver import OsdpDriver
+from edge.drivers.strangers import Stranger
 from protocols.access.wiegand import Card, parse_card
 from protocols.errors import LiandongError
 from protocols.events import Event, Observation, Reading
@@ -82,6 +83,9 @@ class Agent:
         if state is not None:
             self.stored = json.dumps(state)
         self.emitted += observations
+
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+        assert not strangers, "nobody joins here"
 
     def status(
         self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None

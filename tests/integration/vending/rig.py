@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge.drivers.strangers import Stranger
 from edge.drivers.vending import FAMILY
 from edge.drivers.vending.driver import VendingDriver
 from protocols.errors import LiandongError, UnavailableError
@@ -85,6 +86,9 @@ class FileContext:
             file.write(json.dumps(row).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+        assert not strangers, "nobody joins here"
 
     def status(
         self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None

@@ -15,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from edge.drivers.zigbee2mqtt import FAMILY, ZigbeeConfig, ZigbeeDriver
 from protocols.errors import DeviceError, RefusedError
 from protocols.events import Reading
+from simulators.hardware.field_client import FieldBroker
 from simulators.hardware.zigbee import ZigbeeBridge, make_device
 from tests.integration.modbus.agent import Agent, Ledger, until
 from tests.services.brokers import Broker
@@ -48,7 +49,7 @@ def start_bridge(broker: Broker, ledger: Ledger) -> Iterator[Callable[[], Zigbee
 
     def start() -> ZigbeeBridge:
         devices = [make_device(d, t, f"floor/{d}", random.Random(d)) for d, t in DEVICES.items()]
-        bridge = ZigbeeBridge(broker.host, broker.port, devices, ledger=ledger)
+        bridge = ZigbeeBridge(FieldBroker(port=broker.port), devices, ledger=ledger)
         started.append(bridge)
         bridge.start()
         return bridge
@@ -189,7 +190,7 @@ def test_a_killed_broker_comes_back(broker: Broker, bridge: ZigbeeBridge, ledger
     with agent.running(driver(broker)):
         until(lambda: everybody_is_there(agent))
         broker.kill()
-        until(lambda: agent.error_code("sos-301") == "edge.driver.zigbee2mqtt.broker-away", 20)
+        until(lambda: agent.error_code("sos-301") == "edge.driver.broker.away", 20)
         broker.start()
         until(lambda: everybody_is_there(agent), 30)
         bridge.triggers()["sos"]("sos-301", {})
@@ -239,7 +240,7 @@ def test_what_cannot_be_switched(broker: Broker) -> None:
             zigbee.act(device, output, value, 1)
     with pytest.raises(DeviceError) as away:
         zigbee.act("siren-3", "sound", True, 1)
-    assert away.value.code == "edge.driver.zigbee2mqtt.broker-away", "not connected: refused at once, never done later"
+    assert away.value.code == "edge.driver.broker.away", "not connected: refused at once, never done later"
 
 
 def test_a_retained_press_is_history(broker: Broker, raw: paho.Client) -> None:
@@ -266,7 +267,7 @@ def test_what_is_unreadable_or_unknown_does_no_harm(broker: Broker, raw: paho.Cl
         publish(raw, "stranger", {"smoke": True})
         publish(raw, "smoke-502", {"smoke": True})
         until(lambda: True in agent.values("smoke-502", "smoke"))
-    assert zigbee.strangers == ("floor/stranger",)
+    assert [one.address for one in agent.strangers] == ["floor/stranger"]
     assert {o.device for o in agent.taken} == {"smoke-502"}
 
 
@@ -287,7 +288,7 @@ def test_a_broker_that_is_not_there_yet(broker: Broker, start_bridge: Callable[[
     agent = Agent()
     with agent.running(driver(broker)):
         start_bridge()
-        until(lambda: agent.error_code("smoke-502") == "edge.driver.zigbee2mqtt.broker-away", 20)
+        until(lambda: agent.error_code("smoke-502") == "edge.driver.broker.away", 20)
         broker.start()
         until(lambda: everybody_is_there(agent), 30)
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from edge.drivers.broker.memory import Memory, digest
 from edge.drivers.zigbee2mqtt import FAMILY, ZigbeeConfig
-from edge.drivers.zigbee2mqtt.memory import Memory, digest
 from edge.drivers.zigbee2mqtt.presence import BRIDGE, Presence
 from protocols.errors import ConfigError
 
@@ -40,8 +40,8 @@ def test_the_sample_shows_every_key() -> None:
     ("change", "code"),
     [
         ({"type": "vending"}, "edge.driver.zigbee2mqtt.type"),
-        ({"topic": "siren-3"}, "edge.driver.zigbee2mqtt.device-twice"),
-        ({"id": "siren-3"}, "edge.driver.zigbee2mqtt.device-twice"),
+        ({"topic": "siren-3"}, "edge.driver.broker.device-twice"),
+        ({"id": "siren-3"}, "edge.driver.broker.device-twice"),
     ],
 )
 def test_each_fault_has_its_sentence(change: dict[str, Any], code: str) -> None:

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols.bridged import observed_at
 from protocols.catalog import DEVICE_TYPES
 from protocols.errors import ProtocolError
 from protocols.events import Event, Reading
 from protocols.zigbee import (
     TYPES,
+    Row,
     Topic,
     observations,
-    observed_at,
     read_availability,
     read_devices,
     read_metrics,
@@ -45,6 +46,7 @@ def test_a_leak_sensor_that_writes_its_battery_as_a_string() -> None:
         ("leak", False, "good"),
         ("battery", 100.0, "good"),
         ("linkquality", 99.0, "good"),
+        ("battery-low", False, "good"),
     ]
 
 
@@ -53,6 +55,7 @@ def test_a_smoke_detector() -> None:
         ("smoke", False, "good"),
         ("battery", 78.43, "good"),
         ("linkquality", 55.0, "good"),
+        ("battery-low", False, "good"),
     ]
 
 
@@ -77,18 +80,20 @@ def test_only_a_button_can_call_for_help() -> None:
 def test_when_a_message_was_heard() -> None:
     heard = 1_776_440_002_000  # 2026-04-17T23:33:22+08:00
     payload = SEEN[2]["payload"]
-    assert observed_at(payload, heard + 5000) == heard
-    assert observed_at({"last_seen": heard}, heard + 5000) == heard
-    assert observed_at({"last_seen": "2026-04-17T15:33:22.000Z"}, heard + 5000) == heard
-    assert observed_at(payload, heard - 1) == heard - 1, "a time ahead of the gateway's"
+    assert observed_at(payload["last_seen"], heard + 5000) == heard
+    assert observed_at(heard, heard + 5000) == heard
+    assert observed_at("2026-04-17T15:33:22.000Z", heard + 5000) == heard
+    assert observed_at(payload["last_seen"], heard - 1) == heard - 1, "a time ahead of the gateway's"
     hour = 3_600_000
-    assert observed_at({"last_seen": heard}, heard + 5000, (0, -hour)) == heard, "dated before the clock stepped on"
-    assert observed_at({"last_seen": heard + hour}, heard + 5000, (0, -hour)) == heard, "dated after it"
-    assert observed_at({"last_seen": heard}, heard + 5000, (0, hour)) == heard, "dated before the clock stepped back"
-    assert observed_at({"last_seen": heard - hour}, heard + 5000, (0, hour)) == heard, "dated after it"
-    assert observed_at(payload, heard + 8 * 86_400_000) == heard + 8 * 86_400_000, "a clock that was never set"
+    assert observed_at(heard, heard + 5000, (0, -hour)) == heard, "dated before the clock stepped on"
+    assert observed_at(heard + hour, heard + 5000, (0, -hour)) == heard, "dated after it"
+    assert observed_at(heard, heard + 5000, (0, hour)) == heard, "dated before the clock stepped back"
+    assert observed_at(heard - hour, heard + 5000, (0, hour)) == heard, "dated after it"
+    assert observed_at(payload["last_seen"], heard + 8 * 86_400_000) == heard + 8 * 86_400_000, (
+        "a clock that was never set"
+    )
     for useless in (None, "yesterday", "2026-04-17T23:33:22", True, float("nan"), float("inf"), 10**400, [1]):
-        assert observed_at({"last_seen": useless}, NOW) == NOW
+        assert observed_at(useless, NOW) == NOW
 
 
 @pytest.mark.parametrize(
@@ -163,7 +168,7 @@ def test_availability_that_says_nothing(payload: bytes) -> None:
 
 def test_the_devices_of_the_bridge() -> None:
     rows = [{"type": "Coordinator", "friendly_name": "Coordinator"}, {"friendly_name": "a"}, {"type": "Router"}, 5]
-    assert read_devices("t", json.dumps(rows).encode()) == ("a",)
+    assert read_devices("t", json.dumps(rows).encode()) == (Row(name="a"),)
     with pytest.raises(ProtocolError):
         read_devices("t", b"{}")
 
@@ -192,6 +197,6 @@ KEYS = st.sampled_from(["smoke", "alarm", "warning", "battery", "volume", "actio
 
 @given(st.sampled_from(TYPES), st.dictionaries(KEYS, PLAIN, max_size=6))
 def test_no_payload_breaks_the_reader(device_type: str, payload: dict[str, Any]) -> None:
-    at_ms = observed_at(payload, NOW)
+    at_ms = observed_at(payload.get("last_seen"), NOW)
     assert NOW - 8 * 86_400_000 < at_ms <= NOW
     observations("d", device_type, payload, at_ms=at_ms)

@@ -3,7 +3,7 @@
 paho's thread only puts messages into a bounded queue. A message is acknowledged on the connection that brought it and
 on no other: after a reconnect its number may belong to another message. What was not acknowledged comes again.
 
-One filter (``base/#``), because brokers may keep order per filter only (iotcore does).
+One filter, because brokers may keep order per filter only (iotcore does).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.drivers.zigbee2mqtt.config import ZigbeeConfig
+from edge.drivers.broker.config import BrokerTable
 
 _WAITING: Final = 2000
-# Before zigbee2mqtt (it tries every second): a broker that forgot our session drops what comes before we subscribe.
+# Before the bridge (zigbee2mqtt tries every second): of a forgotten session, what comes before we subscribe is lost.
 _RECONNECT_S: Final = (0.05, 0.4)
 _CONNECT_S: Final = 1.5
 
@@ -44,9 +44,9 @@ class Incoming:
 class Session:
     """Owns the connection. `take` and `acknowledge` are for one thread, `publish` for any."""
 
-    def __init__(self, config: ZigbeeConfig, hear: Callable[[Incoming], None]) -> None:
-        """`hear` sees each message at once, on paho's thread: it must be quick and must not raise."""
-        self._config = config
+    def __init__(self, config: BrokerTable, topics: str, hear: Callable[[Incoming], None]) -> None:
+        """`topics`: the filter. `hear` sees each message at once, on paho's thread: it must be quick and not raise."""
+        self._config, self._topics = config, topics
         self._hear = hear
         self._waiting: queue.Queue[Incoming] = queue.Queue(_WAITING)
         self._lock = threading.Lock()
@@ -124,7 +124,7 @@ class Session:
                 self.forgotten += 1
             self._connection += 1
             self._connected = True
-        client.subscribe(f"{self._config.base_topic}/#", qos=1)
+        client.subscribe(self._topics, qos=1)
 
     def _on_disconnect(
         self, _client: paho.Client, _userdata: Any, _flags: Any, _reason: ReasonCode, _props: Any

@@ -1,9 +1,10 @@
 """What must survive a restart: which messages were taken, and who was there. Pure; stored with the observations.
 
 A message may come twice: the broker sends again what was taken but whose acknowledgement was lost. Mosquitto marks it
-and keeps its number; iotcore 0.4.0 does neither. What both leave unchanged is the content, which is unique when
-zigbee2mqtt adds `last_seen`. Without it only a marked message is known again, by number and content, and an unmarked
-one counts as new: an alarm told twice is better than one not told.
+and keeps its number; iotcore 0.4.0 does neither. What both leave unchanged is the content, which is unique where it
+carries a time or an id (`last_seen` of zigbee2mqtt, `deduplicationId` of ChirpStack). Without one only a marked
+message is known again, by number and content, and an unmarked one counts as new: an alarm told twice is better than
+one not told.
 """
 
 from __future__ import annotations

@@ -1,0 +1,47 @@
+"""What the devices behind a bridge have in common: when one was heard, and when its battery is low."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from protocols.catalog import DEVICE_TYPES
+from protocols.events import Value
+
+BATTERY_LOW: Final = 15.0
+"""Percent, for devices that do not say themselves when their battery is low."""
+_OLDEST_MS: Final = 7 * 86_400_000
+_LATEST_MS: Final = 253_402_300_799_999  # the year 9999
+_APART_MS: Final = 2000
+"""Two clocks that agree may be as far apart as this: what lies no further ahead was heard now."""
+
+
+def observed_at(seen: object, now_ms: int, ahead_ms: Iterable[int] = (0,)) -> int:
+    """When a device was heard, ms since 1970 UTC, by what its bridge wrote: `seen` (ISO 8601, or ms), else `now_ms`.
+
+    `ahead_ms`: by how much our time may be ahead of the clock that wrote `seen`; what comes nearest to `now_ms` counts.
+    A time that lies ahead, or more than seven days back, is a clock that is not set: then `now_ms` too.
+    """
+    if isinstance(seen, str):
+        try:
+            moment = datetime.fromisoformat(seen)
+        except ValueError:
+            return now_ms
+        seen = moment.timestamp() * 1000 if moment.tzinfo is not None else None
+    if isinstance(seen, bool) or not isinstance(seen, int | float) or not 0 <= seen <= _LATEST_MS:
+        return now_ms
+    stamps = [round(seen) + ahead for ahead in ahead_ms]
+    possible = [min(stamp, now_ms) for stamp in stamps if now_ms - _OLDEST_MS <= stamp <= now_ms + _APART_MS]
+    return max(possible, default=now_ms)
+
+
+def with_battery_low(device_type: str, metrics: Mapping[str, Value | None]) -> dict[str, Value | None]:
+    """`metrics` with ``battery-low`` from ``battery`` (%), where the type has it and the device does not tell it."""
+    found = dict(metrics)
+    battery = found.get("battery")
+    if "battery-low" in found or battery is None or isinstance(battery, str):
+        return found
+    if DEVICE_TYPES[device_type].metric("battery-low") is not None:
+        found["battery-low"] = battery <= BATTERY_LOW
+    return found
