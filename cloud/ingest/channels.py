@@ -6,11 +6,14 @@ once that is committed. Not thread-safe; the worker's thread alone uses this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import numpy as np
+
+from cloud.ingest.directory import Directory, Numbers
 from protocols.delivery import BirthId, Declaration, Lane, declarations_from_text
 from protocols.errors import ProtocolError
 from protocols.events import EVENT_METRIC
@@ -21,6 +24,9 @@ from protocols.sparkplug.payload import UNITS, RawPayload
 
 _SERVICE: Final = ("Node Control/", "Device Control/", "Outbox/", "Output/", "Node Info/", "Device Info/")
 LONGEST_NAME: Final = 512
+_SPREAD: Final = 1024
+_HIGHEST: Final = 1 << 56
+"""Aliases that are kept as an array are few for their range, and small enough to be computed with."""
 _NUMBERS: Final = frozenset((*SIGNED, *UNSIGNED, DataType.FLOAT, DataType.DOUBLE))
 _TEXTS: Final = frozenset((DataType.STRING, DataType.TEXT, DataType.UUID))
 
@@ -62,11 +68,29 @@ class Channel:
     field: str
     unit: str = ""
     series_id: int | None = None
+    number: int = -1
+    """Its place in the `Directory`; -1 while it has none."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers, or true and false."""
+        return self.kind in (Kind.NUMBER, Kind.BOOLEAN)
 
     @property
     def stored(self) -> bool:
         """Whether its values belong to a series."""
         return self.kind in (Kind.NUMBER, Kind.BOOLEAN, Kind.TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """The numbers of channels by alias, from alias `lowest` on; -1 for an alias that nobody gave."""
+
+    lowest: int
+    numbers: Numbers
+
+
+_NO_ALIASES: Final = Aliases(0, np.empty(0, np.int32))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -81,6 +105,15 @@ class Table:
     by_alias: dict[int, Channel] = field(default_factory=dict)
     by_name: dict[str, Channel] = field(default_factory=dict)
     came_after: bool = False
+    _aliases: Aliases | None = None
+
+    def aliases(self, directory: Directory) -> Aliases:
+        """The channels by alias as an array; an empty one when aliases lie too far apart, or mean nothing certain."""
+        if self.came_after:
+            return _NO_ALIASES
+        if self._aliases is None:
+            self._aliases = _aliases(self.by_alias, directory)
+        return self._aliases
 
     def unborn(self, name: str, datatype: DataType | None) -> Channel | None:
         """The channel of a metric that the birth did not name: by the type it came with, or that it once had."""
@@ -110,6 +143,7 @@ class Channels:
         self.sessions: dict[NodeKey, Session] = {}
         self.gateways: dict[NodeKey, int] = {}
         self.touched: dict[NodeKey, int] = {}
+        self.directory = Directory()
         self._stations: dict[tuple[NodeKey, str], Station] = {}
         self._known: dict[tuple[NodeKey, str], dict[str, Channel]] = {}
         self._unborn: dict[NodeKey, Session] = {}
@@ -154,6 +188,7 @@ class Channels:
         self.gateways.clear()
         for station in self._stations.values():
             station.device_id = None
+        self.directory.forget_series()
         for known in self._known.values():
             for channel in known.values():
                 channel.series_id = None
@@ -172,12 +207,27 @@ class Channels:
         for metric, raw in zip(metrics, payload.metrics, strict=True):
             channel = known.get(metric.name)
             if channel is None or channel.datatype != metric.datatype:
+                before = channel
                 channel = known[metric.name] = new_channel(table.station, metric.name, metric.datatype)
+                if before is not None:
+                    self.directory.succeed(before, channel)
             channel.unit = _unit(raw) or channel.unit
             table.by_name[metric.name] = channel
             if metric.alias is not None:
                 table.by_alias[metric.alias] = channel
         return table
+
+
+def _aliases(by_alias: Mapping[int, Channel], directory: Directory) -> Aliases:
+    if not by_alias:
+        return _NO_ALIASES
+    lowest, size = min(by_alias), max(by_alias) - min(by_alias) + 1
+    if size > _SPREAD + 4 * len(by_alias) or lowest + size > _HIGHEST:
+        return _NO_ALIASES
+    numbers = np.full(size, -1, np.int32)
+    for alias, channel in by_alias.items():
+        numbers[alias - lowest] = directory.number(channel)
+    return Aliases(lowest, numbers)
 
 
 def new_channel(station: Station, name: str, datatype: DataType) -> Channel:

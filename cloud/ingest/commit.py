@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import numpy as np
+
 from cloud.ingest import turns
+from cloud.ingest.bulk import Content, Numbers
 from cloud.ingest.channels import Channels
 from cloud.ingest.decode import Columns
 from cloud.ingest.ids import Ids
@@ -21,9 +24,10 @@ from cloud.ingest.rows import Rows
 from cloud.ingest.run import RestoredError
 from cloud.ingest.work import Born, Group, Message, Turn
 from cloud.registry import births
-from cloud.storage import received
+from cloud.storage import readings, received
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
+from cloud.storage.readings import NO_READINGS, Readings
 from cloud.storage.received import LaneKey
 from protocols.delivery import NumberSet
 from protocols.sparkplug.host import NodeKey
@@ -51,7 +55,11 @@ class Stored:
 
 
 class GroupWriter:
-    """Writes one group in one transaction. The caller commits, and then settles the ids."""
+    """Writes one group in one transaction: `begin`, then the readings that it names are appended, then `finish`.
+
+    The caller commits, and then settles the ids. Between the two nothing is held that another group of this worker may
+    need, when the group has only messages of known devices: see `flight`.
+    """
 
     def __init__(
         self,
@@ -67,38 +75,66 @@ class GroupWriter:
         self._committed = committed
         self._judge = judge
         self._watched = watched
-        self._rows = Rows()
+        self._rows = Rows(channels=channels)
+        self._group = Group()
+        self._before: dict[LaneKey, NumberSet] = {}
         self._sets: dict[LaneKey, NumberSet] = {}
+        self._locked: set[NodeKey] = set()
+        self._told = NO_READINGS
         self._stored = Stored(ids=Ids(channels))
 
-    def write(self, group: Group, columns: Sequence[Columns], now_ms: int) -> Stored:
-        """Write `group`; `columns` are those of its messages, in their order. Raises RestoredError."""
-        tx, stored = self._tx, self._stored
-        declared = turns.declared(group.turns)
+    def write(self, group: Group, content: Content, now_ms: int) -> Stored:
+        """All of it at once. Raises RestoredError."""
+        readings.append(self._tx, self.begin(group, content))
+        return self.finish(now_ms)
+
+    def begin(self, group: Group, content: Content) -> Readings:
+        """Decide which messages are new, and find or make the rows that they belong to; the readings to append.
+
+        `content` is that of the group's messages, in their order. Raises RestoredError.
+        """
+        tx, self._group = self._tx, group
         keys = {(message.id.epoch, message.id.lane) for message in group.messages if message.id is not None}
-        before = received.lock(tx, keys | set(declared))
-        if any(self._committed[key] - before[key] for key in before if key in self._committed):
+        self._before = received.lock(tx, keys | set(turns.declared(group.turns)))
+        if any(self._committed[key] - self._before[key] for key in self._before if key in self._committed):
             raise RestoredError
-        self._sets = dict(before)
-        due = self._nodes_to_touch(group, now_ms)
+        self._sets = dict(self._before)
         made = self._unknown(group) | {turn.session.node for turn in group.turns if isinstance(turn, Born)}
-        births.lock(tx, due | made | {_node(turn) for turn in group.turns}, made)
+        if made or group.turns:
+            self._locked = made | {_node(turn) for turn in group.turns} | {one.session.node for one in group.messages}
+            births.lock(tx, self._locked, made)
         for turn in group.turns:
-            self._rows.events += turns.apply(tx, turn, self._channels, stored.ids)
-        for message, content in zip(group.messages, columns, strict=True):
-            if self._is_new(message):
-                self._take(message, content)
+            self._rows.events += turns.apply(tx, turn, self._channels, self._stored.ids)
+        self._rows.numbers = self._take_new(group.messages, content)
         for item in group.unread:
             self._set_aside(item.topic, item.payload, item.code, {"what": item.what})
-        stored.readings, stored.events = self._rows.write(tx, stored.ids, now_ms)
+        self._rows.identify(tx, self._stored.ids)
+        self._told, kept = self._rows.ordered(self._stored.ids)
+        return kept
+
+    def finish(self, now_ms: int) -> Stored:
+        """All the rest."""
+        tx, stored, group = self._tx, self._stored, self._group
+        due = self._nodes_to_touch(group, now_ms)
+        births.lock(tx, due - self._locked)
+        stored.readings, stored.events = self._rows.write(tx, stored.ids, self._told, now_ms)
         births.seen(tx, self._gateways(due), datetime.fromtimestamp(now_ms / 1000, UTC))
         facts = self._rows.facts(tx, stored.ids, self._watched)
         if facts:
             self._judge(tx, facts, now_ms)
-        changed = {key: self._sets[key] for key in keys if self._sets[key] != before[key]}
-        received.store(tx, changed, declared, self._carriers(group))
+        changed = {key: numbers for key, numbers in self._sets.items() if numbers != self._before[key]}
+        received.store(tx, changed, turns.declared(group.turns), self._carriers(group))
         self._answer(group)
         return stored
+
+    def _take_new(self, messages: Sequence[Message], content: Content) -> Numbers:
+        """Take what the messages say that are new; their numbers."""
+        new = np.zeros(len(messages), np.bool_)
+        for index, (message, columns) in enumerate(zip(messages, content.columns, strict=True)):
+            if self._is_new(message):
+                new[index] = True
+                self._take(message, columns)
+        return content.numbers if new.all() else content.numbers.at(new[content.numbers.message])
 
     def _is_new(self, message: Message) -> bool:
         """Whether a message is to be stored: the received set alone says so."""
@@ -119,7 +155,7 @@ class GroupWriter:
 
     def _take(self, message: Message, content: Columns) -> None:
         self._stored.fresh += 1
-        self._rows.add(content, message.table.station, self._channels)
+        self._rows.add(content, message.table.station)
         for fault in content.faults[:1]:
             self._set_message_aside(message, fault.code, {**fault.params, "faults": len(content.faults)})
 

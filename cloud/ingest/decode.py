@@ -11,7 +11,7 @@ gets that of the arrival, with quality uncertain. A number that is not finite is
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -28,7 +28,6 @@ UNCERTAIN: Final = 64
 BAD: Final = 0
 UNKNOWN_ALIAS: Final = "cloud.ingest.unknown-alias"
 BAD_VALUE: Final = "cloud.ingest.bad-value"
-_A_NUMBER: Final = Kind.NUMBER
 _NUMERIC: Final = frozenset({Kind.NUMBER, Kind.BOOLEAN})
 _DATATYPES: Final = frozenset(int(datatype) for datatype in DataType)
 
@@ -54,13 +53,15 @@ class Text:
 
 @dataclass(slots=True)
 class Columns:
-    """What a message says. The four lists of readings have equal length; a value of NaN is unknown.
+    """What a message says. The five lists of readings have equal length; a value of NaN is unknown.
 
-    `transient`: places in these lists of what is not kept. `unborn`: whether something was read that no birth explains;
-    `unexplained`: places in the message of what could not be read for want of a birth, a fault each.
+    `place`: where in the message each stands; `transient`: places in these lists of what is not kept. `unborn`: whether
+    something was read that no birth explains; `unexplained`: places in the message of what could not be read for want
+    of a birth, a fault each.
     """
 
     channel: list[Channel] = field(default_factory=list)
+    place: list[int] = field(default_factory=list)
     at_ms: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
     quality: list[int] = field(default_factory=list)
@@ -72,32 +73,19 @@ class Columns:
     unexplained: list[int] = field(default_factory=list)
 
 
-def decode(payload: RawPayload, table: Table, received_ms: int) -> Columns:
-    """The columns of `payload`, whose metrics `table` explains. What cannot be read becomes a fault; never raises."""
+def decode(payload: RawPayload, table: Table, received_ms: int, places: Sequence[int] | None = None) -> Columns:
+    """The columns of `payload`, or of its metrics at `places`; `table` explains them.
+
+    What cannot be read becomes a fault; never raises.
+    """
     columns = Columns()
     fallback_ms = _in_calendar(payload.timestamp) or received_ms
-    by_alias, by_name, certain, isfinite = table.by_alias, table.by_name, not table.came_after, math.isfinite
-    channels, times, values, qualities = columns.channel, columns.at_ms, columns.value, columns.quality
-    for place, metric in enumerate(payload.metrics):
+    by_alias, by_name = table.by_alias, table.by_name
+    for place in range(len(payload.metrics)) if places is None else places:
+        metric = payload.metrics[place]
         alias = metric.alias
         channel = by_alias.get(alias) if alias or metric.HasField("alias") else by_name.get(metric.name)
-        if channel is not None and channel.kind is _A_NUMBER and channel.field == "double_value":
-            # Nearly all metrics are this: what is not 0 is there, and calls cost more than all the rest.
-            value, at_ms = metric.double_value, metric.timestamp
-            if (
-                value
-                and isfinite(value)
-                and 0 < at_ms <= MAX_MS
-                and not metric.HasField("properties")
-                and not metric.is_transient
-                and certain
-            ):
-                channels.append(channel)
-                times.append(at_ms)
-                values.append(value)
-                qualities.append(GOOD)
-                continue
-        best = GOOD if certain else UNCERTAIN
+        best = UNCERTAIN if table.came_after else GOOD
         if channel is None:
             channel, born = _without_alias(table, metric)
             if channel is None:
@@ -108,6 +96,7 @@ def decode(payload: RawPayload, table: Table, received_ms: int) -> Columns:
             if not born:
                 best, columns.unborn = UNCERTAIN, True
         _take(columns, channel, metric, best, fallback_ms, received_ms)
+        columns.place += [place] * (len(columns.channel) - len(columns.place))
     return columns
 
 

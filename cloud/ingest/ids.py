@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cloud.ingest.channels import Channel, Channels, Station
+from cloud.ingest.directory import Numbers
 from cloud.registry import births
 from cloud.registry.births import SeriesSpec
 from cloud.storage.database import Transaction
@@ -31,6 +32,18 @@ class Ids:
     def series(self, channel: Channel) -> int | None:
         """The number of a channel's series, if it is known."""
         return self._series.get(channel) or channel.series_id
+
+    def series_of(self, channels: Numbers) -> Numbers:
+        """The numbers of the series of these channels; 0 for one that is not known."""
+        directory = self._channels.directory
+        found = directory.series[channels]
+        if self._series and not found.all():
+            fresh = directory.series.copy()
+            for channel, number in self._series.items():
+                if channel.number >= 0:
+                    fresh[channel.number] = number
+            found = fresh[channels]
+        return found
 
     def learn_station(self, station: Station, gateway_id: int, device_id: int) -> None:
         """A birth touched these rows."""
@@ -65,4 +78,4 @@ class Ids:
         for station, number in self._devices.items():
             station.device_id = number
         for channel, number in self._series.items():
-            channel.series_id = number
+            self._channels.directory.settle(channel, number)

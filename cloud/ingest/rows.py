@@ -10,13 +10,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from cloud.ingest.bulk import Numbers
 from cloud.ingest.channels import Channel, Channels, Kind, Station
 from cloud.ingest.decode import Columns, Text, quality_word
 from cloud.ingest.ids import Ids
 from cloud.ingest.port import Fact, Watched
-from cloud.registry import births, commands, commissioning, configurations
+from cloud.registry import births, commands, commissioning, configurations, sets
 from cloud.storage import readings
 from cloud.storage.database import Transaction
+from cloud.storage.order import by_series_and_time
 from cloud.storage.queries import load
 from cloud.storage.readings import Readings, TextReading
 from protocols.command import ANSWERS
@@ -24,6 +26,7 @@ from protocols.commissioning import KINDS as COMMISSIONING
 from protocols.commissioning import PLACED
 from protocols.configuration import KINDS as CONFIGURATION
 from protocols.events import Event, Observation, Reading, Value
+from protocols.sets import EVENTS as SETS
 
 _ABOUT_DEVICE: Final = frozenset({"device.offline", "device.online", PLACED, *ANSWERS})
 
@@ -38,42 +41,41 @@ class Happened:
 
 @dataclass(slots=True, kw_only=True)
 class Rows:
-    """What a group will write. The four columns of readings have equal length; `transient` are places in them."""
+    """What a group will write; `numbers` are those of its messages that are new."""
 
-    channel: list[Channel] = field(default_factory=list)
-    at_ms: list[int] = field(default_factory=list)
-    value: list[float] = field(default_factory=list)
-    quality: list[int] = field(default_factory=list)
+    channels: Channels
+    numbers: Numbers = field(default_factory=Numbers)
     texts: list[Text] = field(default_factory=list)
     events: list[Happened] = field(default_factory=list)
-    transient: list[int] = field(default_factory=list)
+    _named: list[Channel] = field(default_factory=list)
 
-    def add(self, columns: Columns, station: Station, channels: Channels) -> None:
-        """What a message of `station` says."""
-        self.transient += [len(self.channel) + place for place in columns.transient]
-        self.channel += columns.channel
-        self.at_ms += columns.at_ms
-        self.value += columns.value
-        self.quality += columns.quality
+    def add(self, columns: Columns, station: Station) -> None:
+        """What a message of `station` says beside numbers."""
         self.texts += columns.texts
-        self.events += [Happened(_of_whom(event, station, channels), event) for event in columns.events]
+        self.events += [Happened(_of_whom(event, station, self.channels), event) for event in columns.events]
 
-    def write(self, tx: Transaction, ids: Ids, received_ms: int) -> tuple[int, int]:
-        """Write everything; how many readings and events that was."""
-        ids.require(tx, {item.station for item in self.events}, {*self.channel, *(text.channel for text in self.texts)})
-        numbers = Readings(
-            at_ms=np.array(self.at_ms, dtype=np.int64),
-            series=np.array([ids.series(channel) for channel in self.channel], dtype=np.int32),
-            value=np.array(self.value, dtype=np.float64),
-            quality=np.array(self.quality, dtype=np.int16),
-        )
+    def identify(self, tx: Transaction, ids: Ids) -> None:
+        """Find or make the rows that all this belongs to."""
+        directory = self.channels.directory
+        self._named = [directory.channel(number) for number in directory.distinct(self.numbers.channel).tolist()]
+        ids.require(tx, {item.station for item in self.events}, {*self._named, *(text.channel for text in self.texts)})
+
+    def ordered(self, ids: Ids) -> tuple[Readings, Readings]:
+        """The numbers by series and time, once identified: all of them, and those that are kept."""
+        numbers = self.numbers
+        series = ids.series_of(numbers.channel)
+        order = by_series_and_time(series, numbers.at_ms)
+        told = Readings(at_ms=numbers.at_ms, series=series, value=numbers.value, quality=numbers.quality).at(order)
+        return told, told.at(~numbers.transient[order]) if numbers.transient.any() else told
+
+    def write(self, tx: Transaction, ids: Ids, told: Readings, received_ms: int) -> tuple[int, int]:
+        """Write the newest values, `told` among them, texts and events; how many readings and events there were."""
         texts = self._text_readings(ids, [text for text in self.texts if not text.transient])
         passing = self._text_readings(ids, [text for text in self.texts if text.transient])
-        readings.append(tx, _without(numbers, self.transient))
         readings.append_texts(tx, texts)
-        readings.touch_latest(tx, numbers, [*texts, *passing], received_ms)
+        readings.touch_latest(tx, told, [*texts, *passing], received_ms)
         self._write_events(tx, ids, received_ms)
-        return len(numbers) + len(texts), len(self.events)
+        return len(told) + len(texts), len(self.events)
 
     def _text_readings(self, ids: Ids, texts: list[Text]) -> list[TextReading]:
         return [
@@ -84,7 +86,7 @@ class Rows:
 
     def facts(self, tx: Transaction, ids: Ids, watched: Watched) -> list[Fact]:
         """What the judge must see: events and watched readings of devices that hang somewhere, in the order of time."""
-        stations = {channel.station for channel in self.channel} | {item.station for item in self.events}
+        stations = {channel.station for channel in self._named} | {item.station for item in self.events}
         stations |= {text.channel.station for text in self.texts}
         numbers = {number for station in stations if (number := ids.device(station)) is not None}
         subjects = births.subjects(tx, numbers) if numbers else {}
@@ -104,20 +106,28 @@ class Rows:
     ) -> Iterator[tuple[Station, Observation]]:
         interesting = {
             channel
-            for channel in {*self.channel, *(text.channel for text in self.texts)}
+            for channel in {*self._named, *(text.channel for text in self.texts)}
             if channel.station in by_station and watched(by_station[channel.station].type, channel.name)
         }
         if interesting:
-            for index, channel in enumerate(self.channel):
-                if channel in interesting:
-                    number = _value(channel, self.value[index])
-                    yield channel.station, _reading(channel, number, self.at_ms[index], self.quality[index])
+            yield from self._told_by(interesting)
             for text in self.texts:
                 if text.channel in interesting:
                     yield text.channel.station, _reading(text.channel, text.value, text.at_ms, text.quality)
         for item in self.events:
             if item.station in by_station:
                 yield item.station, item.event
+
+    def _told_by(self, channels: set[Channel]) -> Iterator[tuple[Station, Observation]]:
+        """The numbers of some channels, in the order in which they came."""
+        directory = self.channels.directory
+        wanted = np.zeros(len(directory), np.bool_)
+        wanted[[channel.number for channel in channels if channel.number >= 0]] = True
+        some = self.numbers.at(wanted[self.numbers.channel])
+        told = (some.channel.tolist(), some.value.tolist(), some.at_ms.tolist(), some.quality.tolist())
+        for number, value, at_ms, quality in zip(*told, strict=True):
+            channel = directory.channel(number)
+            yield channel.station, _reading(channel, _value(channel, value), at_ms, quality)
 
     def _write_events(self, tx: Transaction, ids: Ids, received_ms: int) -> None:
         if not self.events:
@@ -135,20 +145,10 @@ class Rows:
         commands.take_answers(tx, told, received_ms)
         about = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in CONFIGURATION]
         configurations.take_told(tx, about, received_ms)
+        delivered = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in SETS]
+        sets.take_told(tx, delivered, received_ms)
         placed = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in COMMISSIONING]
         commissioning.take_told(tx, placed, received_ms)
-
-
-def _without(numbers: Readings, places: list[int]) -> Readings:
-    """`numbers` but for those at `places`."""
-    if not places:
-        return numbers
-    return Readings(
-        at_ms=np.delete(numbers.at_ms, places),
-        series=np.delete(numbers.series, places),
-        value=np.delete(numbers.value, places),
-        quality=np.delete(numbers.quality, places),
-    )
 
 
 def _of_whom(event: Event, station: Station, channels: Channels) -> Station:

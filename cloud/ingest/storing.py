@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from psycopg.errors import ForeignKeyViolation
 
+from cloud.ingest.bulk import Content
 from cloud.ingest.careful import KILLED, Careful
-from cloud.ingest.channels import Channels, Session
+from cloud.ingest.channels import Channels
 from cloud.ingest.commit import GroupWriter, Stored
-from cloud.ingest.decode import UNKNOWN_ALIAS, Columns, Fault, decode
+from cloud.ingest.decode import Columns, Fault
+from cloud.ingest.flight import Flight
+from cloud.ingest.opening import Opening
 from cloud.ingest.port import Judge, Watched
 from cloud.ingest.run import RestoredError, Run
 from cloud.ingest.work import Backlog, Group, Message
 from cloud.metrics import Metrics
 from cloud.storage import received
-from cloud.storage.database import Database
-from cloud.storage.received import LaneKey
-from protocols.delivery import NumberSet
+from cloud.storage.database import Database, Transaction
 from protocols.errors import UnavailableError
 
 _LOG: Final = logging.getLogger("liandong.cloud.ingest")
 REFUSED: Final = "cloud.ingest.refused"
 UNJUDGED: Final = "cloud.ingest.unjudged"
-_REMEMBERED: Final = 10_000
+LARGE: Final = 5_000
+"""Readings of a group that is worth another thread; a smaller one is stored before that has woken up."""
+_GLANCE_S: Final = 0.005
+_BESIDE_MS: Final = 200
+"""How long what is urgent waits for a lock while bulk is on its way: another worker may hold it and wait for ours."""
 
 
 class Storing:
@@ -55,12 +61,26 @@ class Storing:
         self._watched = watched
         self._metrics = metrics
         self._tell = committed
-        self._unborn = unborn
         self._on_restored = on_restored
         self._run = Run(database.name)
-        self._unexplained: OrderedDict[str, Session] = OrderedDict()
-        self._remembered: OrderedDict[LaneKey, NumberSet] = OrderedDict()
+        self._opening = Opening(channels, metrics, unborn)
+        self._copier = ThreadPoolExecutor(1, thread_name_prefix="ingest-copy")
+        self._flight: Flight | None = None
+        self._blocked = False
+        self._prepared: tuple[Group, Content] | None = None
         self.careful = Careful(database, self._run)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to do beside the backlog."""
+        return self._flight is not None or self._prepared is not None
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest message arrived that has left the backlog and is not stored yet (monotonic seconds)."""
+        flight, prepared = self._flight, self._prepared
+        under_way = [*(flight.group.messages[:1] if flight else ()), *(prepared[0].messages[:1] if prepared else ())]
+        return min((message.arrived for message in under_way), default=None)
 
     @property
     def begun(self) -> bool:
@@ -75,6 +95,10 @@ class Storing:
 
     def end(self) -> None:
         """Stopped in order."""
+        with suppress(UnavailableError, RestoredError):
+            if self._flight is not None:
+                self._land(self._flight)
+        self._copier.shutdown()
         with suppress(UnavailableError):
             self.careful.rest()
             with self._database.transaction() as tx:
@@ -90,12 +114,38 @@ class Storing:
         self.careful.look()
 
     def store_next(self) -> None:
-        """The next group of the backlog."""
-        parts = list(self.careful.parts(self._backlog.take()))
+        """The next step: a group, or what can be done while one is on its way."""
+        if self._flight is not None and not self._flight.ready:
+            self._meanwhile(self._flight)
+        elif self._flight is not None:
+            self._land(self._flight)
+        elif self._prepared is not None and not self._backlog.is_pressing:
+            prepared, self._prepared = self._prepared, None
+            self._store(*prepared)
+        else:
+            self._store_parts(self._backlog.take())
+
+    def _meanwhile(self, flight: Flight) -> None:
+        """While readings are appended: what is urgent is stored beside them, what comes next is opened."""
+        if self._backlog.is_urgent and not self._backlog.has_turns and not self._blocked and not self.careful.on:
+            group = self._backlog.take_urgent()
+            try:
+                self._store(group, self._opening.open(group), beside=True)
+            except UnavailableError:
+                self._backlog.put_first(group.messages)
+                self._blocked = True
+        elif self._prepared is None and self._backlog.has_bulk and not self.careful.on:
+            group = self._backlog.take_bulk()
+            self._prepared = group, self._opening.open(group)
+        else:
+            flight.wait(_GLANCE_S)
+
+    def _store_parts(self, group: Group) -> None:
+        parts = list(self.careful.parts(group))
         for index, (part, suspect) in enumerate(parts):
             try:
                 if suspect is None:
-                    self._store(part)
+                    self._store(part, self._opening.open(part))
                 else:
                     self._store_alone(part, suspect)
             except (UnavailableError, RestoredError):
@@ -110,85 +160,77 @@ class Storing:
         with self._database.transaction() as tx:
             known = received.read(tx, (message.id.epoch, message.id.lane))
         if known.contains(message.id.first, message.id.last):
-            self._commit(group, [Columns()])
+            self._commit(group, Content(columns=[Columns()]))
         elif self.careful.attempt(suspect):
-            self._store(group)
+            self._store(group, self._opening.open(group))
         else:
             _LOG.critical("message-killed-workers topic=%s id=%s; kept unopened", *_name(message))
-            self._commit(group, [Columns(faults=[Fault(code=KILLED, params={})])])
+            self._commit(group, Content(columns=[Columns(faults=[Fault(code=KILLED, params={})])]))
 
-    def _store(self, group: Group) -> None:
+    def _store(self, group: Group, content: Content, *, beside: bool = False) -> None:
+        """Store a group, a large one by a flight; `beside`: one is on its way."""
+        if not beside and self._is_large(group, content):
+            self._attempt(group, content, lambda: self._take_off(group, content))
+        else:
+            self._attempt(group, content, lambda: self._commit(group, content, beside=beside))
+
+    def _attempt(self, group: Group, content: Content, act: Callable[[], None]) -> None:
         """Commit a group. With the database away its messages are forgotten; something bad in it is found."""
-        columns = self._decode(group)
         try:
             try:
-                self._commit(group, columns)
+                act()
             except (RestoredError, ForeignKeyViolation):
                 self._restored()
-                columns = self._decode(group)
-                self._commit(group, columns)
+                content = self._opening.open(group)
+                self._commit(group, content)
         except (UnavailableError, RestoredError):
+            self._prepared = None
             raise
         except Exception:  # noqa: BLE001 - whatever it is, the stream goes on
             _LOG.exception("commit-refused messages=%d turns=%d; one by one now", len(group.messages), len(group.turns))
-            self._one_by_one(group, columns)
+            self._one_by_one(group, content)
 
-    def _decode(self, group: Group) -> list[Columns]:
-        """The columns of the group's messages, without those that no birth explains until a rebirth has come."""
-        kept: list[Message] = []
-        columns: list[Columns] = []
-        for message in group.messages:
-            content = Columns() if self._is_stored(message) else self._content(message)
-            if content is not None:
-                kept.append(message)
-                columns.append(content)
-        group.messages = kept
-        return columns
-
-    def _is_stored(self, message: Message) -> bool:
-        """Whether this worker knows that it will be dropped: then nothing of it need be read."""
-        if message.id is None:
+    def _is_large(self, group: Group, content: Content) -> bool:
+        """Whether a group is worth a flight, and needs no rows that are not there yet."""
+        if len(content.numbers) < LARGE or group.turns or group.unread or self.careful.on:
             return False
-        known = self._remembered.get((message.id.epoch, message.id.lane))
-        return known is not None and known.contains(message.id.first, message.id.last)
+        known = all(message.id is not None and message.table.station.device_id for message in group.messages)
+        return known and bool(self._channels.directory.series[content.numbers.channel].all())
 
-    def _content(self, message: Message) -> Columns | None:
-        content = decode(message.payload, message.table, message.received_ms)
-        if content.unborn:
-            self._unborn(message, ())
-        if content.unexplained and not self._after_rebirth(message):
-            self._unborn(message, content.unexplained)
-            if message.id is not None:
-                self._metrics.messages.labels("unexplained").inc()
-                return None
-            content.faults = [fault for fault in content.faults if fault.code != UNKNOWN_ALIAS]
-        return content
+    def _take_off(self, group: Group, content: Content) -> None:
+        flight = Flight(group, content)
+        flight.take_off(self._database, self._writer, self._copier)
+        self._flight, self._blocked = flight, False
 
-    def _after_rebirth(self, message: Message) -> bool:
-        """Whether this message could not be explained before, and its node has been born again since."""
-        key = str(message.id) if message.id is not None else message.topic
-        failed_in = self._unexplained.get(key)
-        if failed_in is None:
-            self._unexplained[key] = message.session
-            if len(self._unexplained) > _REMEMBERED:
-                self._unexplained.popitem(last=False)
-            return False
-        if failed_in is message.session:
-            return False
-        del self._unexplained[key]
-        return True
+    def _land(self, flight: Flight) -> None:
+        self._flight = None
 
-    def _commit(self, group: Group, columns: list[Columns], *, judged: bool = True) -> None:
+        def land() -> None:
+            stored, groups = flight.land(self._run.advance)
+            self._metrics.commit_seconds.observe(flight.seconds)
+            self._committed(flight.group, stored, groups)
+
+        self._attempt(flight.group, flight.content, land)
+
+    def _writer(self, tx: Transaction) -> GroupWriter:
+        return GroupWriter(tx, self._channels, self._judge, self._watched, self._opening.remembered)
+
+    def _commit(self, group: Group, content: Content, *, judged: bool = True, beside: bool = False) -> None:
         if not group:
             return
         judge = self._judge if judged else _not_judged
         with self._metrics.commit_seconds.time(), self._database.transaction() as tx:
+            if beside:
+                tx.be_impatient(_BESIDE_MS)
             groups = self._run.advance(tx)
-            writer = GroupWriter(tx, self._channels, judge, self._watched, self._remembered)
-            stored = writer.write(group, columns, time.time_ns() // 1_000_000)
+            writer = GroupWriter(tx, self._channels, judge, self._watched, self._opening.remembered)
+            stored = writer.write(group, content, time.time_ns() // 1_000_000)
+        self._committed(group, stored, groups)
+
+    def _committed(self, group: Group, stored: Stored, groups: int) -> None:
         self._run.settle(groups)
         stored.ids.settle()
-        self._remember(stored)
+        self._opening.remember(stored)
         self._count(stored)
         self._tell(group, stored)
 
@@ -201,17 +243,11 @@ class Storing:
         """Rows that were committed are gone. Everybody births again and sends what this database lacks."""
         _LOG.warning("database-restored; every gateway is asked what it holds")
         self._channels.forget_ids()
-        self._remembered.clear()
+        self._opening.forget()
+        self._prepared = None
         self._on_restored()  # when this fails, the next commit notices again
         self._run.forget()
         self.begin()
-
-    def _remember(self, stored: Stored) -> None:
-        for (_, key), numbers in stored.answers.items():
-            self._remembered[key] = numbers
-            self._remembered.move_to_end(key)
-        while len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
 
     def _count(self, stored: Stored) -> None:
         self._metrics.messages.labels("stored").inc(stored.fresh)
@@ -221,36 +257,39 @@ class Storing:
         for code in stored.poisoned:
             self._metrics.poison.labels(code).inc()
 
-    def _one_by_one(self, group: Group, columns: list[Columns]) -> None:
+    def _one_by_one(self, group: Group, content: Content) -> None:
         """Each thing in a transaction of its own, so that what is bad harms nothing else."""
         for turn in group.turns:
             try:
-                self._commit(Group(turns=[turn]), [])
+                self._commit(Group(turns=[turn]), Content())
             except (UnavailableError, RestoredError):
                 raise
             except Exception:  # noqa: BLE001 - whatever it is, the stream goes on
                 _LOG.exception("turn-dropped %r", turn)
         for item in group.unread:
-            self._commit(Group(unread=[item]), [])
-        for message, content in zip(group.messages, columns, strict=True):
+            self._commit(Group(unread=[item]), Content())
+        for index, message in enumerate(group.messages):
+            said = content.only([index])
             try:
-                self._commit(Group(messages=[message]), [content])
+                self._commit(Group(messages=[message]), said)
             except (UnavailableError, RestoredError):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the stream goes on
-                self._set_aside(message, content, error)
+                self._set_aside(message, said, error)
 
-    def _set_aside(self, message: Message, content: Columns, error: Exception) -> None:
+    def _set_aside(self, message: Message, content: Content, error: Exception) -> None:
         """Keep a message that cannot be committed: stored without judgement if that helps, else raw alone."""
         params = {"why": str(error)[:500]}
+        (said,) = content.columns
+        marked = replace(said, faults=[Fault(code=UNJUDGED, params=params), *said.faults])
         try:
-            content.faults = [Fault(code=UNJUDGED, params=params), *content.faults]
-            self._commit(Group(messages=[message]), [content], judged=False)
+            self._commit(Group(messages=[message]), replace(content, columns=[marked]), judged=False)
         except (UnavailableError, RestoredError):
             raise
         except Exception:  # noqa: BLE001 - whatever it is, the stream goes on
             _LOG.exception("message-set-aside topic=%s id=%s", message.topic, message.id)
-            self._commit(Group(messages=[message]), [Columns(faults=[Fault(code=REFUSED, params=params)])])
+            refused = Columns(faults=[Fault(code=REFUSED, params=params)])
+            self._commit(Group(messages=[message]), Content(columns=[refused]))
         else:
             _LOG.critical("message-unjudged topic=%s id=%s; an alarm may be missing", *_name(message), exc_info=error)
 

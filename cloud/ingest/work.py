@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -120,6 +120,26 @@ class Backlog:
         return bool(self._turns or self._urgent or self._bulk or self._unread)
 
     @property
+    def has_turns(self) -> bool:
+        """Whether births or deaths wait."""
+        return bool(self._turns)
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether a message waits that is numbered and not bulk."""
+        return any(message.id is not None for message in self._urgent)
+
+    @property
+    def has_bulk(self) -> bool:
+        """Whether bulk waits."""
+        return bool(self._bulk)
+
+    @property
+    def is_pressing(self) -> bool:
+        """Whether anything waits that goes before bulk."""
+        return bool(self._turns or self._urgent or self._unread)
+
+    @property
     def full(self) -> bool:
         """Whether no more can be taken: what waits would not come again if it was forgotten, or is urgent."""
         return self._bytes > self._limit and not self._bulk
@@ -167,18 +187,40 @@ class Backlog:
         return forgotten
 
     def take(self) -> Group:
-        """The next group: births and deaths, then urgent messages, then bulk as far as there is room."""
+        """The next group: births and deaths with what is urgent, in a transaction of its own; else bulk."""
         keys = list(islice(self._turns, GROUP_TURNS))
         group = Group(turns=[self._turns.pop(key) for key in keys], unread=list(self._unread))
         self._unread.clear()
-        size = 0
-        for lane in (self._urgent, self._bulk):
-            while lane and len(group.messages) < GROUP_MESSAGES and size < GROUP_BYTES:
-                message = lane.popleft()
-                size += message.size
-                group.messages.append(message)
-        self._bytes -= size
+        group.messages = self._some(self._urgent)
+        return group or self.take_bulk()
+
+    def take_urgent(self) -> Group:
+        """Numbered urgent messages alone: they come again, whatever becomes of these."""
+        plain = [message for message in self._urgent if message.id is None]
+        numbered = deque(message for message in self._urgent if message.id is not None)
+        group = Group(messages=self._some(numbered))
+        self._urgent = deque([*numbered, *plain])
         return group
+
+    def put_first(self, messages: Sequence[Message]) -> None:
+        """What was taken as urgent and could not be stored."""
+        self._urgent.extendleft(reversed(messages))
+        self._bytes += sum(message.size for message in messages)
+
+    def take_bulk(self) -> Group:
+        """Bulk alone."""
+        return Group(messages=self._some(self._bulk))
+
+    def _some(self, lane: deque[Message]) -> list[Message]:
+        """As many as a transaction takes."""
+        found: list[Message] = []
+        size = 0
+        while lane and len(found) < GROUP_MESSAGES and size < GROUP_BYTES:
+            message = lane.popleft()
+            size += message.size
+            found.append(message)
+        self._bytes -= size
+        return found
 
     def give_back(self, group: Group) -> None:
         """The group did not commit. Its messages are forgotten and will come again; births and deaths stay."""

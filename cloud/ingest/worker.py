@@ -239,7 +239,7 @@ class IngestWorker:
 
     def _listen(self) -> None:
         """Hear what has arrived. With a backlog that is full it waits outside, and in the end at the broker."""
-        ready = bool(self._backlog) and time.monotonic() >= self._retry_at
+        ready = (bool(self._backlog) or self._storing.busy) and time.monotonic() >= self._retry_at
         if self._backlog.full:
             self._stop.wait(0.0 if ready else _TICK_S)
             return
@@ -256,7 +256,7 @@ class IngestWorker:
         try:
             if careful.attempt(heard.topic):
                 self._hearing.hear(heard)
-                while self._backlog:
+                while self._backlog or self._storing.busy:
                     self._storing.store_next()
             else:
                 _LOG.critical("birth-killed-workers topic=%s; kept unopened", heard.topic)
@@ -268,7 +268,7 @@ class IngestWorker:
     def _with_the_database(self, now: Now) -> None:
         try:
             self._roll_call.tick(now)
-            if self._backlog:
+            if self._backlog or self._storing.busy:
                 self._storing.store_next()
             if now.at >= self._check_at and (not self._backlog or now.at >= self._check_at + _CHECK_BUSY_S):
                 self._check_at = now.at + CHECK_S
@@ -301,7 +301,7 @@ class IngestWorker:
 
     def _oldest(self) -> float | None:
         """Since when something waits: what arrived first, or the database, for which gateways hold everything back."""
-        found = (self._inbox.oldest, self._backlog.oldest, self._away_since)
+        found = (self._inbox.oldest, self._backlog.oldest, self._storing.oldest, self._away_since)
         return min((at for at in found if at is not None), default=None)
 
     def _believed_online(self) -> list[NodeKey]:

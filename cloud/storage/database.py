@@ -63,6 +63,10 @@ class Transaction:
         self.connection.execute("SELECT set_config('statement_timeout', %s, true)", (f"{seconds:.0f}s",))
         self.connection.patience_s = seconds + MARGIN_S
 
+    def be_impatient(self, milliseconds: int) -> None:
+        """Wait for no lock of this transaction longer than this; then it ends with UnavailableError."""
+        self.connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{milliseconds}ms",))
+
     def publish(self, event: StreamEvent) -> None:
         """Tell the pages, if and when this transaction commits."""
         self._events.append(event)

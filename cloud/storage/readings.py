@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.storage.database import Transaction
+from cloud.storage.order import by_series_and_time, last_of_each
 from cloud.storage.packed import COPY_HEADER, COPY_TRAILER, EPOCH_2000_MS
 from cloud.storage.queries import load
 from cloud.storage.rollups import mark
@@ -38,6 +39,20 @@ class Readings:
 
     def __len__(self) -> int:
         return len(self.at_ms)
+
+    def at(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Readings:
+        """Some of them, in the order of `rows`."""
+        return Readings(
+            at_ms=self.at_ms[rows], series=self.series[rows], value=self.value[rows], quality=self.quality[rows]
+        )
+
+
+NO_READINGS: Final = Readings(
+    at_ms=np.empty(0, np.int64),
+    series=np.empty(0, np.int32),
+    value=np.empty(0, np.float64),
+    quality=np.empty(0, np.int16),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,18 +118,7 @@ def copy_bytes(readings: Readings) -> bytes:
     known = ~np.isnan(readings.value)
     if known.all():
         return b"".join((COPY_HEADER, _rows(readings, _ROW).tobytes(), COPY_TRAILER))
-    some = Readings(
-        at_ms=readings.at_ms[known],
-        series=readings.series[known],
-        value=readings.value[known],
-        quality=readings.quality[known],
-    )
-    none = Readings(
-        at_ms=readings.at_ms[~known],
-        series=readings.series[~known],
-        value=readings.value[~known],
-        quality=readings.quality[~known],
-    )
+    some, none = readings.at(known), readings.at(~known)
     return b"".join((COPY_HEADER, _rows(some, _ROW).tobytes(), _rows(none, _NULL_ROW).tobytes(), COPY_TRAILER))
 
 
@@ -134,9 +138,6 @@ def _rows(readings: Readings, shape: np.dtype[np.void]) -> NDArray[np.void]:
 
 def _newest(readings: Readings) -> NDArray[np.intp]:
     """Where the newest reading of each series stands, by rising series."""
-    order = np.lexsort((readings.at_ms, readings.series))
-    series = readings.series[order]
-    ends = np.ones(len(order), dtype=bool)
-    ends[:-1] = series[1:] != series[:-1]
-    newest: NDArray[np.intp] = order[ends]
+    order = by_series_and_time(readings.series, readings.at_ms)
+    newest: NDArray[np.intp] = order[last_of_each(readings.series[order])]
     return newest

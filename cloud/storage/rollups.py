@@ -22,6 +22,7 @@ from cloud.history.figures import day_edges
 from cloud.history.summary import DAY_MS, HOUR_MS, MINUTE_MS, READING, SUMMARY, Ints, Rows, joined, of_readings
 from cloud.storage.database import Transaction
 from cloud.storage.kinds import Kind, kinds, retention
+from cloud.storage.order import by_series_and_time
 from cloud.storage.packed import Layout, copy_in, fetch
 from cloud.storage.queries import load
 
@@ -60,7 +61,7 @@ def mark(tx: Transaction, series: NDArray[np.int32], at_ms: Ints) -> None:
     """Note that readings of these series and times (n,) were stored in this transaction."""
     if not len(series):
         return
-    order = np.lexsort((at_ms, series))
+    order = by_series_and_time(series, at_ms)
     series, at_ms = series[order], at_ms[order]
     hour = at_ms // HOUR_MS
     fresh = np.ones(len(order), dtype=bool)

@@ -17,21 +17,22 @@ from liandong.cli import main as command
 DEADLY = 666.0
 
 
-def deadly(decode: Callable[..., Any]) -> Callable[..., Any]:
-    """`decode`, with the flaw."""
+def deadly(decode_all: Callable[..., Any]) -> Callable[..., Any]:
+    """`decode_all`, with the flaw."""
 
-    def decode_or_die(payload: Any, *rest: Any, **more: Any) -> Any:
-        if any(metric.double_value == DEADLY for metric in payload.metrics):
+    def decode_or_die(messages: Any, *rest: Any, **more: Any) -> Any:
+        opened = [message for message in messages if message is not None]
+        if any(metric.double_value == DEADLY for message in opened for metric in message.payload.metrics):
             os.kill(os.getpid(), signal.SIGKILL)
-        return decode(payload, *rest, **more)
+        return decode_all(messages, *rest, **more)
 
     return decode_or_die
 
 
 def main() -> int:
     """The command of this process's words."""
-    storing = import_module("cloud.ingest.storing")
-    setattr(storing, "decode", deadly(getattr(storing, "decode")))  # noqa: B009, B010 - it is there by name only
+    opening = import_module("cloud.ingest.opening")
+    setattr(opening, "decode_all", deadly(getattr(opening, "decode_all")))  # noqa: B009, B010 - it is there by name only
     return command(sys.argv[1:])
 
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from cloud.ingest.bulk import Content
 from cloud.ingest.channels import Channels
 from cloud.ingest.commit import GroupWriter
 from cloud.ingest.run import Run
@@ -129,7 +130,8 @@ def test_births_and_deaths_of_plain_nodes_in_any_order_never_wait_in_a_ring(
                 group = Group(turns=births if number % 2 else [*order])
                 together.wait(30)
                 with mine.transaction() as tx:
-                    GroupWriter(tx, channels, lambda *_: None, lambda *_: False, {}).write(group, [], T0 + number)
+                    writer = GroupWriter(tx, channels, lambda *_: None, lambda *_: False, {})
+                    writer.write(group, Content(), T0 + number)
         except (UnavailableError, threading.BrokenBarrierError) as error:
             failed.append(error)
             together.abort()
