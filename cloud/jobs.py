@@ -1,4 +1,4 @@
-"""What is done periodically: retention, purging, partitions ahead. APScheduler keeps the time, the database the memory.
+"""What is done periodically: retention, purging, partitions, columns. APScheduler keeps the time, the database the memory.
 
 Each job runs under an advisory lock, so that of several services one does it; its last run is a row. A service that
 starts and finds a run missed catches it up, once.
@@ -20,6 +20,7 @@ import psycopg
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from cloud.storage.columnstore import Condenser
 from cloud.storage.connection import Connection
 from cloud.storage.database import Database, Transaction
 from cloud.storage.editions import Edition, edition_of, keep_ahead
@@ -156,6 +157,7 @@ def standard_jobs(zone: ZoneInfo) -> tuple[Job, ...]:
     return (
         Job(name="partitions", every=timedelta(hours=6), run=partitions),
         Job(name="rollups", every=timedelta(seconds=30), run=Roller(zone).step),
+        Job(name="columns", every=timedelta(minutes=5), run=Condenser().step),
         Job(name="retention", every=timedelta(days=1), run=forget),
         Job(name="events", every=timedelta(days=1), run=others),
         Job(name="purge", every=timedelta(hours=1), run=purge),

@@ -3,7 +3,7 @@
 =========  =======================================================  ===================================================
 edition    server                                                   readings
 =========  =======================================================  ===================================================
-COMMUNITY  TimescaleDB under its community licence                  hypertable, older chunks compressed by column
+COMMUNITY  TimescaleDB under its community licence                  hypertable, by column (`cloud.storage.columnstore`)
 APACHE     TimescaleDB of the Apache edition (Debian's package)     hypertable
 PLAIN      PostgreSQL                                               daily range partitions, one for absurd clocks
 =========  =======================================================  ===================================================
@@ -90,7 +90,7 @@ def _offered(tx: Transaction) -> Edition:
     """What the server can do; tries to create the extension where it is installed and we may."""
     queries = load("editions")
     row = tx.one(queries["timescaledb"])
-    if row is None or not row["loaded"]:
+    if row is None or not (row["loaded"] or row["created"]):
         return Edition.PLAIN
     if not row["created"]:
         try:

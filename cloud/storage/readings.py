@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cloud.storage.columnstore import copy_directly, worth_columns
 from cloud.storage.database import Transaction
 from cloud.storage.order import by_series_and_time, last_of_each
 from cloud.storage.packed import COPY_HEADER, COPY_TRAILER, EPOCH_2000_MS
@@ -69,6 +70,8 @@ def append(tx: Transaction, readings: Readings) -> None:
     """Add `readings` to the table, as one COPY, and mark what is to be rolled up."""
     if not len(readings):
         return
+    if worth_columns(readings.series):
+        copy_directly(tx)
     with tx.connection.cursor() as cursor, cursor.copy(load("readings")["copy"]) as copy:
         copy.write(copy_bytes(readings))
     mark(tx, readings.series, readings.at_ms)

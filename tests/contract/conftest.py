@@ -9,13 +9,24 @@ import pytest
 from cloud.storage.database import Database
 from cloud.storage.migrate import migrate
 
-EDITIONS = ["postgres", pytest.param("timescale", marks=pytest.mark.needs("timescaledb"))]
+MANY = ("postgres", pytest.param("timescale", marks=pytest.mark.needs("timescaledb")))
+"""Editions that serve many connections."""
+ONE = pytest.param("community", marks=pytest.mark.needs("community"))
+"""The edition that can be had for a single connection only."""
 
 
-@pytest.fixture(params=EDITIONS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Suite A (``*_one_connection.py``) runs on all editions, suite B on those that serve many."""
+    if "empty" in metafunc.fixturenames:
+        editions = (*MANY, ONE) if metafunc.module.__name__.endswith("_one_connection") else MANY
+        metafunc.parametrize("empty", editions, indirect=True)
+
+
+@pytest.fixture
 def empty(request: pytest.FixtureRequest) -> Iterator[Database]:
     """An open, empty database."""
-    database = Database(request.getfixturevalue(request.param))
+    edition: str = request.param
+    database = Database(request.getfixturevalue(edition), max_size=1 if edition == "community" else 12)
     database.open()
     yield database
     database.close()

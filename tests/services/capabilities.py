@@ -38,6 +38,11 @@ def has_others() -> bool:
     return all((others_folder() / name / "complete").exists() for name in OTHERS)
 
 
+def community_folder() -> Path:
+    """Where `tools/others` keeps TimescaleDB Community, as WebAssembly."""
+    return others_folder() / "timescaledb-community"
+
+
 def find_chromium() -> str | None:
     """Path of the browser that Playwright drives; Playwright's own builds are not used."""
     return find_program("chromium", "chromium-browser", "google-chrome")
@@ -70,6 +75,11 @@ CAPABILITIES = {
         title="browser tests",
         present=find_chromium,
         missing="no Chromium - apt-get install chromium fonts-noto-cjk",
+    ),
+    "community": Capability(
+        title="TimescaleDB Community tests",
+        present=lambda: (community_folder() / "complete").exists(),
+        missing="its WebAssembly build is not there - tools/others",
     ),
     "mosquitto": Capability(
         title="Mosquitto tests",

