@@ -32,10 +32,11 @@ from edge.local import LocalServer
 from edge.log import Log
 from edge.normalise import Normaliser
 from edge.outbox.gather import Gather
+from edge.outbox.news import news_of
 from edge.outbox.quota import Quota
 from edge.outbox.store import Block, Outbox
 from edge.outbox.tending import Tender
-from edge.pipeline import Pipeline, set_aside_event
+from edge.pipeline import Pipeline
 from edge.rules import LocalRules, check_rules, not_ahead
 from edge.sets.delivery import Delivery
 from edge.status import Report, report
@@ -290,12 +291,9 @@ class EdgeAgent:
             now_ms=self._clock.now_ms,
             stamp=self._clock.stamp,
         )
-        if self._outbox.was_set_aside is not None:
-            self._log.error("outbox-set-aside", file=self._outbox.was_set_aside[0], why=self._outbox.was_set_aside[1])
-            self._pipeline.tell_from_inside(set_aside_event(self._outbox, self._clock.now_ms()))
-        if self._outbox.cramped is not None:
-            self._log.error("outbox-in-memory", error=self._outbox.cramped.why)
-            self._pipeline.tell_from_inside(in_memory_event(self._outbox, self._clock.now_ms()))
+        for news in news_of(self._outbox, self._clock.now_ms()):
+            self._log.error(news.kind.replace(".", "-"), **news.data)
+            self._pipeline.tell_from_inside(news)
         started = {"epoch": str(self._outbox.epoch), "group": self._config.gateway.group}
         event = Event(device="", kind="agent.started", at_ms=self._clock.now_ms(), data=started)
         self._pipeline.tell_from_inside(event)

@@ -20,6 +20,7 @@ from edge.log import Log
 from edge.normalise import Normaliser
 from edge.outbox.gather import Gather, blocks
 from edge.outbox.losses import Loss
+from edge.outbox.news import news_of
 from edge.outbox.store import Commit, Outbox
 from edge.rules import LocalRules
 from protocols.delivery import Lane
@@ -31,6 +32,8 @@ MAX_WAITING: Final = 512
 MAX_UNSTORED: Final = 5000
 """Observations kept in RAM while the disk refuses them; then the oldest are lost, and counted."""
 RETRY_S: Final = 1.0
+MOVE_S: Final = 10.0
+"""How often a full disk is tried again while the outbox is in memory."""
 _GROUP: Final = 256
 
 
@@ -67,6 +70,7 @@ class Pipeline:
         self._queue: queue.Queue[_Emission | None] = queue.Queue(MAX_WAITING)
         self._urgent: list[Observation] = []
         self._retry_at: float | None = None
+        self._move_at = 0.0
         self._unstored = 0
         self._told: list[Loss] = []
         self._odd_told: set[tuple[str, str, str]] = set()
@@ -204,9 +208,12 @@ class Pipeline:
         rule_due = self._rules.due_ms()
         if rule_due is not None:
             dues.append(now + (rule_due - self._now_ms()) / 1000)
+        if self._outbox.cramped is not None:
+            dues.append(self._move_at)
         return max(0.0, min(dues) - now) if dues else None
 
     def _work(self, group: Sequence[_Emission], *, flush: bool) -> None:
+        self._leave_memory()
         now_ms = self._now_ms()
         waited: list[tuple[_Emission, list[Observation]]] = []
         for emission in group:
@@ -292,8 +299,16 @@ class Pipeline:
                 raise
             self._log.error("outbox-set-aside", error=error)
             self._outbox.reopen(error, self._now_ms())
-            self._sort_in([set_aside_event(self._outbox, self._now_ms())])
+            self._urgent += news_of(self._outbox, self._now_ms())
             return self._outbox.append(commit)
+
+    def _leave_memory(self) -> None:
+        if self._outbox.cramped is None or time.monotonic() < self._move_at:
+            return
+        self._move_at = time.monotonic() + MOVE_S
+        if self._outbox.move_to_disk(self._now_ms()):
+            self._log.info("outbox-on-disk", epoch=self._outbox.epoch)
+            self._urgent += news_of(self._outbox, self._now_ms(), moved=True)
 
     def _put_back(
         self, urgent: list[Observation], bulk: list[Observation], refused: list[Observation], error: StorageError
@@ -340,18 +355,6 @@ class Pipeline:
             self._odd_told.add(odd)
             device, what, why = odd
             self._log.warning("odd-observation", device=device or "-", what=what, why=why)
-
-
-def set_aside_event(outbox: Outbox, now_ms: int) -> Event:
-    """The event that tells of a corrupt outbox file which was set aside."""
-    assert outbox.was_set_aside is not None
-    path, why = outbox.was_set_aside
-    return Event(
-        device="",
-        kind="outbox.set-aside",
-        at_ms=now_ms,
-        data={"file": path.name, "why": why, "salvaged": outbox.salvaged},
-    )
 
 
 def check_devices(observations: Iterable[Observation], devices: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from edge.board import Board, DeviceCondition
 from edge.clock.clock import Clock
 from edge.clock.values import ClockCondition
+from edge.drivers.strangers import Stranger
 from edge.outbox.store import Outbox
 from edge.uplink.uplink import UplinkCondition
 from protocols.catalog import DEVICE_TYPES
@@ -35,6 +36,7 @@ def report(
         code = "running" if driver.running else "down"
         parts.append(_part(f"driver/{name}", f"edge.status.driver-{code}", data, ok=driver.running))
     parts += [_device(name, condition, board, clock) for name, condition in board.devices().items()]
+    parts += [_stranger(driver, one, clock) for driver, listed in board.strangers().items() for one in listed]
     return {"ok": all(part["ok"] for part in parts), "parts": parts}
 
 
@@ -100,6 +102,8 @@ def _outbox(outbox: Outbox) -> Report:
         "thinned": totals.thinned,
         "epoch": str(outbox.epoch),
     }
+    if outbox.cramped is not None:
+        return _part("outbox", "edge.status.outbox-memory", {**data, **_cause(outbox.cramped.why)}, ok=False)
     code = "outbox-short" if totals.lost or totals.thinned else "outbox"
     return _part("outbox", f"edge.status.{code}", data, ok=True)
 
@@ -121,6 +125,23 @@ def _clock(clock: ClockCondition) -> Report:
     }
     code = "disputed" if clock.disputed else clock.origin or "unknown"
     return _part("clock", f"edge.status.clock-{code}", data, ok=clock.known and not clock.disputed)
+
+
+def _stranger(driver: str, one: Stranger, clock: Clock) -> Report:
+    """A device that waits to be approved: nothing is wrong, and there is something to do."""
+    data = {
+        "driver": driver,
+        "address": one.address,
+        "name": one.name,
+        "model": one.model,
+        "type": one.type,
+        "settings": dict(one.settings),
+        "first_ms": clock.resolve(one.first_ms),
+        "heard": one.heard,
+        "last": one.last,
+        "what": " ".join(dict.fromkeys(word for word in (one.model, one.name) if word)) or "-",
+    }
+    return _part(f"waiting/{one.address}", "edge.status.waiting", data, ok=True)
 
 
 def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -> Report:

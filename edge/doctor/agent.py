@@ -34,6 +34,8 @@ def look(parts: Iterable[Part], now_ms: int, *, tls: bool) -> list[Check]:
                 found.append(_outbox(part))
             case "driver", _, name:
                 found.append(_bus(part, name, [one for one in devices if one["data"]["driver"] == name]))
+            case "waiting", _, _:
+                found.append(_stranger(part))
             case _:
                 found.append(_device(part))
     return found
@@ -75,6 +77,8 @@ def _broker(part: Part) -> Check:
 
 def _outbox(part: Part) -> Check:
     data = part["data"]
+    if not part["ok"]:
+        return Check(name="outbox", grade=Grade.WRONG, code=part["code"], data=data, todo="edge.doctor.do-disk")
     full = data["bytes"] > _FULL * data["quota"] and data["urgent"] + data["bulk"] > 0
     short = bool(data["lost"] or data["thinned"])
     return Check(
@@ -106,6 +110,11 @@ def _bus(part: Part, name: str, devices: list[Part]) -> Check:
         data=data,
         todo="edge.doctor.do-line" if failing else "",
     )
+
+
+def _stranger(part: Part) -> Check:
+    todo = "edge.doctor.do-waiting"
+    return Check(name=part["name"], grade=Grade.ATTENTION, code=part["code"], data=part["data"], todo=todo)
 
 
 def _device(part: Part) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from protocols.catalog import Datatype
 from protocols.errors import StorageError
 
 VERSION: Final = 1
+_DRAWN: Final = 1 << 52
 
 
 class Register:
@@ -30,12 +32,12 @@ class Register:
         self.was_set_aside: tuple[Path, str] | None = None
         schema = files("edge.identity").joinpath("schema.sql").read_text("utf-8")
         try:
-            self._connection = open_database(path, schema, VERSION)
+            self._connection = open_database(path, schema, VERSION, alone=True)
         except StorageError as error:
             if error.code != "edge.storage.corrupt":
                 raise
             self.was_set_aside = (set_aside(path), str(error.params.get("why", "")))
-            self._connection = open_database(path, schema, VERSION)
+            self._connection = open_database(path, schema, VERSION, alone=True)
             self._connection.execute("UPDATE counter SET next = ? WHERE name = 'alias'", (now_ms,))
         try:
             (begin,) = self._run("SELECT next FROM counter WHERE name = 'bdseq'", ())
@@ -43,6 +45,7 @@ class Register:
         except StorageError:
             self._connection.close()
             raise
+        self._unstored: set[tuple[str, str]] = set()
         self._known: dict[tuple[str, str], tuple[int, Datatype]] = {
             (device, metric): (alias, datatype)
             for alias, device, metric, datatype in self._connection.execute("SELECT * FROM alias ORDER BY alias")
@@ -50,22 +53,29 @@ class Register:
 
     def alias(self, device: str, metric: str, datatype: Datatype) -> int:
         """The alias of `metric` of `device` ('' = the node), given now if it has none."""
-        if (device, metric) not in self._known:
+        if (device, metric) not in self._known or (device, metric) in self._unstored:
             self.give([(device, metric, datatype)])
         return self._known[device, metric][0]
 
     def give(self, metrics: Iterable[tuple[str, str, Datatype]]) -> None:
-        """Aliases for those of `metrics` (device, metric, type) that have none, in one transaction."""
+        """Aliases for those of `metrics` (device, metric, type) that have none, in one transaction.
+
+        A disk that refuses: they are drawn at random, so that nobody ever gave or gives them, and stored later.
+        """
         wanted = {(device, metric): datatype for device, metric, datatype in metrics}
         with self._lock:
             new = {key: datatype for key, datatype in wanted.items() if key not in self._known}
-            if not new:
+            if not new and not self._unstored:
                 return
             try:
                 with transaction(self._connection):
                     given = {key: (self._give(*key, datatype), datatype) for key, datatype in new.items()}
-            except sqlite3.Error as error:
-                raise failure(error, self._path) from error
+                    for key in self._unstored:
+                        self._put(self._known[key][0], *key, self._known[key][1])
+                self._unstored = set()
+            except (sqlite3.Error, StorageError):
+                given = {key: (self._draw(), datatype) for key, datatype in new.items()}
+                self._unstored |= given.keys()
             self._known |= given
 
     def datatype(self, device: str, metric: str) -> Datatype | None:
@@ -90,9 +100,16 @@ class Register:
 
     def _give(self, device: str, metric: str, datatype: Datatype) -> int:
         (alias,) = self._run("UPDATE counter SET next = next + 1 WHERE name = 'alias' RETURNING next - 1", ())
+        self._put(alias, device, metric, datatype)
+        return alias
+
+    def _put(self, alias: int, device: str, metric: str, datatype: Datatype) -> None:
         row = (alias, device, metric, datatype)
         self._run("INSERT INTO alias (alias, device, metric, datatype) VALUES (?, ?, ?, ?) RETURNING alias", row)
-        return alias
+
+    def _draw(self) -> int:
+        """An alias far above those that are counted, which begin at 2, or at a time in ms (see `__init__`)."""
+        return _DRAWN + secrets.randbelow(_DRAWN)
 
     def _run(self, sql: str, values: tuple[object, ...]) -> tuple[int, ...]:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,26 +13,40 @@ from typing import Final
 from protocols.errors import StorageError
 
 BUSY_S: Final = 5.0
+_URI: Final = "file:"
 _CHECK_UP_TO_BYTES: Final = 32 * 1024 * 1024
 _WAL_BYTES: Final = 4 * 1024 * 1024
 """The WAL is copied into the file when it has grown to this: what was merged or deleted meanwhile is written once."""
 
 
+def in_memory() -> Path:
+    """The name of a database that lives in this process alone; it is gone with its last connection (`connect`)."""
+    return Path(f"{_URI}/{uuid.uuid4()}?vfs=memdb")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to `path`, for one thread at a time. Raises sqlite3.Error."""
+    uri = path.parts[0] == _URI
+    return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, uri=uri)
+
+
 def open_database(
-    path: Path, schema: str, version: int, *, upgrade: str = "", page_bytes: int = 4096
+    path: Path, schema: str, version: int, *, upgrade: str = "", page_bytes: int = 4096, alone: bool = False
 ) -> sqlite3.Connection:
     """A connection to `path` (made with `schema` when it is new): WAL, every commit on the disk before it returns.
 
     `upgrade` turns a file of the version before into this one, in one transaction, with `schema` in the place of its
-    line ``-- schema``. It may be used from any thread, by one at a time. Raises StorageError for a file of a newer
-    version (``edge.storage.newer-version``), one that cannot be opened, and one that is corrupt
-    (``edge.storage.corrupt``).
+    line ``-- schema``. It may be used from any thread, by one at a time. Nobody else opens it meanwhile if it is used
+    `alone`: then a full disk lets it open. Raises StorageError for a file of a newer version
+    (``edge.storage.newer-version``), one that cannot be opened, and one that is corrupt (``edge.storage.corrupt``).
     """
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = connect(path)
     except sqlite3.Error as error:
         raise StorageError("edge.storage.unusable", file=path, why=error) from error
     try:
+        if alone:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the index of the WAL is in memory, not in a file
         connection.execute(f"PRAGMA page_size = {page_bytes}")
         found = _prepare(connection, path, version)
         if found < version:

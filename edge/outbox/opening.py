@@ -9,9 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from edge.outbox.database import failure, open_database, transaction
+from edge.outbox.database import connect, failure, open_database, transaction
 from edge.outbox.holdings import LANES, Holdings
 from edge.outbox.losses import Losses
+from edge.outbox.moving import move
 from edge.outbox.quota import Quota, Room
 from edge.outbox.salvage import salvage
 from edge.outbox.statements import statements, text
@@ -31,16 +32,30 @@ class Opening:
     under a lock each, of whoever made this. `broken`: reading found that the file is corrupt.
     """
 
-    def __init__(self, path: Path, *, now_ms: int, boot: uuid.UUID, quota: Quota, damaged: Path | None = None) -> None:
-        """Open or make `path`, with what can be read of the file `damaged`. Raises as `open_database`."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now_ms: int,
+        boot: uuid.UUID,
+        quota: Quota,
+        damaged: Path | None = None,
+        memory: sqlite3.Connection | None = None,
+    ) -> None:
+        """Open or make `path`, with what can be read of the file `damaged`, and what was kept in `memory`.
+
+        Raises as `open_database`.
+        """
         self.path = path
         self.broken: StorageError | None = None
         schema, upgrade = (text("edge.outbox", name) for name in ("schema.sql", "upgrade.sql"))
         self.write = open_database(path, schema, VERSION, upgrade=upgrade, page_bytes=PAGE_BYTES)
         try:
             self.salvaged = 0 if damaged is None else salvage(damaged, self.write)
+            if memory is not None:
+                move(memory, self.write)
             self._begin_epoch(now_ms, boot, quota)
-            self.read = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self.read = connect(path)
             self.read.execute("PRAGMA query_only = ON")
             self.read.execute("PRAGMA cache_size = -512")
         except sqlite3.Error as error:

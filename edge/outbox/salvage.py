@@ -43,7 +43,7 @@ def salvage(damaged: Path, connection: sqlite3.Connection) -> int:
             known = _copy_epochs(source, connection, version)
         except sqlite3.Error:
             return 0
-        _copy_states(source, connection)
+        copy_states(source, connection)
         messages = 0
         batch: list[_Row] = []
         for row in _readable(source, _BLOCKS[version], known):
@@ -71,7 +71,8 @@ def _copy_epochs(source: sqlite3.Connection, target: sqlite3.Connection, version
     return {(epoch, lane): following for epoch, lane, following, _ in lanes}
 
 
-def _copy_states(source: sqlite3.Connection, connection: sqlite3.Connection) -> None:
+def copy_states(source: sqlite3.Connection, connection: sqlite3.Connection) -> None:
+    """States of drivers and rules, as far as they can be read and `connection` has none of their names."""
     columns = {"driver_state": "driver, state", "rule_state": "rule, device, phase, since_ms, at_ms, reason, owed"}
     for table, names in columns.items():
         rows = list(_until_damaged(source, f"SELECT {names} FROM {table}"))  # noqa: S608 - constants

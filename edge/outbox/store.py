@@ -14,14 +14,17 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from edge.outbox.blocks import START, Block, Commit, NewBlock, Position, RuleRecord
 from edge.outbox.body import Part, pack
+from edge.outbox.confirming import Confirming
+from edge.outbox.cramped import Cramped, bounded, open_in_memory, without_room
 from edge.outbox.database import set_aside, transaction
-from edge.outbox.holdings import LANES, Numbers, Totals, key, place
+from edge.outbox.holdings import LANES, Totals, key
 from edge.outbox.losses import Loss
 from edge.outbox.opening import Opening
 from edge.outbox.quota import Quota
@@ -65,6 +68,8 @@ class Outbox:
     ) -> None:
         """Open or make `path`; a corrupt file is set aside (`was_set_aside`). Raises as `open_database`.
 
+        On a full disk it is kept in memory (`cramped`) until `move_to_disk`.
+
         `boot`: of the machine, for stamps whose wall time is not known yet (`edge.outbox.stamp`). `monotonic` (s) says
         when merging is due.
         """
@@ -72,6 +77,7 @@ class Outbox:
         self._writing, self._reading = threading.RLock(), threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self.was_set_aside: tuple[Path, str] | None = None
+        self.cramped: Cramped | None = None
         try:
             self._open(now_ms)
         except StorageError as error:
@@ -97,12 +103,13 @@ class Outbox:
     @property
     def quota(self) -> Quota:
         """What it may hold."""
-        return self._quota
+        return self._opening.room.quota
 
     def set_quota(self, quota: Quota) -> None:
         """From the next commit on it may hold `quota`."""
         with self._writing:
-            self._quota = self._opening.room.quota = quota
+            self._quota = quota
+            self._opening.room.quota = quota if self.cramped is None else bounded(quota)
 
     def on_append(self, listener: Callable[[], None]) -> None:
         """Call `listener` (from the appending thread, quickly) after every commit that adds messages."""
@@ -161,8 +168,8 @@ class Outbox:
             again = numbers.acknowledged & lacking - numbers.dropped
             numbers.has = ((numbers.has - speaks) | (received & speaks)) & numbers.held
             with self._opening.failing():
-                done = self._confirm(row, lane, numbers)
-                self._requeue(row, lane, numbers, again)
+                done = self._confirming.confirm(row, lane, numbers)
+                self._confirming.requeue(row, lane, numbers, again)
                 if done:
                     self._opening.room.make()
         return bool(again or forgotten)
@@ -175,7 +182,7 @@ class Outbox:
             numbers = self._opening.holdings.of(row, message.lane)
             numbers.dropped |= gone & numbers.waiting
             with suppress(sqlite3.Error), transaction(self._opening.write):
-                self._drop(row, message, numbers, gone)
+                self._confirming.drop(row, message, numbers, gone)
 
     def tend(self) -> bool:
         """One step of housekeeping, bounded in time and memory; whether there is more to do. Raises StorageError.
@@ -201,7 +208,8 @@ class Outbox:
 
     def declare(self) -> OutboxState:
         """What a birth says of this file: the current epoch in both lanes, and each older one that is still held."""
-        lanes: dict[Lane, list[Declaration]] = {lane: [] for lane in LANES}
+        unopened = {} if self.cramped is None else self.cramped.declared
+        lanes: dict[Lane, list[Declaration]] = {lane: list(unopened.get(lane, ())) for lane in LANES}
         for epoch, name, number, following, *_ in self._select("lanes", {}):
             numbers = self._opening.holdings.of(epoch, LANES[number])
             held = numbers.held - numbers.dropped
@@ -237,21 +245,48 @@ class Outbox:
             self.close()
             self._begin_anew(error, now_ms)
 
+    def move_to_disk(self, now_ms: int) -> bool:
+        """With `cramped`: go on in the file, if there is room by now; whether it does. Begins a new epoch."""
+        with self._writing:
+            memory = self._opening
+            if self.cramped is None:
+                return False
+            self.was_set_aside = None
+            try:
+                self._open(now_ms, memory=memory.write)
+            except StorageError as error:
+                if error.code != "edge.storage.corrupt":
+                    return False
+                self._begin_anew(error, now_ms, memory=memory.write)
+            with self._reading:
+                memory.close()
+            return True
+
     def close(self) -> None:
         """Close the file. What is in it stays for the next opening."""
         with self._writing, self._reading:
             self._opening.close()
 
-    def _open(self, now_ms: int, damaged: Path | None = None) -> None:
-        self._opening = Opening(self._path, now_ms=now_ms, boot=self._boot, quota=self._quota, damaged=damaged)
-        self._queue = Queue(self._opening)
-        self._rewriting = Rewriting(self._opening, self._queue, self._writing, self._reading)
-        self._given = dict.fromkeys(LANES, 0)
+    def _open(self, now_ms: int, damaged: Path | None = None, memory: sqlite3.Connection | None = None) -> None:
+        cramped = None
+        begin = partial(Opening, now_ms=now_ms, boot=self._boot, quota=self._quota)
+        try:
+            opening = begin(self._path, damaged=damaged, memory=memory)
+        except StorageError as error:
+            if damaged is not None or memory is not None or not without_room(error, self._path):
+                raise
+            opening, cramped = open_in_memory(self._path, error, begin)
+        with self._reading:
+            self._opening, self.cramped = opening, cramped
+            self._queue = Queue(opening)
+            self._rewriting = Rewriting(opening, self._queue, self._writing, self._reading)
+            self._confirming = Confirming(opening)
+            self._given = dict.fromkeys(LANES, 0)
 
-    def _begin_anew(self, error: StorageError, now_ms: int) -> None:
+    def _begin_anew(self, error: StorageError, now_ms: int, memory: sqlite3.Connection | None = None) -> None:
         aside = set_aside(self._path)
         self.was_set_aside = (aside, str(error.params.get("why", error.code)))
-        self._open(now_ms, aside)
+        self._open(now_ms, aside, memory)
 
     def _give(self, lane: Lane, count: int) -> int:
         """Take the next `count` numbers of a lane: the first of them."""
@@ -298,46 +333,6 @@ class Outbox:
             with self._writing, suppress(sqlite3.Error):
                 self._opening.times.note_unknown(epoch, lane, number)
         return found
-
-    def _confirm(self, epoch: int, lane: Lane, numbers: Numbers) -> bool:
-        """Confirm the blocks that the cloud has as a whole; whether there were any."""
-        found: list[tuple[int, int, int, int]] = []
-        done = numbers.waiting & (numbers.has | numbers.dropped)
-        if done:
-            with transaction(self._opening.write, durable=False):
-                for low, high in done.ranges:
-                    query = {"low": key(epoch, lane, low), "high": key(epoch, lane, high), "last": high}
-                    found += self._opening.write.execute(_SQL["confirm"], query).fetchall()
-        numbers.waiting -= NumberSet((first, last) for _, _, first, last in found)
-        for messages, size, _, _ in found:
-            self._opening.holdings.totals.confirm(lane, messages, size)
-        return bool(found)
-
-    def _requeue(self, epoch: int, lane: Lane, numbers: Numbers, again: NumberSet) -> None:
-        """Let the blocks wait again of which the cloud lacks anything."""
-        found: list[tuple[int, int, int, int]] = []
-        if again:
-            with transaction(self._opening.write, durable=False):
-                for low, high in again.ranges:
-                    query = {"low": key(epoch, lane, low), "high": key(epoch, lane, high), "first": low}
-                    query["lowest"] = key(epoch, lane, 1)
-                    found += self._opening.write.execute(_SQL["requeue"], query).fetchall()
-        numbers.waiting |= NumberSet((first, last) for _, _, first, last in found)
-        for messages, size, _, _ in found:
-            self._opening.holdings.totals.confirm(lane, messages, size, sign=-1)
-
-    def _drop(self, epoch: int, message: MessageId, numbers: Numbers, gone: NumberSet) -> None:
-        query = {"id": key(epoch, message.lane, message.first), "lowest": key(epoch, message.lane, 1)}
-        rows = self._opening.write.execute(_SQL["holding"], query | {"number": message.first}).fetchall()
-        for block, last, acknowledged, messages, size, dropped in rows:
-            whole = NumberSet([(place(block)[2], last)])
-            parts = gone if dropped is None else gone | NumberSet.parse(dropped)
-            if whole - parts:
-                self._opening.write.execute(_SQL["drop_part"], {"id": block, "dropped": str(parts & whole)})
-                continue
-            self._opening.write.execute(_SQL["delete"], {"id": block})
-            numbers.remove(whole)
-            self._opening.holdings.totals.remove(message.lane, messages, size, acknowledged=bool(acknowledged))
 
     def _select(self, statement: str, values: Mapping[str, object]) -> list[Any]:
         with self._reading:

@@ -112,7 +112,7 @@ class SetStore:
             self._path.chmod(0o600)
         except OSError as error:
             raise StorageError("edge.storage.unusable", file=self._path, why=error.strerror or error) from error
-        return open_database(self._path, schema, VERSION)
+        return open_database(self._path, schema, VERSION, alone=True)
 
 
 def nothing_held() -> dict[Kind, Held]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,15 @@ def can_run_timescaledb() -> bool:
     )
 
 
+def can_mount() -> bool:
+    """Whether a file system can be mounted where nobody else sees it."""
+    command = ["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=10).returncode == 0
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
     """One optional part of the machine."""
@@ -85,6 +95,11 @@ CAPABILITIES = {
         title="Mosquitto tests",
         present=find_mosquitto,
         missing="no Mosquitto - apt-get install mosquitto",
+    ),
+    "namespace": Capability(
+        title="full disk tests",
+        present=can_mount,
+        missing="no mounts of our own - root, or sysctl kernel.unprivileged_userns_clone=1",
     ),
     "others": Capability(
         title="interoperability tests",

@@ -7,6 +7,7 @@ import queue
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -221,5 +222,7 @@ def test_a_damaged_file_is_set_aside_and_filled_again(gateway: Gateway) -> None:
     gateway.start()
     assert gateway.receiving.number("cardholders") == 0
     assert gateway.give("cardholders", people(3), 1)[0]["count"] == 3
-    with sqlite3.connect(gateway.path) as file:
+    gateway.stop()
+    with closing(sqlite3.connect(gateway.path)) as file:
         assert file.execute("SELECT count(*) FROM page").fetchone() == (2,)
+    gateway.start()
