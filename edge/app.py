@@ -143,7 +143,7 @@ class EdgeAgent:
             return
         runners = self._fleet.made(made.started)
         self._commands.forget()
-        self._fleet.remove(made.stopped)
+        self._fleet.remove(made.stopped, staying={runner.name for runner in runners})
         self._fleet.add(runners)
         fresh = {*made.stopped, *(runner.name for runner in runners)}
         self._board.arrange(self._fleet.device_conditions(), self._fleet.driver_conditions(), fresh)
@@ -220,6 +220,7 @@ class EdgeAgent:
             host=uplink.primary_host,
             types=self._types,
             act=self._act,
+            firmware=lambda device: self._fleet.runner_of(device).firmware(device),
             tell=lambda event: self._pipeline.tell(event),
             now_ms=self._clock.now_ms,
             utc_ms=self._clock.utc_ms,
@@ -345,6 +346,8 @@ class EdgeAgent:
                 written = Event(device="", kind="output.written", at_ms=self._clock.now_ms(), data=data)
                 self._pipeline.tell(written)
                 return {"ok": True}
+            case {"ask": "configuration"} if self._configuring is not None:
+                return self._configuring.answer(request)
             case {"ask": "commission"}:
                 return self._commissioning.answer(request)
             case _:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Final, cast
 
+from edge.approval import cli as approval
+from edge.commissioning import cli as commissioning
 from edge.doctor import cli as doctor
 from edge.scan import cli as scan
 from protocols.messages import Language, sentence
@@ -39,9 +41,10 @@ def register(parser: argparse.ArgumentParser, language: str) -> None:
     act.add_argument("value", nargs="?", default="true", help=say("act-value"))
     act.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=say("config"))
     act.set_defaults(run=_act, language=spoken)
-    for name, part in (("doctor", doctor), ("scan", scan)):
+    for name, part in (("doctor", doctor), ("scan", scan), ("approve", approval)):
         command = commands.add_parser(name, help=say(name), description=say(f"{name}-long"))
         part.register(command, DEFAULT_CONFIG, spoken)
+    commissioning.register(commands, DEFAULT_CONFIG, spoken)
 
 
 def _run(args: argparse.Namespace) -> int:

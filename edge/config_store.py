@@ -57,6 +57,17 @@ class Versions:
             self._keep(self.record)
         return config
 
+    def reread(self, more: Callable[[EdgeConfig], None]) -> EdgeConfig:
+        """What to run now that the file on the spot may have been changed. Raises ConfigError; then nothing changed."""
+        fresh = Versions(self._source, self._families)
+        for key in _FIXED:
+            if getattr(fresh._local.gateway, key) != getattr(self._local.gateway, key):
+                value = repr(str(getattr(self._local.gateway, key)))
+                raise ConfigError("edge.config.fixed", file=self._source, key=f"gateway.{key}", value=value)
+        more(fresh._local)
+        self._local, self._document, self._base = fresh._local, fresh._document, fresh._base
+        return self.start(more)
+
     def check(self, text: str, number: int, more: Callable[[EdgeConfig], None] = lambda _: None) -> EdgeConfig:
         """`text` as a configuration of this gateway that `more` has nothing against.
 
@@ -111,6 +122,11 @@ class Versions:
         """The configuration without its comments, if it is one that no host can know; else None."""
         return configuration.to_toml(self._document) if self.record.running.number == LOCAL else None
 
+    def text_from_afar(self) -> str | None:
+        """The configuration that runs, if it did not come from the file on the spot. Raises StorageError."""
+        running = self.record.running
+        return None if running.number == LOCAL else self._text_of(running)
+
     def _fresh(self, last: Outcome | None = None) -> Record:
         return Record(running=Version(number=LOCAL, hash=self._base), base=self._base, last=last)
 
@@ -126,13 +142,16 @@ class Versions:
     def _config_of(self, version: Version, more: Callable[[EdgeConfig], None]) -> EdgeConfig:
         if version.number == LOCAL:
             return self._local
-        try:
-            text = (self._folder / f"{version.hash}.toml").read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise StorageError("edge.storage.unusable", file=self._folder, why=error) from error
+        text = self._text_of(version)
         if configuration.content_hash(configuration.parse(text)) != version.hash:
             raise ProtocolError("protocols.configuration.damaged")
         return self.check(text, version.number, more)
+
+    def _text_of(self, version: Version) -> str:
+        try:
+            return (self._folder / f"{version.hash}.toml").read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise StorageError("edge.storage.unusable", file=self._folder, why=error) from error
 
     def _read_state(self) -> Record:
         path = self._folder / _STATE

@@ -18,13 +18,16 @@ from uuid import UUID
 from edge.config import EdgeConfig
 from edge.config_store import Versions
 from edge.config_trial import Attempt, Outcome, Trial, Version, outcome_of
+from edge.drivers.awaited import Awaited
 from edge.log import Log
 from protocols import configuration
 from protocols.configuration import Offer, Piece
-from protocols.errors import LiandongError, ProtocolError, RefusedError
+from protocols.errors import LiandongError, ProtocolError, RefusedError, UnavailableError
 from protocols.events import Event
 
 MAX_WAITING: Final = 4 * configuration.MAX_PIECES
+REREAD_S: Final = 20.0
+"""How long a person waits until the file on the spot is read and applied."""
 _LOOK_S: Final = 0.2
 _IDLE_S: Final = 1.0
 _TOLD_S: Final = 0.5
@@ -61,6 +64,11 @@ class _Expected:
     pieces: dict[int, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Reread(Awaited):
+    """Somebody on the spot has changed the file."""
+
+
 class Configuring:
     """One agent's share in it; `versions` outlives the agent."""
 
@@ -89,6 +97,20 @@ class Configuring:
         except queue.Full:
             self._log.warning("configuration-message-dropped", limit=MAX_WAITING)
 
+    def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A person at the gateway asks for the text that runs, if it came from afar, or wants the file read again.
+
+        Raises RefusedError while a version is on trial or the file is not applied in time, ConfigError for what is
+        wrong in it; then nothing changed.
+        """
+        if request.get("do") != "reread":
+            return {"text": self._versions.text_from_afar()}
+        wanted = _Reread()
+        self.hear(wanted)
+        if not wanted.wait(REREAD_S):
+            raise RefusedError("edge.config.busy", seconds=REREAD_S)
+        return {"ok": True}
+
     def start(self) -> None:
         """Tell what runs, and begin to listen; a trial that made the agent begin anew goes on."""
         self._tell_running()
@@ -110,7 +132,9 @@ class Configuring:
             except queue.Empty:
                 value = None
             try:
-                if value is not None:
+                if isinstance(value, _Reread):
+                    self._reread(value)
+                elif value is not None:
                     self._read(value)
                 if self._versions.trial is not None and not self._stop.is_set():
                     self._judge(self._versions.trial)
@@ -120,6 +144,23 @@ class Configuring:
             except Exception:  # noqa: BLE001 - a trial must come to its end whatever one message does
                 self._log.error("configuration-crashed", trace=True)
                 self._stop.wait(_IDLE_S)
+
+    def _reread(self, wanted: _Reread) -> None:
+        error: LiandongError | None = RefusedError("edge.config.crashed", why="reread")
+        try:
+            if self._versions.trial is not None:
+                raise RefusedError("edge.config.on-trial")
+            config = self._versions.reread(self._agent.check)
+            try:
+                self._agent.change(config)
+            except UnavailableError:
+                self._agent.anew(config)
+            self._tell_running()
+            error = None
+        except LiandongError as failure:
+            error = failure
+        finally:
+            wanted.finish(error)
 
     def _read(self, value: object) -> None:
         try:

@@ -19,7 +19,7 @@ Make = Callable[[DriverEntry], DriverRunner]
 def line_of(settings: BaseModel) -> str:
     """What a driver holds, as its table names it: the path of a serial port, or host and TCP port."""
     host, port = getattr(settings, "host", None), getattr(settings, "port", None)
-    return f"{host}:{port}" if host else str(port or "")
+    return f"{host}:{port}" if host else str(port or getattr(settings, "tcp", ""))
 
 
 class Fleet:
@@ -84,13 +84,15 @@ class Fleet:
         """Drivers that are to come in, not started. Raises ConfigError."""
         return [self._make(entry) for entry in entries]
 
-    def remove(self, names: Collection[str]) -> None:
-        """End these drivers and wait for them, beside one another."""
+    def remove(self, names: Collection[str], *, staying: Collection[str] = ()) -> None:
+        """End these drivers and wait for them, beside one another; those in `staying` come in again."""
         gone = [runner for runner in self._runners if runner.name in names]
         for runner in gone:
             runner.stop.set()
         for runner in gone:
             runner.close()
+            if runner.name not in staying:
+                runner.waiting(())
             for device in runner.devices:
                 self.types.pop(device.id, None)
         self._runners = [runner for runner in self._runners if runner.name not in names]

@@ -46,7 +46,7 @@ class Stranger:
 
 
 class Strangers:
-    """Used by one thread. `changed`: who is on the list, or what is known of them; `worn`: should be stored."""
+    """Used by one thread. `changed`: since it was last told; `worn`: so much that it should be stored."""
 
     def __init__(self, stored: object, known: Collection[str]) -> None:
         """`stored`: from `plain`; `known`: addresses that the configuration names by now."""
@@ -80,7 +80,7 @@ class Strangers:
             now = replace(now, last_ms=now_ms, heard=now.heard + 1, last=_cut(told))
         self._listed[address] = now
         told_anew = before is None or before.described != now.described
-        self.changed |= told_anew
+        self.changed = True
         if told_anew or now_ms - self._stored_ms[address] >= _STORED_EVERY_MS:
             self.worn, self._stored_ms[address] = True, now_ms
 

@@ -1,0 +1,1 @@
+"""How a device that waits to be approved becomes a device of this gateway."""
