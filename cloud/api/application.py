@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
 from cloud.api import (
+    cardholders,
     commands,
     configurations,
     console,
@@ -23,6 +24,7 @@ from cloud.api import (
     pages,
     phone,
     session,
+    sets,
     simulation,
     stream,
     system,
@@ -61,6 +63,8 @@ def application(services: Services) -> FastAPI:
         delivery,
         commands,
         configurations,
+        cardholders,
+        sets,
         installation,
         simulation,
         stream,

@@ -16,6 +16,8 @@ CONSOLE: Final = {"administrator": True, "operator": False}
 """Roles that see the console; true: also sees what has no place yet."""
 CONFIGURES: Final = {"administrator": True, "installer": False}
 """Roles that may give a gateway another configuration; true: also one that has no place yet."""
+KEEPS_DOORS: Final = {"administrator": False, "operator": False, "installer": False}
+"""Roles that may say who opens which door: at night it is the command centre that is told of a stolen card."""
 RESPONDERS: Final = ("volunteer", "grid-worker")
 
 
@@ -49,6 +51,11 @@ class Who:
     def configures(self) -> Scope:
         """Where the person may give gateways another configuration."""
         return scope_of(((role.role, role.path) for role in self.roles), CONFIGURES)
+
+    @property
+    def keeps_doors(self) -> Scope:
+        """Where the person may say who opens which door."""
+        return scope_of(((role.role, role.path) for role in self.roles), KEEPS_DOORS)
 
     @property
     def responds(self) -> bool:

@@ -31,6 +31,7 @@ class Delivery:
         """Open `path`. `judge`: take `rules` anew; `deliver`: let doors know `cardholders`. Raises StorageError."""
         self._types, self._judge, self._deliver = types, judge, deliver
         self.own: Sequence[Rule] = ()
+        self._unfit = 0
         self._store = SetStore(path)
         self._receiving = Receiving(self._store, self, host=host, tell=tell, now_ms=now_ms)
 
@@ -56,8 +57,9 @@ class Delivery:
         """All that counts beside `own` and with it. What cannot be judged here stands aside, and is told."""
         self.own = own
         fit, faults = fitting(own, self._receiving.rules, self._types, self._receiving.number("rules"))
-        if faults:
+        if faults or self._unfit:
             self._receiving.unfit(faults)
+        self._unfit = len(faults)
         return [*own, *fit]
 
     def check_delivered(self, rules: Sequence[Rule], number: int) -> None:

@@ -48,8 +48,7 @@ class _Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unfit:
-    count: int
-    first: LiandongError
+    faults: tuple[LiandongError, ...]
 
 
 class Receiving:
@@ -104,8 +103,8 @@ class Receiving:
             self._thread.join(5.0)
 
     def unfit(self, faults: Sequence[LiandongError]) -> None:
-        """Tell that some of the delivered rules cannot be judged at the moment, with the first reason."""
-        self.hear(_Unfit(count=len(faults), first=faults[0]))
+        """Tell that some of the delivered rules cannot be judged at the moment, with the first reason; or none."""
+        self.hear(_Unfit(faults=tuple(faults)))
 
     def _restore(self, kind: Kind) -> None:
         try:
@@ -129,7 +128,8 @@ class Receiving:
 
     def _read(self, value: object) -> None:
         if isinstance(value, _Unfit):
-            self._say(sets.UNFIT, self._held["rules"], count=value.count, **_reason(value.first))
+            why = _reason(value.faults[0]) if value.faults else {}
+            self._say(sets.UNFIT, self._held["rules"], count=len(value.faults), **why)
             return
         try:
             said = sets.read(value)
