@@ -45,6 +45,7 @@ class Commissioning:
         host: str,
         types: Mapping[str, str],
         act: Act,
+        firmware: Callable[[str], str],
         tell: Callable[[Event], None],
         now_ms: Callable[[], int],
         utc_ms: Callable[[], int],
@@ -54,7 +55,7 @@ class Commissioning:
         """`types`: device → row of the catalogue, as it is now; `now_ms`: agent time; `resolve`: a stamp as UTC."""
         self._book, self._board, self._host, self._types = book, board, host, types
         self._act, self._tell, self._now_ms, self._utc_ms = act, tell, now_ms, utc_ms
-        self._resolve, self._steady = resolve, steady
+        self._resolve, self._steady, self._firmware = resolve, steady, firmware
         self._log = Log("commissioning")
         self._changed = threading.Condition()
         self._walk: walk.Walk | None = None
@@ -133,6 +134,7 @@ class Commissioning:
                     "placed_ms": entry.at_ms if entry is not None else None,
                     "tested": None if proof is None else {"at_ms": proof.at_ms, "what": proof.what},
                     "ticked": device in ticked,
+                    "firmware": self._firmware(device),
                     "signals": _signal(condition.type) is not None,
                     "trigger": None if trigger is None else self._shown(trigger),
                 }

@@ -114,6 +114,14 @@ class Reads(Protocol):
 
 
 @runtime_checkable
+class KnowsFirmware(Protocol):
+    """A driver whose devices say which firmware they run."""
+
+    def firmware(self, device: str) -> str:
+        """As `device` said it last; empty while it has not. Called from another thread."""
+
+
+@runtime_checkable
 class KnowsPeople(Protocol):
     """A driver whose doors open for cardholders."""
 

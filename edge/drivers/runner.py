@@ -10,7 +10,7 @@ from typing import Any, Final
 from edge.board import Board
 from edge.clock.clock import Clock
 from edge.config import DriverEntry
-from edge.drivers.port import DeviceConfig, Driver, KnowsPeople, Reads
+from edge.drivers.port import DeviceConfig, Driver, KnowsFirmware, KnowsPeople, Reads
 from edge.drivers.strangers import Stranger
 from edge.log import Log
 from edge.pipeline import Pipeline, check_devices
@@ -157,6 +157,10 @@ class DriverRunner:
         if not self._running:
             raise DeviceError("edge.driver.down", driver=self.name)
         self._driver.act(device, output, value, timeout_s)
+
+    def firmware(self, device: str) -> str:
+        """Which firmware a device runs; empty where nobody knows."""
+        return self._driver.firmware(device) if isinstance(self._driver, KnowsFirmware) else ""
 
     def read(self, device: str, timeout_s: float) -> None:
         """Read a device now; returns once what it told is on the disk, also what is no news.

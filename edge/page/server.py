@@ -1,4 +1,6 @@
-"""A small HTTP/1.1 server for pages that are only read: two at a time, each within a bound of time and size.
+"""A small HTTP/1.1 server for a gateway's pages: two requests at a time, each within a bound of time and size.
+
+Nothing can be sent to it unless it is told how much (`most_body`): the status page is only read.
 
 No more than `WORKERS` requests are answered at once and `_WAITING` connections wait; whoever is slow loses the
 connection after `_REQUEST_S`. A page of a gateway needs nothing else of HTTP, and what is not there cannot be misused.
@@ -12,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from edge.log import Log
@@ -21,21 +23,24 @@ WORKERS: Final = 2
 _WAITING: Final = 8
 _REQUEST_S: Final = 3.0
 _MOST_BYTES: Final = 8192
+_DIGITS: Final = 9
 _REBIND_S: Final = (1.0, 60.0)
 _JOIN_S: Final = 5.0
 _REASONS: Final = {
     200: "OK",
+    303: "See Other",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    413: "Content Too Large",
     421: "Misdirected Request",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
 }
-_POLICY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+READ_ONLY: Final = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 _HEADERS: Final = (
     "Cache-Control: no-store",
-    f"Content-Security-Policy: {_POLICY}",
     "Cross-Origin-Opener-Policy: same-origin",
     "Cross-Origin-Resource-Policy: same-origin",
     "Permissions-Policy: camera=(), geolocation=(), microphone=()",
@@ -53,6 +58,8 @@ class Request:
     path: str
     query: str
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +79,19 @@ Site = Callable[[Request], Response]
 class PageServer:
     """Listens at an address and port; where that is taken or not there (yet) it tries again, ever more seldom."""
 
-    def __init__(self, host: str, port: int, site: Site) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        site: Site,
+        *,
+        policy: str = READ_ONLY,
+        most_body: int = 0,
+        within_s: float = _REQUEST_S,
+    ) -> None:
+        """`policy`: the pages' content policy; `most_body`: bytes that a POST may bring, 0 for none at all."""
         self._host, self._port, self._site = host, port, site
+        self._policy, self._most_body, self._within_s = policy, most_body, within_s
         self._log = Log("page")
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -152,31 +170,56 @@ class PageServer:
                 self._serve(peer)
 
     def _serve(self, peer: socket.socket) -> None:
-        deadline = time.monotonic() + _REQUEST_S
+        deadline = time.monotonic() + self._within_s
         head = _head(peer, deadline)
         if head is None:
             return
-        method, response = self._answer(head)
+        method, response = self._answer(head, peer, deadline)
         body = b"" if method == "HEAD" else response.body
         peer.settimeout(max(0.1, deadline - time.monotonic()))
-        peer.sendall(_status_line(response) + body)
+        peer.sendall(_status_line(response, self._policy) + body)
         with suppress(OSError):
             peer.shutdown(socket.SHUT_WR)
 
-    def _answer(self, head: bytes) -> tuple[str, Response]:
-        if len(head) >= _MOST_BYTES:
+    def _answer(self, head: bytes, peer: socket.socket, deadline: float) -> tuple[str, Response]:
+        top, gap, begun = head.partition(b"\r\n\r\n")
+        if not gap and len(head) >= _MOST_BYTES:
             return "GET", Response(status=431)
         try:
-            method, request = _parsed(head)
+            method, request = _parsed(top)
         except ValueError:
             return "GET", Response(status=400)
-        if method not in ("GET", "HEAD"):
-            return method, Response(status=405, headers=("Allow: GET, HEAD",))
+        allowed = ("GET", "HEAD", "POST") if self._most_body else ("GET", "HEAD")
+        if method not in allowed:
+            return method, Response(status=405, headers=(f"Allow: {', '.join(allowed)}",))
+        if method == "POST":
+            size = request.headers.get("content-length", "")
+            if not size.isdecimal() or len(size) > _DIGITS or int(size) > self._most_body:
+                return method, Response(status=413)
+            body = _body(peer, begun, int(size), deadline)
+            if body is None:
+                return method, Response(status=400)
+            request = replace(request, body=body)
         try:
             return method, self._site(request)
         except Exception:  # noqa: BLE001 - a fault of the page must not touch the agent
             self._log.error("page-failed", trace=True)
             return method, Response(status=500)
+
+
+def _body(peer: socket.socket, begun: bytes, size: int, deadline: float) -> bytes | None:
+    """The `size` bytes after the empty line, of which `begun` have come; None when they did not come in time."""
+    received = bytearray(begun[:size])
+    while len(received) < size:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return None
+        peer.settimeout(left)
+        chunk = peer.recv(min(65536, size - len(received)))
+        if not chunk:
+            return None
+        received += chunk
+    return bytes(received)
 
 
 def _head(peer: socket.socket, deadline: float) -> bytes | None:
@@ -196,7 +239,7 @@ def _head(peer: socket.socket, deadline: float) -> bytes | None:
 
 def _parsed(head: bytes) -> tuple[str, Request]:
     """Method and request. Raises ValueError for what is no HTTP/1."""
-    first, *rest = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    first, *rest = head.decode("latin-1").split("\r\n")
     method, target, version = first.split(" ")
     if not target.startswith("/") or not version.startswith("HTTP/1."):
         raise ValueError(target)
@@ -207,13 +250,14 @@ def _parsed(head: bytes) -> tuple[str, Request]:
             raise ValueError(line)
         headers[name.lower()] = value.strip()
     path, _, query = target.partition("?")
-    return method, Request(path=path, query=query, headers=headers)
+    return method, Request(path=path, query=query, headers=headers, method=method)
 
 
-def _status_line(response: Response) -> bytes:
+def _status_line(response: Response, policy: str) -> bytes:
     lines = (
         f"HTTP/1.1 {response.status} {_REASONS[response.status]}",
         *_HEADERS,
+        f"Content-Security-Policy: {policy}",
         *response.headers,
         f"Content-Type: {response.kind}",
         f"Content-Length: {len(response.body)}",

@@ -36,12 +36,12 @@ class StatusSite:
 
     def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        if not _is_ours(request.headers.get("host", ""), self._host):
+        if not is_ours(request.headers.get("host", ""), self._host):
             return Response(status=421)
         match request.path:
             case "/":
                 language = spoken(request)
-                page = render(self._newest(), language, everybody=not _loopback(self._host)).encode()
+                page = render(self._newest(), language, everybody=not is_loopback(self._host)).encode()
                 headers = (f"Content-Language: {language}", "Vary: Accept-Language")
                 return Response(kind="text/html; charset=utf-8", body=page, headers=headers)
             case "/status.json":
@@ -76,7 +76,7 @@ def spoken(request: Request) -> Language:
     return "en" if best is None else best[1]
 
 
-def _is_ours(named: str, host: str) -> bool:
+def is_ours(named: str, host: str) -> bool:
     """Whether the Host header names this gateway: a foreign name that leads here is somebody's trick on a browser."""
     name = named.rpartition(":")[0] if re.search(r":\d+$", named) else named
     if name.strip("[]").lower() in {"localhost", host, socket.gethostname().lower(), f"{socket.gethostname()}.local"}:
@@ -88,5 +88,6 @@ def _is_ours(named: str, host: str) -> bool:
     return True
 
 
-def _loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`, an IP address."""
     return ipaddress.ip_address(host).is_loopback

@@ -55,6 +55,7 @@ class OsdpDriver:
 
     def __init__(self, config: OsdpConfig) -> None:
         self._config = config
+        self._firmware: dict[str, str] = {}
         for reader in config.device:
             check_key(reader)
         self._people = People(config.cardholders, delivered=config.delivered)
@@ -115,6 +116,10 @@ class OsdpDriver:
     def read(self, device: str, timeout_s: float) -> None:
         """Ask the reader for its inputs and its own condition."""
         self._reads.ask(device, timeout_s)
+
+    def firmware(self, device: str) -> str:
+        """As the reader said it when it came online last."""
+        return self._firmware.get(device, "")
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         """`release` (until `restore`), `restore`, `unlock` (once), `beep` or `forgive`, each with a true value.
@@ -210,6 +215,7 @@ class OsdpDriver:
         if online and not presence.online:
             self._doors.here(index)
             presence.tries, presence.ask_at = 0, now + _ASK_S
+            self._firmware[reader.config.id] = panel.firmware(index)
             self._set_strike(ctx, panel, index)
             panel.ask(index)
         elif presence.online and not online:

@@ -111,6 +111,12 @@ class Panel:
         """Whether the reader answers inside the secure channel, with a key of its own."""
         return index not in self._installing and bool(self._osdp.status() & self._osdp.sc_status() & (1 << index))
 
+    def firmware(self, index: int) -> str:
+        """What the reader said of itself (osdp_PDID): ``1.2.3``; empty when it has not."""
+        said = self._osdp.get_pd_id(index)
+        number = int(said["firmware_version"]) if said else 0
+        return ".".join(str(number >> shift & 0xFF) for shift in (16, 8, 0)) if number else ""
+
     def revive(self, index: int) -> None:
         """Begin anew with a reader that is away: by itself the library tries again after five minutes."""
         self._reviving.add(index)

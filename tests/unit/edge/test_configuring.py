@@ -145,8 +145,8 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.full = threading.Event()
-        self._replace = config_store._replace
-        monkeypatch.setattr(config_store, "_replace", self._write)
+        self._replace = config_store.replace_file
+        monkeypatch.setattr(config_store, "replace_file", self._write)
 
     def _write(self, path: Path, text: str) -> None:
         if self.full.is_set():
