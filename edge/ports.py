@@ -1,4 +1,4 @@
-"""Who has a serial port: is it there, may this user open it, does another program hold it."""
+"""Serial ports: is one there, may this user open it, does another program hold it, and how it is set."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def state(path: Path) -> PortState:
     finally:
         os.close(port)
     return "free"
+
+
+def parity(path: Path | str, wanted: str) -> str:
+    """What to set for parity `wanted`. A pseudo terminal has none, and refuses whoever wants only that changed."""
+    return "N" if Path(path).resolve().is_relative_to("/dev/pts") else wanted
 
 
 def holder(path: Path) -> str | None:

@@ -16,8 +16,8 @@ from protocols.messages import Language, sentence
 if TYPE_CHECKING:
     from edge.scan.findings import Found, Refused
 
-_KINDS: Final = ("dex", "osdp", "modbus")
-_ADDRESSES: Final = range(248)
+_KINDS: Final = ("dex", "osdp", "modbus", "dlt645", "cjt188", "mbus")
+_ADDRESSES: Final = range(256)
 _WIPE: Final = "\r\x1b[K"
 
 
@@ -27,7 +27,7 @@ def register(parser: argparse.ArgumentParser, config: Path, language: Language) 
     def say(key: str) -> str:
         return sentence(f"edge.cli.{key}", {}, language)
 
-    parser.add_argument("port", type=Path, nargs="*", help=say("scan-ports"))
+    parser.add_argument("port", nargs="*", help=say("scan-ports"))
     parser.add_argument("--kind", choices=_KINDS, action="append", help=say("scan-kinds"))
     parser.add_argument("--addresses", default="0-247", metavar="LIST", help=say("scan-addresses"))
     parser.add_argument("--within", type=float, default=300.0, metavar="SECONDS", help=say("scan-within"))
@@ -88,8 +88,8 @@ def _finish(args: argparse.Namespace, found: list[Found], refused: list[Refused]
         made = write(args.write.resolve().parent, args.write.name, text, key_files(found))
         _note(sentence("edge.scan.wrote", {"files": ", ".join(map(str, made))}, args.language))
     if args.json:
-        rows = [asdict(one) | {"port": str(one.port)} for one in found]
-        left = [{"port": str(one.port), "sentence": _sentence(one, args.language)} for one in refused]
+        rows = [asdict(one) | asdict(one.setting) for one in found]
+        left = [{"port": one.port, "sentence": _sentence(one, args.language)} for one in refused]
         json.dump({"found": rows, "refused": left, "toml": text}, sys.stdout, ensure_ascii=False, indent=2)
         print()
     elif args.write is None and found:
@@ -104,8 +104,9 @@ def _sentence(one: Found | Refused, language: Language) -> str:
     if isinstance(one, Refused):
         return "✗ " + sentence(one.code, one.params, language)
     model = one.model or sentence("edge.scan.unknown-model", {}, language)
-    values = {"port": one.port, "address": one.address, "baud": one.baud, "model": model, "ms": one.answer_ms}
-    return "✓ " + sentence(f"edge.scan.found-{one.kind}", values, language)
+    values = {"port": one.port, "address": one.address, "setting": one.setting, "model": model, "ms": one.answer_ms}
+    kind = one.kind if one.kind in ("dex", "osdp", "modbus") else "meter"
+    return "✓ " + sentence(f"edge.scan.found-{kind}", values, language)
 
 
 def _data(config: Path) -> Path:

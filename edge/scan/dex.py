@@ -7,32 +7,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from edge.scan.findings import Budget, Found
-from edge.scan.line import ScanLine
-from protocols.errors import DeviceError
+from edge.scan.line import ScanLine, unusable
 from protocols.evadts.dex import AuditReceived, Carrier, Failed, Greeted, Identity, Step, Timers
 
-SPEEDS: Final = (9600, 19200, 38400)
 _BIDS: Final = 2
 _PATIENCE_S: Final = 8.0
 _IDENTITY: Final = Identity(id="LDG0000000")
 
 
-def search(port: Path, speed: int, budget: Budget) -> Iterator[Found]:
+def search(line: ScanLine, budget: Budget) -> Iterator[Found]:
     """The machine, when there is one; it has no address. Raises DeviceError for a lost line."""
     if budget.over:
         return
-    budget.tell(f"{port} dex {speed}")
-    with ScanLine(port, speed) as line:
-        try:
-            machine = _greet(line, speed)
-        except OSError as error:
-            raise DeviceError("edge.scan.port-unusable", port=port, why=error) from error
+    budget.tell(f"{line.name} dex {line.setting}")
+    try:
+        machine = _greet(line, line.setting.baud)
+    except OSError as error:
+        raise unusable(line.name, error) from error
     if machine is not None:
-        yield Found(port=port, kind="dex", baud=speed, model=f"{machine.id.strip()} {machine.revision}")
+        model = f"{machine.id.strip()} {machine.revision}"
+        yield Found(port=line.name, kind="dex", setting=line.setting, model=model, type="vending")
 
 
 def _greet(line: ScanLine, baud: int) -> Greeted | None:

@@ -6,18 +6,15 @@ talks inside its secure channel only refuses with a NAK, which is an answer, too
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from edge.scan.findings import Budget, Found
 from edge.scan.line import ScanLine
-from protocols.errors import ProtocolError
+from edge.scan.walk import by_address, first
 from protocols.osdp import Packet, encode, parse
 from protocols.osdp.packet import MARK, measure
 
-SPEEDS: Final = (9600, 115200, 38400, 19200, 57600)
 ADDRESSES: Final = range(127)
 _WAIT_S: Final = 0.2  # REPLY_DELAY: a reader begins its answer within 200 ms (5.7)
 _ID: Final = 0x61
@@ -25,37 +22,38 @@ _PDID: Final = 0x45
 _PDID_SIZE: Final = 12
 
 
-def search(port: Path, speed: int, addresses: Sequence[int], budget: Budget) -> Iterator[Found]:
+def search(line: ScanLine, addresses: Sequence[int], budget: Budget) -> Iterator[Found]:
     """Readers in the order of `addresses`. Raises DeviceError for a lost line."""
-    with ScanLine(port, speed) as line:
-        for address in addresses:
-            if budget.over:
-                return
-            if address not in ADDRESSES:
-                continue
-            budget.tell(f"{port} osdp {speed} {address}")
-            reply, took = _ask(line, address)
-            if reply is not None:
-                took_ms = round(took * 1000, 1)
-                model = _model(reply)
-                yield Found(port=port, kind="osdp", baud=speed, address=address, model=model, answer_ms=took_ms)
 
+    def ask(address: int) -> tuple[Packet | None, float]:
+        packet = Packet(address=address, reply=False, sequence=0, code=_ID, data=b"\x00")
+        question = bytes([MARK]) + encode(packet)
+        answer, took = line.ask(question, _WAIT_S, lambda got: _reply(got, address) is not None)
+        return _reply(answer, address), took
 
-def _ask(line: ScanLine, address: int) -> tuple[Packet | None, float]:
-    packet = Packet(address=address, reply=False, sequence=0, code=_ID, data=b"\x00")
-    question = bytes([MARK]) + encode(packet)
-    answer, took = line.ask(question, _WAIT_S, lambda got: _reply(got, address) is not None)
-    return _reply(answer, address), took
+    def tell(address: int, reply: Packet, took_ms: float) -> Found:
+        model = _model(reply)
+        return Found(
+            port=line.name,
+            kind="osdp",
+            setting=line.setting,
+            address=address,
+            model=model,
+            type="door",
+            answer_ms=took_ms,
+        )
+
+    return by_address(line, "osdp", addresses, ADDRESSES, budget, ask, tell)
 
 
 def _reply(data: bytes, address: int) -> Packet | None:
-    for at in range(len(data)):
-        with contextlib.suppress(ProtocolError):
-            size = measure(data, at)
-            packet = parse(data[at : at + size]) if size else None
-            if packet is not None and packet.reply and packet.fits and packet.address == address:
-                return packet
-    return None
+    def take(piece: bytes) -> Packet | None:
+        size = measure(piece, 0)
+        packet = parse(piece[:size]) if size else None
+        right = packet is not None and packet.reply and packet.fits and packet.address == address
+        return packet if right else None
+
+    return first(data, take)
 
 
 def _model(reply: Packet) -> str:

@@ -16,10 +16,10 @@ from typing import Final
 from edge.scan.findings import Found
 from protocols.errors import StorageError
 from protocols.messages import Language, sentence
-from protocols.modbus import load_profile
 
 CARDHOLDERS: Final = "cardholders.toml"
 _KEY_BYTES: Final = 16
+_FAMILIES: Final = {"dex": "vending", "dlt645": "meters", "cjt188": "meters", "mbus": "meters"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,54 +92,81 @@ def _numbered(found: Sequence[Found]) -> dict[str, Found]:
     """Each device under an id of its own: its type and a number."""
     named: dict[str, Found] = {}
     for one in found:
-        kind = _type(one)
+        kind = one.type or "unit"
         number = sum(name.rpartition("-")[0] == kind for name in named) + 1
         named[f"{kind}-{number}"] = one
     return named
 
 
-def _type(one: Found) -> str:
-    if one.kind == "modbus":
-        return load_profile(one.model).type if one.model else "unit"
-    return {"osdp": "door", "dex": "vending"}[one.kind]
-
-
 def _drivers(found: Sequence[Found], language: Language) -> Iterator[str]:
     rows = list(_numbered(found).items())
-    for number, ((port, kind), group) in enumerate(groupby(rows, key=lambda row: (row[1].port, row[1].kind)), 1):
+    for number, (_, group) in enumerate(groupby(rows, key=lambda row: _line(row[1])), 1):
         devices = list(group)
-        known = [row for row in devices if kind != "modbus" or row[1].model]
-        off = "" if known else "# "
-        speed = "baudrate" if kind == "osdp" else "baud"
+        one = devices[0][1]
+        family = _FAMILIES.get(one.kind, one.kind)
+        off = "" if any(_usable(device) for _, device in devices) else "# "
         yield f"{off}[[driver]]"
-        yield f"{off}family = {_quoted('vending' if kind == 'dex' else kind)}"
-        yield f"{off}name = {_quoted(f'{kind}-{number}')}"
-        yield f"{off}port = {_quoted(str(port))}"
-        yield f"{off}{speed} = {devices[0][1].baud}"
-        if kind == "osdp":
+        yield f"{off}family = {_quoted(family)}"
+        name = family if family == "meters" else one.kind
+        yield f"{off}name = {_quoted(f'{name}-{number}')}"
+        yield f"{off}{'tcp' if one.tcp else 'port'} = {_quoted(one.port)}"
+        yield from (f"{off}{line}" for line in _setting(one))
+        if one.kind == "osdp":
             yield f"cardholders = {_quoted(CARDHOLDERS)}"
         yield ""
-        for name, one in devices:
-            yield from _device(name, one, language)
+        for identity, device in devices:
+            yield from _device(identity, device, language)
+
+
+def _line(one: Found) -> tuple[str, str]:
+    """What makes devices those of one driver."""
+    return one.port, _FAMILIES.get(one.kind, one.kind)
+
+
+def _setting(one: Found) -> Iterator[str]:
+    if one.tcp:
+        if one.kind == "modbus":
+            yield f"framing = {_quoted(one.framing)}"
+        return
+    yield f"{'baudrate' if one.kind == 'osdp' else 'baud'} = {one.setting.baud}"
+    if one.kind not in ("dex", "osdp"):
+        yield f"parity = {_quoted(one.setting.parity)}"
+
+
+def _usable(one: Found) -> bool:
+    """Whether a driver can be told what it is."""
+    return bool(one.type)
 
 
 def _device(name: str, one: Found, language: Language) -> Iterator[str]:
-    off = "# " if one.kind == "modbus" and not one.model else ""
-    if off:
+    off = "" if _usable(one) else "# "
+    if off and one.kind == "modbus":
         yield f"# {sentence('edge.scan.no-profile', {'unit': one.address}, language)}"
     elif one.kind != "modbus" and one.model:
         yield f"# {one.model}"
     yield f"{off}[[driver.device]]"
     yield f"{off}id = {_quoted(name)}"
-    yield f"{off}type = {_quoted('' if off else _type(one))}"
+    yield f"{off}type = {_quoted(one.type)}"
+    yield from (f"{off}{line}" for line in _keys(name, one, language))
+    yield ""
+
+
+def _keys(name: str, one: Found, language: Language) -> Iterator[str]:
+    """What the driver of its family must know of it."""
     if one.kind == "modbus":
-        yield f"{off}unit = {one.address}"
-        yield f'{off}profile_file = ""' if off else f"profile = {_quoted(one.model)}"
+        yield f"unit = {one.address}"
+        yield f"profile = {_quoted(one.model)}" if one.model else 'profile_file = ""'
     elif one.kind == "osdp":
         yield f"address = {one.address}"
         yield f"key_file = {_quoted(f'keys/{name}.key')}"
         yield f"install_mode = false  # {sentence('edge.scan.install', {}, language)}"
-    yield ""
+    elif one.kind != "dex":
+        yield f"protocol = {_quoted(one.kind)}"
+        yield f"address = {_quoted(str(one.address))}"
+        if one.edition:
+            yield f"edition = {_quoted(one.edition)}"
+        if one.meter_kind:
+            yield f"kind = 0x{one.meter_kind:02X}"
 
 
 def _quoted(text: str) -> str:

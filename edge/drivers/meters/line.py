@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 import serial
 
+from edge import ports
 from edge.drivers.meters.config import MetersConfig
 from edge.drivers.polling import LineError
 
@@ -57,7 +58,7 @@ class SerialLine:
             self._port = serial.Serial(
                 str(self._config.port),
                 self._config.baud,
-                parity=self._config.parity,
+                parity=ports.parity(self._config.where, self._config.parity),
                 stopbits=self._config.stop_bits,
                 timeout=0,
                 write_timeout=_SEND_S,

@@ -11,6 +11,7 @@ from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from pymodbus.exceptions import ConnectionException
 from pymodbus.framer import FramerType
 
+from edge import ports
 from edge.drivers.modbus.config import ModbusConfig
 
 # pymodbus reports every silence of a dead unit as an error; the agent logs transitions instead.
@@ -124,7 +125,7 @@ def client_of(config: ModbusConfig) -> SerialClient | TcpClient:
         return SerialClient(
             str(config.port),
             baudrate=config.baud,
-            parity=config.parity,
+            parity=ports.parity(config.where, config.parity),
             stopbits=config.stop_bits,
             timeout=config.timeout_s,
             retries=0,

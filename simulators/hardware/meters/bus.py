@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import and_
 from typing import Any, Final
 
 from simulators.hardware.bus import Bus, Shown, Trigger
@@ -32,14 +34,15 @@ class MeterBus(Bus[Frame]):
 
     def compose(self, request: Frame) -> tuple[bytes, Sequence[Shown]]:
         """As `Bus.compose`."""
-        for meter in self._meters:
-            answer = meter.answer(request) if meter.answers else None
-            if answer is None:
-                continue
-            at_ms = time.time_ns() // 1_000_000
-            shown = Shown(device=meter.device, metric=answer.metric, value=answer.value, at_ms=at_ms)
-            return self._chatter + answer.data, (shown,) if answer.metric else ()
-        return b"", ()
+        told = [(m, answer) for m in self._meters if m.answers and (answer := m.answer(request)) is not None]
+        if not told:
+            return b"", ()
+        if len(told) > 1:
+            return self._chatter + _at_once([answer.data for _, answer in told]), ()
+        ((meter, answer),) = told
+        at_ms = time.time_ns() // 1_000_000
+        shown = Shown(device=meter.device, metric=answer.metric, value=answer.value, at_ms=at_ms)
+        return self._chatter + answer.data, (shown,) if answer.metric else ()
 
     def damage(self, reply: bytes) -> bytes:
         """A wrong check sum, or a bit turned over somewhere."""
@@ -54,3 +57,10 @@ class MeterBus(Bus[Frame]):
     def _make_chatter(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self._chatter = bytes.fromhex(str(params.get("hex", "")))
         return {"bytes": len(self._chatter)}
+
+
+def _at_once(answers: Sequence[bytes]) -> bytes:
+    """What is heard when several speak: a 0 on the line beats a 1."""
+    size = max(map(len, answers))
+    padded = [answer.ljust(size, b"\xff") for answer in answers]
+    return bytes(reduce(and_, column) for column in zip(*padded, strict=True))

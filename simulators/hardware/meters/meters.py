@@ -14,10 +14,12 @@ from protocols import cjt188, dlt645, mbus
 from protocols.capture import pieces
 from protocols.cjt188.frame import measure as measure_cjt188
 from protocols.dlt645.frame import measure as measure_dlt645
+from protocols.dlt645.messages import address_reply
 from protocols.mbus.frame import measure as measure_mbus
 from protocols.mbus.messages import ACKNOWLEDGED, SELECTED, TEST_ADDRESS, response
 from simulators.hardware.meters.life import use
 
+_MAKER: Final = b"\x2d\x2c"  # KAM
 Frame = dlt645.Frame | cjt188.Frame | mbus.Frame
 
 
@@ -100,9 +102,11 @@ class ElectricityMeter(_Counting):
         self._watts = 300.0
 
     def answer(self, frame: Frame) -> Answer | None:
-        """A read of an identifier, or of the follow-up frames of one."""
-        if not isinstance(frame, dlt645.Frame) or frame.reply or frame.address not in (self._address, "A" * 12):
+        """A read of an identifier or of its follow-up frames, by a pattern of the address, too; or of the address."""
+        if not isinstance(frame, dlt645.Frame) or frame.reply or not _fits(frame.address, self._address):
             return None
+        if frame.function == 0x13 and self._edition == "2007":
+            return Answer(data=dlt645.encode(address_reply(self._address)))
         size = 2 if self._edition == "1997" else 4
         identifier = int.from_bytes(frame.data[:size], "little")
         if frame.edition != self._edition:
@@ -227,8 +231,9 @@ class MbusMeter(_Counting):
         return self._data(bool(frame.control & 0x20)) if frame.control & 0xDF == 0x5B else None
 
     def _select(self, secondary: bytes) -> Answer | None:
-        wanted = secondary[3::-1].hex().upper()
-        self._selected = all(w in ("F", s) for w, s in zip(wanted, self._identification, strict=True))
+        wanted, maker = secondary[3::-1].hex().upper(), secondary[4:6]
+        fits = all(w in ("F", s) for w, s in zip(wanted, self._identification, strict=True))
+        self._selected = fits and maker in (_MAKER, b"\xff\xff")
         self._bit, self._telegram = None, 0
         return Answer(data=ACKNOWLEDGED) if self._selected else None
 
@@ -236,7 +241,7 @@ class MbusMeter(_Counting):
         if bit == self._bit and self._last is not None:
             return self._last
         self._bit = bit
-        head = bytes.fromhex(self._identification)[::-1] + b"\x2d\x2c\x01\x04" + bytes([self._telegram, 0, 0, 0])
+        head = bytes.fromhex(self._identification)[::-1] + _MAKER + b"\x01\x04" + bytes([self._telegram, 0, 0, 0])
         if self._telegram == 0:
             count = self._count()
             records = b"\x0c\x06" + _digits(count, 4) + b"\x0c\x14" + _digits(self._told // 3, 4) + b"\x1f"
@@ -252,6 +257,11 @@ class MbusMeter(_Counting):
     def step(self, now_ms: int, elapsed_s: float) -> None:
         """Follow the day: whole kWh."""
         self._counter += 4.5 * use("heat", now_ms) * elapsed_s / 3600
+
+
+def _fits(pattern: str, address: str) -> bool:
+    """Whether a meter of `address` is meant, where A stands for any digit."""
+    return all(wanted in ("A", said) for wanted, said in zip(pattern, address, strict=True))
 
 
 def _digits(number: int, size: int) -> bytes:
