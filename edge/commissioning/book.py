@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from edge.commissioning.stages import Entry, Tested
+from edge.commissioning.stages import Entry, Proof
 from edge.config_store import replace_file
 from edge.log import Log
 from protocols.errors import StorageError
@@ -69,5 +69,5 @@ def _entry(row: Mapping[str, Any]) -> Entry:
         name=str(row["name"]),
         version=int(row["version"]),
         at_ms=int(row["at_ms"]),
-        tested=None if proof is None else Tested(at_ms=int(proof["at_ms"]), what=str(proof["what"])),
+        tested=None if proof is None else Proof(at_ms=int(proof["at_ms"]), what=str(proof["what"])),
     )

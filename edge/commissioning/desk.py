@@ -16,7 +16,7 @@ from typing import Any, Final
 from edge.board import Board
 from edge.commissioning import stages, walk
 from edge.commissioning.book import Book
-from edge.commissioning.stages import Tested
+from edge.commissioning.stages import Proof
 from edge.commissioning.triggers import Trigger
 from edge.log import Log
 from protocols import commissioning
@@ -59,8 +59,8 @@ class Commissioning:
         self._log = Log("commissioning")
         self._changed = threading.Condition()
         self._walk: walk.Walk | None = None
-        self._ticked: dict[str, Tested] = {}
-        self._unwritten: dict[str, Tested] = {}
+        self._ticked: dict[str, Proof] = {}
+        self._unwritten: dict[str, Proof] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="commissioning", daemon=True)
         board.triggers.tell(self.note)
@@ -97,7 +97,7 @@ class Commissioning:
         """A device was worked."""
         with self._changed:
             if self._walk is not None and self._walk.state in ("running", "unheard"):
-                found = Tested(at_ms=self._resolve(trigger.at_ms), what=trigger.what)
+                found = Proof(at_ms=self._resolve(trigger.at_ms), what=trigger.what)
                 self._ticked[trigger.device] = self._unwritten[trigger.device] = found
                 self._changed.notify_all()
 
@@ -208,7 +208,7 @@ class Commissioning:
                 unwritten, self._unwritten = self._unwritten, {}
             self._write_down(unwritten)
 
-    def _write_down(self, found: Mapping[str, Tested]) -> None:
+    def _write_down(self, found: Mapping[str, Proof]) -> None:
         entries = self._book.entries()
         changed: dict[str, stages.Entry] = {}
         for device, proof in found.items():

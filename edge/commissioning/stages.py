@@ -14,7 +14,7 @@ Stage = Literal["unplaced", "placed", "tested"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class Proof:
     """A device was heard in a walk test. `what`: the event or metric; `at_ms`: UTC."""
 
     at_ms: int
@@ -30,7 +30,7 @@ class Entry:
     name: str
     version: int
     at_ms: int
-    tested: Tested | None = None
+    tested: Proof | None = None
 
 
 def stage(entry: Entry | None, type_now: str) -> Stage:
@@ -53,7 +53,7 @@ def place(before: Entry | None, *, type_now: str, place: str, name: str, now_ms:
     return Entry(type=type_now, place=place, name=name, version=version, at_ms=now_ms, tested=tested)
 
 
-def tested(before: Entry | None, type_now: str, found: Tested) -> Entry | None:
+def tested(before: Entry | None, type_now: str, found: Proof) -> Entry | None:
     """The entry after a walk test has heard the device; one without a place keeps nothing."""
     if before is None:
         return None
