@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from benchmarks.figures import Figure, Order, figure, quantile
-from benchmarks.fleet import now_ms
+from benchmarks.gateways import now_ms
 from benchmarks.site import USER, LoadProcess, Site, until
-from benchmarks.wire import Wire, publish
+from benchmarks.wire import Wire
 from cloud.identity import sessions
 from cloud.registry.estate import import_estate
 from protocols.delivery import BirthId, Declaration, Lane, MessageId, NumberSet, declarations_to_text
 from protocols.errors import UnavailableError
+from protocols.mqtt import publish
 from protocols.sparkplug.births import BD_SEQ, OUTBOX_ACK, OUTBOX_ACK_ALIAS, OUTBOX_BIRTH, OUTBOX_LANE, REBIRTH
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import Metric, Payload, encode

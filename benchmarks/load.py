@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any, Final
 
-from benchmarks.fleet import Gateway, now_ms
+from benchmarks.gateways import Gateway, now_ms
 from benchmarks.wire import Wire
 from protocols.delivery import Lane
 from protocols.errors import UnavailableError

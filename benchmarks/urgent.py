@@ -23,7 +23,7 @@ from typing import Any, Final, Self
 
 from benchmarks.figures import Figure, Order, figure, quantile
 from benchmarks.site import HOST_ID, USER, Site, until
-from benchmarks.wire import Wire, publish
+from benchmarks.wire import Wire
 from edge.outbox.gather import blocks
 from edge.outbox.quota import Quota
 from edge.outbox.store import Commit, Outbox
@@ -32,6 +32,7 @@ from liandong.up.layout import free_port, replace_file
 from liandong.up.street import agent_answers
 from protocols.delivery import Lane, MessageId
 from protocols.events import Reading
+from protocols.mqtt import publish
 from protocols.sparkplug.payload import Payload, encode
 from simulators.cable import Cable
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -90,7 +91,8 @@ def _worker(arguments: argparse.Namespace, **_: Any) -> int:
 
 
 def _stop_with_parent(stop: Event) -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1024):  # not the buffered object: its lock is needed when the process ends
+        pass
     stop.set()
 
 
@@ -179,7 +181,7 @@ def _worker_parts(config: Config, language: Language) -> Iterator[dict[str, Any]
         }
         well = row["alive"] and told["connected"] and told["storing"] and row["figures"]["late_s"] is None
         detail = sentence(f"cloud.cli.{code}", params, language)
-        yield {"name": f"worker {told['name']}", "ok": well, "detail": detail, **told}
+        yield told | {"name": f"worker {told['name']}", "ok": well, "detail": detail}
     living = sum(row["alive"] for row in rows)
     detail = sentence("cloud.cli.shared", {"workers": living, "uncarried": uncarried}, language)
     yield {"name": "groups", "ok": uncarried == 0, "detail": detail, "uncarried": uncarried}

@@ -16,6 +16,7 @@ from typing import Any
 from protocols.errors import ConfigError
 from protocols.messages import Language, sentence
 from simulators.control import ask
+from simulators.fleet import cli as fleet
 from simulators.recorder import cli as recorder
 from simulators.run import EstateProcess
 from simulators.scenario import read_scenario
@@ -50,6 +51,7 @@ def register(parser: argparse.ArgumentParser, language: Language) -> None:
     run.add_argument("--speed", type=float, default=1.0, help=say("run-speed"))
     run.set_defaults(run=_run)
     recorder.register(commands, language)
+    fleet.register(commands, language)
 
 
 def _add_where(parser: argparse.ArgumentParser, about: str) -> None:

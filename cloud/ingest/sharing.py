@@ -43,12 +43,16 @@ def share_out(groups: Sequence[Share], members: Collection[UUID], me: UUID, *, f
 
 
 def _too_much(mine: Sequence[Share], loads: dict[UUID, int], me: UUID) -> frozenset[str]:
-    """Groups of `me`, each of which makes the least loaded worker's share more equal to ours; the heaviest first."""
-    given = set()
+    """Groups of `me` that make the least loaded worker's share more equal to ours, the heaviest first.
+
+    Not below a fair share, for others may give at the same time; one group may, where it alone makes things more equal.
+    """
+    fair = sum(loads.values()) / len(loads)
+    given: set[str] = set()
     for group in sorted(mine, key=lambda one: (-one.weight, one.code)):
-        least = _least(loads)
-        if loads[least] + group.weight < loads[me]:
-            loads[me] -= group.weight
+        least, left = _least(loads), loads[me] - group.weight
+        if loads[least] + group.weight < loads[me] and (left >= fair or not given):
+            loads[me] = left
             loads[least] += group.weight
             given.add(group.code)
     return frozenset(given)

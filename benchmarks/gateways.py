@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Iterator
 from typing import Final
 
-from benchmarks.wire import publish
 from protocols.delivery import BirthId, Declaration, Lane, MessageId, NumberSet, declarations_to_text
 from protocols.events import EVENT_METRIC, Event
+from protocols.mqtt import publish
 from protocols.sparkplug.births import BD_SEQ, OUTBOX_ACK, OUTBOX_ACK_ALIAS, OUTBOX_BIRTH, OUTBOX_LANE, REBIRTH
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import Metric, Payload, RawPayload, encode
