@@ -16,6 +16,7 @@ from cloud.ingest.state_holder import tell_restored
 from cloud.ingest.worker import IngestWorker
 from cloud.loop.alarms import IngestJudge, load_rules
 from cloud.metrics import Metrics
+from cloud.registry import sets
 from cloud.storage.database import Database
 from cloud.storage.migrate import reach
 from cloud.storage.places import Places
@@ -91,6 +92,7 @@ class Carrier:
         with self._database.transaction() as tx:
             load_rules(tx, builtin_rules())
             losses.begin(tx, datetime.now(UTC))
+            sets.distrust(tx, datetime.now(UTC))
             tell_restored(tx, self._config.host_id)
         self._places.forget()
 

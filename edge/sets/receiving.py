@@ -6,6 +6,7 @@ step, after the whole set is on the disk. `cardholders` and `rules` are what cou
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -26,7 +27,7 @@ from protocols.rules import Rule
 from protocols.sets import Kind, Offer, Page, Sent
 
 MAX_WAITING: Final = 8 * sets.WANTS
-_IDLE_S: Final = 1.0
+_RETRY_S: Final = 1.0
 
 
 class Agent(Protocol):
@@ -99,6 +100,8 @@ class Receiving:
     def close(self) -> None:
         """End; what has arrived stays on the disk."""
         self._stop.set()
+        with contextlib.suppress(queue.Full):  # then it is awake anyway
+            self._heard.put_nowait(None)
         if self._thread.is_alive():
             self._thread.join(5.0)
 
@@ -116,15 +119,16 @@ class Receiving:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            value = self._heard.get()
+            if self._stop.is_set():
+                return
             try:
-                self._read(self._heard.get(timeout=_IDLE_S))
-            except queue.Empty:
-                continue
+                self._read(value)
             except LiandongError as error:  # the host offers again; perhaps the disk has room then
                 self._log.error("set-not-taken", error=error)
             except Exception:  # noqa: BLE001 - one message must not end what the doors depend on
                 self._log.error("set-crashed", trace=True)
-                self._stop.wait(_IDLE_S)
+                self._stop.wait(_RETRY_S)
 
     def _read(self, value: object) -> None:
         if isinstance(value, _Unfit):
@@ -219,7 +223,7 @@ class Receiving:
                 self._agent.delivered(kind)
             except UnavailableError as error:
                 self._log.warning("set-waits", kind=kind, error=error)
-                self._stop.wait(_IDLE_S)
+                self._stop.wait(_RETRY_S)
             else:
                 return
 
