@@ -1,13 +1,14 @@
 """Query: the newest values of many series, a day of one series out of many rows, a month of its hours, bytes a reading.
 
-The limit is the same rows, in the same order, from a table that holds nothing else; of bytes, the rows without index.
+The limit is the same rows, in the same order, from a table that holds nothing else; of bytes, what a row would take
+without index and without columns (PostgreSQL's header, four columns, what aligns them, and the pointer to it).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -16,40 +17,51 @@ import numpy as np
 from benchmarks.figures import Figure, Order, figure
 from benchmarks.site import Site
 from cloud.history.summary import DAY_MS, HOUR_MS, MINUTE_MS, SUMMARY
-from cloud.storage import readings
+from cloud.storage.columnstore import Condenser, copy_directly
 from cloud.storage.database import Transaction
+from cloud.storage.editions import size
 from cloud.storage.history import Past
 from cloud.storage.packed import copy_in
 from cloud.storage.queries import load
-from cloud.storage.readings import Readings
+from cloud.storage.readings import Readings, copy_bytes
 from cloud.storage.rollups import SUMMARIES, Level
 
-ROWS: Final = 5_000_000
+ROWS: Final = 100_000_000
 QUICK: Final = 50_000
 LATEST: Final = 10_000
 LATEST_QUICK: Final = 200
 _CHUNK: Final = 200_000
+_ROW_BYTES: Final = 60
 _PER_DEVICE: Final = 10
 _DAYS: Final = 7
 _PER_SERIES: Final = _DAYS * 1440
 _MONTH: Final = 31
 _ASKED: Final = 20
+_PATIENCE_S: Final = 1200.0
 _UTC: Final = ZoneInfo("UTC")
 
 
 def run(order: Order) -> Iterator[Figure]:
-    """`query-latest` (10,000 series); of `--rows`, a reading a minute and series: day, month (ms), bytes a reading."""
+    """`query-latest` (10,000 series); of `--rows`, a reading a minute and series: day, month (ms), bytes a reading.
+
+    Bytes twice: of sensors that drift and tell one decimal (these rows are asked), and of random numbers (a tenth).
+    """
     with Site(order) as site:
         yield _latest(order, site, LATEST_QUICK if order.quick else LATEST)
         rows = order.rows or (QUICK if order.quick else ROWS)
         series = max(1, rows // _PER_SERIES)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        order.tell("liandong.bench.loading", rows=rows)
-        _load(site, _ms(today) - _DAYS * DAY_MS, series, min(rows, series * _PER_SERIES))
+        begin = _ms(today) - _DAYS * DAY_MS
+        fewer = max(1, series // 10)
+        for name, many, drifting in (("query-bytes-random", fewer, False), ("query-bytes", series, True)):
+            site.run("TRUNCATE reading")
+            order.tell("liandong.bench.loading", rows=many * _PER_SERIES)
+            _load(site, begin, many, drifting)
+            _condense(site)
+            yield _bytes(site, name, many * _PER_SERIES)
         _load_hours(site, _ms(today) - _MONTH * DAY_MS, series)
         yield _day(order, site, series, _ms(today))
         yield _month(order, site, series, _ms(today))
-        yield _bytes(site)
 
 
 def _latest(order: Order, site: Site, series: int) -> Figure:
@@ -93,12 +105,10 @@ def _month(order: Order, site: Site, series: int, today: int) -> Figure:
     )
 
 
-def _bytes(site: Site) -> Figure:
-    """What a reading takes on the disk with its index, and without."""
+def _bytes(site: Site, name: str, rows: int) -> Figure:
+    """What a reading takes on the disk, with its index, after all background work."""
     with site.database.transaction() as tx:
-        found = tx.one(load("editions")["size"])
-    assert found is not None
-    return figure("query-bytes", "bytes", [found["whole"] / found["rows"]], [found["bare"] / found["rows"]])
+        return figure(name, "bytes", [size(tx) / rows], [_ROW_BYTES])
 
 
 def _beside(
@@ -171,20 +181,45 @@ def _fill_registry(site: Site, series: int) -> None:
     site.run("ANALYZE")
 
 
-def _load(site: Site, first_ms: int, series: int, rows: int) -> None:
-    """A reading of every series in turn, minute by minute, as they would have come; values drift by tenths."""
+def _load(site: Site, first_ms: int, series: int, drifting: bool) -> None:
+    """A reading of every series in turn, minute by minute, as they would have come.
+
+    Drifting: each series goes its own way by about 0.02 a minute and tells tenths, as a thermometer in a room does.
+    """
     chance = np.random.default_rng(1)
-    for start in range(0, rows, _CHUNK):
-        number = np.arange(start, min(rows, start + _CHUNK))
+    ids, at = np.arange(1, series + 1, dtype=np.int32), chance.normal(20, 5, series)
+    each = max(1, _CHUNK // series)
+    for first in range(0, _PER_SERIES, each):
+        minutes = np.arange(first, min(first + each, _PER_SERIES))
+        if drifting:
+            way = at + np.cumsum(chance.normal(0, 0.02, (len(minutes), series)), axis=0)
+            at, value = way[-1], np.round(way, 1).ravel()
+        else:
+            value = chance.random(len(minutes) * series)
         chunk = Readings(
-            at_ms=(first_ms + number // series * MINUTE_MS).astype(np.int64),
-            series=(number % series + 1).astype(np.int32),
-            value=np.round(20 + np.cumsum(chance.choice([-0.1, 0.0, 0.1], len(number))), 1),
-            quality=np.full(len(number), 192, dtype=np.int16),
+            at_ms=np.repeat(first_ms + minutes * MINUTE_MS, series),
+            series=np.tile(ids, len(minutes)),
+            value=value,
+            quality=np.full(len(value), 192, dtype=np.int16),
         )
         with site.database.transaction() as tx:
-            readings.append(tx, chunk)
-    site.run("TRUNCATE rollup_mark", "SET LOCAL statement_timeout = '20min'; ANALYZE")
+            copy_directly(tx)
+            with tx.connection.cursor() as cursor, cursor.copy(load("readings")["copy"]) as copy:
+                copy.write(copy_bytes(chunk))
+
+
+def _condense(site: Site) -> None:
+    """What background jobs would have done by tomorrow."""
+    condenser, busy = Condenser(), True
+    for _ in range(3):
+        busy = True
+        while busy:
+            with site.database.transaction() as tx:
+                tx.be_patient(_PATIENCE_S)
+                busy = condenser.step(tx, datetime.now(UTC) + timedelta(days=1))
+    with site.database.transaction() as tx:
+        tx.be_patient(_PATIENCE_S)
+        tx.execute("ANALYZE")
 
 
 def _load_hours(site: Site, first_ms: int, series: int) -> None:

@@ -77,7 +77,7 @@ def figures(
 
 @router.get("/latest")
 def latest(who: SignedIn, given: Given, metric: Annotated[Text | None, Query(max_length=1000)] = None) -> Response:
-    """The newest values at the person's places, of one metric or of all, in the order of devices.
+    """The newest values at the person's places, of one metric or of all, series in the order in which they were born.
 
     Columns `device_id`, `metric`, `unit`, `ms`, `value`, `text`, `quality` (OPC); the database writes the JSON.
     """

@@ -73,6 +73,14 @@ def keep_ahead(tx: Transaction, today: date) -> int:
     return len(missing)
 
 
+def size(tx: Transaction) -> int:
+    """Bytes on the disk of the table of readings and all that belongs to it, indexes too."""
+    row = tx.one(load("editions")["size" if edition_of(tx) is Edition.PLAIN else "size_of_hypertable"])
+    assert row is not None
+    found: int = row["bytes"]
+    return found
+
+
 def forget_before(tx: Transaction, edition: Edition, cutoff: datetime) -> None:
     """Drop what is wholly older than `cutoff`: chunks, or partitions and the old rows of the default partition."""
     queries = load("editions")

@@ -57,6 +57,8 @@ SELECT drop_chunks('reading', older_than => %(cutoff)s::timestamptz);
 -- trim_default: old rows that no daily partition held
 DELETE FROM reading_default WHERE ts < %(cutoff)s;
 
--- size: bytes of the table of readings and its parts, with and without indexes, and its rows; of a plain database
-SELECT sum(pg_total_relation_size(inhrelid)) AS whole, sum(pg_relation_size(inhrelid)) AS bare, (SELECT count(*) FROM reading) AS rows
-FROM pg_inherits WHERE inhparent = to_regclass('reading');
+-- size: bytes of a plain table of readings and all that belongs to it, indexes too
+SELECT sum(pg_total_relation_size(inhrelid))::bigint AS bytes FROM pg_inherits WHERE inhparent = to_regclass('reading');
+
+-- size_of_hypertable: the same where TimescaleDB keeps it
+SELECT hypertable_size('reading') AS bytes;

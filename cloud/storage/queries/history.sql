@@ -20,18 +20,21 @@ SELECT string_agg(int4send(series_id) || timestamptz_send(ts) || float8send(coal
 FROM (SELECT series_id, ts, value, quality FROM reading WHERE series_id = %(series)s AND ts >= %(begin)s AND ts < %(end)s
       ORDER BY ts, value, quality OFFSET %(skip)s LIMIT %(most)s) AS found;
 
--- latest: the newest values of every device at these paths and below, of one metric or of all; as one text of JSON columns
+-- latest: the newest values of every device at these paths and below, of one metric or of all; as one text of JSON columns.
+-- Who may see it is asked per device, not per series; arrays become JSON faster than rows do.
 SELECT json_build_object(
-           'device_id', coalesce(json_agg(device_id), '[]'), 'metric', coalesce(json_agg(metric), '[]'),
-           'unit', coalesce(json_agg(unit), '[]'), 'ms', coalesce(json_agg(ms), '[]'), 'value', coalesce(json_agg(value), '[]'),
-           'text', coalesce(json_agg(text), '[]'), 'quality', coalesce(json_agg(quality), '[]'))::text AS found
-FROM (SELECT device.id AS device_id, series.metric, series.unit, floor(date_part('epoch', latest.ts) * 1000)::bigint AS ms,
+           'device_id', coalesce(array_to_json(array_agg(device_id)), '[]'), 'metric', coalesce(array_to_json(array_agg(metric)), '[]'),
+           'unit', coalesce(array_to_json(array_agg(unit)), '[]'), 'ms', coalesce(array_to_json(array_agg(ms)), '[]'),
+           'value', coalesce(array_to_json(array_agg(value)), '[]'), 'text', coalesce(array_to_json(array_agg(text)), '[]'),
+           'quality', coalesce(array_to_json(array_agg(quality)), '[]'))::text AS found
+FROM (SELECT series.device_id, series.metric, series.unit, floor(date_part('epoch', latest.ts) * 1000)::bigint AS ms,
              latest.value, latest.text, latest.quality
-      FROM device JOIN series ON series.device_id = device.id JOIN latest ON latest.series_id = series.id
-      LEFT JOIN place ON place.id = device.place_id
-      WHERE (%(metric)s::text IS NULL OR series.metric = %(metric)s)
-        AND (place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND device.place_id IS NULL))
-      ORDER BY device.id, series.id LIMIT %(most)s) AS newest;
+      FROM latest JOIN series ON series.id = latest.series_id
+      JOIN (SELECT device.id FROM device LEFT JOIN place ON place.id = device.place_id
+            WHERE place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND device.place_id IS NULL)
+           ) AS seen ON seen.id = series.device_id
+      WHERE %(metric)s::text IS NULL OR series.metric = %(metric)s
+      ORDER BY series.id LIMIT %(most)s) AS newest;
 
 -- series_of: the series of these devices that hold numbers
 SELECT series.id, series.device_id, device.code AS device, device.type, series.metric, series.unit, series.datatype, place.path
