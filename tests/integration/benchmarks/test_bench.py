@@ -17,7 +17,7 @@ FIGURES = {
     "alert": {"alert-p50", "alert-p99"},
     "urgent": {"urgent-p50", "urgent-p99", "urgent-max"},
     "dispatch": {"dispatch-rank"},
-    "query": {"query-latest", "query-day", "query-month", "query-bytes"},
+    "query": {"query-latest", "query-day", "query-month", "query-bytes", "query-bytes-random"},
 }
 
 if rival.python() and rival.mosquitto():
