@@ -63,6 +63,14 @@ class UplinkCondition:
     error: LiandongError | None = None
 
 
+def pause_before(attempt: int, first_s: float) -> float:
+    """Seconds before connecting again, by chance and longer with each `attempt` (from 0).
+
+    Many gateways that lost the same broker must not come back as one.
+    """
+    return random.uniform(0, min(MOST_PAUSE_S, first_s * 2.0**attempt))  # noqa: S311 - jitter
+
+
 class Uplink:
     """Sends what the outbox holds. `device_changed` and `condition` may be called from any thread."""
 
@@ -151,9 +159,9 @@ class Uplink:
                 self._stage("away", error=UnavailableError("edge.uplink.crashed", why=repr(error)))
             finally:
                 self._leave()
-            ceiling = min(MOST_PAUSE_S, self._settings.reconnect_s * 2.0**self._attempts)
+            pause_s = pause_before(self._attempts, self._settings.reconnect_s)
             self._attempts = min(self._attempts + 1, 16)
-            self._signals.pause(random.uniform(0, ceiling))  # noqa: S311 - jitter
+            self._signals.pause(pause_s)
 
     def _connect_once(self) -> None:
         self._signals.drain()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from cloud.ingest.link import Broker as BrokerAddress
 from cloud.ingest.state_holder import StateHolder
 from cloud.ingest.worker import IngestWorker
-from cloud.storage.database import Database
+from cloud.storage import leases
+from cloud.storage.database import Database, Transaction
 from protocols.sparkplug.state import HostState, decode_state
 from tests.integration.ingest.conftest import HOST, Facts
 from tests.integration.ingest.gateway import Gateway, wait_for
@@ -178,15 +180,26 @@ def states(broker: Broker) -> Iterator[list[HostState]]:
     client.loop_stop()
 
 
-def test_state_has_one_holder_and_a_successor(database: Database, broker: Broker, states: list[HostState]) -> None:
+def test_state_has_one_holder_and_a_successor(
+    database: Database, broker: Broker, states: list[HostState], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """tck-id-operational-behavior-host-application-host-id, by a lease."""
+    hold, asked = leases.hold, Counter[str]()
+
+    def counted(tx: Transaction, name: str, holder: str, seconds: float) -> int | None:
+        fence = hold(tx, name, holder, seconds)
+        asked[holder] += 1
+        return fence
+
+    monkeypatch.setattr(leases, "hold", counted)
     address = BrokerAddress(port=broker.port)
     first = StateHolder(database, address, HOST, lease_s=1.5)
     second = StateHolder(database, address, HOST, lease_s=1.5)
     first.start()
     wait_for(lambda: first.online)
     second.start()
-    wait_for(lambda: [state.online for state in states] == [True])
+    wait_for(lambda: len(asked) == 2 and min(asked.values()) >= 3)
+    assert [state.online for state in states] == [True]
     assert not second.online
     first.stop()
     wait_for(lambda: second.online)

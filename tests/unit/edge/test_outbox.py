@@ -136,6 +136,21 @@ def test_a_full_quota_drops_confirmed_then_bulk_then_urgent_and_tells(tmp_path: 
     again.close()
 
 
+def test_confirmed_blocks_are_kept_up_to_their_share(tmp_path: Path) -> None:
+    outbox = opened(tmp_path, Quota(total=1_000_000, acknowledged=4_000))
+    for number in range(1, 101):
+        put(outbox, Lane.BULK, reading(number))
+    outbox.acknowledge(outbox.epoch, Lane.BULK, NumberSet([(1, 90)]), ALL)
+    assert 0 < outbox.totals.kept_bytes[Lane.BULK] <= 4_000
+    assert outbox.totals.waiting[Lane.BULK] == 10
+    outbox.set_quota(Quota(total=1_000_000, acknowledged=0))
+    outbox.acknowledge(outbox.epoch, Lane.BULK, NumberSet([(1, 100)]), ALL)
+    assert outbox.totals.lost == 0
+    (declared,) = outbox.declare().lanes[Lane.BULK]
+    assert (declared.held, declared.last_given) == (NumberSet(), 100), "what was given is known without what is held"
+    outbox.close()
+
+
 def test_nothing_is_handed_out_before_it_is_on_the_disk(tmp_path: Path) -> None:
     outbox = opened(tmp_path)
     early: list[Block] = []

@@ -19,11 +19,11 @@ from edge.normalise import REPEAT_MS, Normaliser
 from edge.outbox.gather import Gather
 from edge.outbox.quota import Quota
 from edge.outbox.store import START, Outbox
-from edge.pipeline import Pipeline
+from edge.pipeline import MAX_WAITING, Pipeline
 from edge.rules import LocalRules
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE
 from protocols.delivery import Lane
-from protocols.errors import DeviceError, LiandongError, StorageError
+from protocols.errors import DeviceError, LiandongError, StorageError, UnavailableError
 from protocols.events import Event, Observation, Reading, Value
 from protocols.rules import Rule
 
@@ -98,7 +98,9 @@ def test_an_event_that_is_too_long_is_told_without_its_data(normaliser: Normalis
 class Bench:
     """A pipeline over a real outbox, with actions that are written down."""
 
-    def __init__(self, folder: Path, rules: tuple[Rule, ...] = (), flush_s: float = 3600) -> None:
+    def __init__(
+        self, folder: Path, rules: tuple[Rule, ...] = (), flush_s: float = 3600, *, started: bool = True
+    ) -> None:
         self.outbox = Outbox(folder / "outbox.db", now_ms=1, quota=Quota(total=10**7, acknowledged=10**6))
         self.tasks: queue.Queue[Task] = queue.Queue()
         self.now = 10_000
@@ -111,7 +113,8 @@ class Bench:
             board=Board({device: DeviceCondition(driver="d", type=kind) for device, kind in TYPES.items()}, {}),
             now_ms=lambda: self.now,
         )
-        self.pipeline.start()
+        if started:
+            self.pipeline.start()
 
     def stored(self, lane: Lane) -> list[Observation]:
         return [told for block in self.outbox.queued(lane, START, 1000) for told in block.read()]
@@ -156,6 +159,18 @@ def test_durable_returns_with_everything_before_it_on_the_disk(bench: Bench) -> 
     bench.pipeline.emit("d", [reading(2.0, at_ms=2_000)], state={"read": 2})
     assert bench.stored(Lane.BULK) == [reading(1.0), reading(2.0, at_ms=2_000)]
     assert bench.outbox.driver_state("d") == {"read": 2}
+
+
+def test_drivers_wait_for_a_pipeline_that_is_behind_and_nothing_is_dropped(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, started=False)
+    for number in range(MAX_WAITING):
+        bench.pipeline.emit("d", [reading(float(number), at_ms=number)])
+    with pytest.raises(UnavailableError):
+        bench.pipeline.emit("d", [reading(-1.0)], timeout_s=0.01)
+    bench.pipeline.start()
+    bench.pipeline.emit("d", [reading(-2.0)], durable=True)
+    assert [o.value for o in bench.stored(Lane.BULK) if isinstance(o, Reading)] == [*range(MAX_WAITING), -2.0]
+    bench.close()
 
 
 def test_a_flush_comes_by_itself(tmp_path: Path) -> None:
