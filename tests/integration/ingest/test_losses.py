@@ -14,6 +14,7 @@ from cloud.ingest.worker import IngestWorker
 from cloud.storage import delivery
 from cloud.storage.database import Database
 from cloud.storage.places import Places
+from cloud.storage.queries import load
 from cloud.storage.scope import Scope
 from protocols.delivery import Lane, NumberSet
 from tests.integration.ingest.gateway import Gateway, event, wait_for
@@ -182,3 +183,18 @@ def test_a_set_in_many_pieces_is_told_as_one(
         found = delivery.losses(tx, Places(), EVERYTHING, None, 10)
         assert delivery.standing(tx) == {"urgent": (50, 50, 0), "bulk": (50, 50, 0)}
     assert [(one["count"], one["missing"], len(one["ranges"])) for one in found] == [(50, 50, 20)] * 2
+
+
+def test_what_was_given_up_is_found_by_its_epoch_however_much_was_told(database: Database, gateway: Gateway) -> None:
+    born(gateway)
+    wait_for(lambda: gateway.acks)
+    lost = """
+        INSERT INTO event (event_id, device_id, ts, kind, data)
+        SELECT gen_random_uuid(), (SELECT min(id) FROM device), now(), 'outbox.lost',
+               jsonb_build_object('epoch', gen_random_uuid()) FROM generate_series(1, 5000)
+    """
+    with database.transaction() as tx:
+        tx.connection.execute(lost)
+        tx.connection.execute("ANALYZE event")
+        plan = tx.fetch(f"EXPLAIN {load('losses')['given_up']}", {"epochs": [str(uuid.uuid4()) for _ in range(3)]})
+    assert "event_given_up" in "\n".join(str(row["QUERY PLAN"]) for row in plan)
