@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
 from threading import BoundedSemaphore
 from typing import Annotated, Any, Final, Literal, cast
 from zoneinfo import ZoneInfo
@@ -12,7 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from starlette.types import Message, Send
 
 from cloud import audit
 from cloud.api.history import LEVELS, Since, Until, require_device, span
@@ -25,7 +30,12 @@ from protocols.errors import RefusedError
 router = APIRouter(prefix="/api/v1/export", tags=["history"])
 
 Format = Literal["csv", "parquet", "arrow"]
+_LOG: Final = logging.getLogger("liandong.cloud.export")
 AT_ONCE: Final = 2
+BITE_BYTES: Final = 64 * 1024
+STALL_S: Final = 30.0
+LONGEST_S: Final = 3600.0
+"""A reader that does not take a bite in `STALL_S`, or all in `LONGEST_S`, is cut: others wait for its turn."""
 MOST_SERIES: Final = 500
 GROUP_ROWS: Final = 100_000
 """Rows of a row group of Parquet: so many are held in memory."""
@@ -76,16 +86,40 @@ def readings(
     headers = {"content-disposition": f'attachment; filename="liandong-{step}.{form}"', "content-encoding": "identity"}
     pieces = _released(FORMS[form](export))
     next(pieces)  # begun, so that it is ended whatever becomes of the request
-    return StreamingResponse(pieces, media_type=TYPES[form], headers=headers)
+    return _Stream(pieces, media_type=TYPES[form], headers=headers)
 
 
-def _released(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Let the next export run when this one has ended, however it ends."""
+def _released(pieces: Iterator[bytes]) -> Generator[bytes]:
+    """Bites of the pieces. Lets the next export run when this one has ended, however it ends."""
     try:
         yield b""
-        yield from pieces
+        for piece in pieces:
+            yield from (piece[at : at + BITE_BYTES] for at in range(0, len(piece), BITE_BYTES))
     finally:
         _running.release()
+
+
+class _Stream(StreamingResponse):
+    """A stream whose reader has to keep up. Else it is cut: the file breaks off, which the reader's program tells."""
+
+    def __init__(self, pieces: Generator[bytes], **more: Any) -> None:
+        super().__init__(pieces, **more)
+        self._pieces = pieces
+
+    async def stream_response(self, send: Send) -> None:
+        """As Starlette's, within bounds."""
+        until = time.monotonic() + LONGEST_S
+
+        async def in_time(message: Message) -> None:
+            async with asyncio.timeout(max(0.0, min(STALL_S, until - time.monotonic()))):
+                await send(message)
+
+        try:
+            await super().stream_response(in_time)
+        except TimeoutError:
+            _LOG.warning("export-cut stalled_s=%s longest_s=%s", STALL_S, LONGEST_S)
+        finally:
+            await run_in_threadpool(self._pieces.close)
 
 
 class _Sink:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -217,6 +220,34 @@ def test_summaries_are_exported_as_the_table_shows_them(served: Street, step: st
     for name in ("increase", "last", "count"):
         wanted = np.array([told[name][index] for index in known], dtype=float)
         np.testing.assert_allclose(np.array(rows[name].to_pylist(), dtype=float), wanted, rtol=1e-5)
+
+
+def test_a_reader_that_stands_still_is_cut_and_gives_its_turn_back(
+    served: Street, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two readers that take nothing hold both turns; soon a third one gets its own, and the two have half a file."""
+    monkeypatch.setattr(exporting, "STALL_S", 0.5)
+    device, series = series_of(served, "coldchain-1", "temperature")
+    store(served, series, NOON, 0.2, np.linspace(0, 1, 250_000), roll=False)
+    query: dict[str, Any] = {"device": device, **around(NOON, hours=24)}
+    with served.signed_in("chenjing") as console, ExitStack() as open_ones:
+        stalled = [
+            open_ones.enter_context(console.stream("GET", "/api/v1/export/readings.csv", params=query))
+            for _ in range(exporting.AT_ONCE)
+        ]
+        assert {answer.status_code for answer in stalled} == {200}
+        few: dict[str, Any] = {"device": device, **around(NOON, minutes=1)}
+        deadline = time.monotonic() + 60
+        while (answer := console.get("/api/v1/export/readings.csv", params=few)).status_code == 429:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert answer.status_code == 200
+        for one in stalled:
+            with pytest.raises(httpx.HTTPError):
+                one.read()
+    assert [record.getMessage() for record in caplog.records if record.name == "liandong.cloud.export"] == [
+        "export-cut stalled_s=0.5 longest_s=3600.0"
+    ] * exporting.AT_ONCE
 
 
 def test_an_export_waits_for_its_turn_and_gives_it_back(served: Street, monkeypatch: pytest.MonkeyPatch) -> None:
