@@ -3,6 +3,7 @@
 #               (four files of tests at a time, for most tests wait more than they compute: make test PROCESSES=1 for one)
 # make check    style, types and import directions
 # make bench    measurements beside their limits (make bench ARGS="ingest --repeats 5"); some minutes
+# make fuzz     fuzz `liandong decode` with atheris (make fuzz ARGS="mbus --seconds 600"); tools/others makes what it needs
 # Nothing but Python >= 3.11 with venv is needed beforehand.
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ SOURCES := protocols edge cloud simulators liandong benchmarks tests $(wildcard 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup up test bench check format screenshots lock clean
+.PHONY: help setup up test bench fuzz check format screenshots lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile
@@ -31,6 +32,9 @@ test: $(READY)
 
 bench: $(READY)
 	@$(BIN)/liandong bench $(ARGS)
+
+fuzz: $(READY)
+	@$(BIN)/python -m tools.fuzz $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check --quiet $(SOURCES)

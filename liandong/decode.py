@@ -45,6 +45,12 @@ def _dex(data: bytes) -> dict[str, Any]:
     return decode_dex(data)
 
 
+def _ddcmp(data: bytes) -> dict[str, Any]:
+    from protocols.evadts.ddcmp import decode_ddcmp
+
+    return decode_ddcmp(data)
+
+
 def _osdp(data: bytes) -> dict[str, Any]:
     from protocols.osdp import decode_osdp
 
@@ -84,6 +90,7 @@ def _mbus(data: bytes) -> dict[str, Any]:
 DECODERS: Final[Mapping[str, Decoder]] = {
     "evadts": _evadts,
     "dex": _dex,
+    "ddcmp": _ddcmp,
     "osdp": _osdp,
     "modbus": _modbus,
     "dlt645": _dlt645,

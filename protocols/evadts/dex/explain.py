@@ -57,7 +57,7 @@ def decode_dex(data: bytes) -> dict[str, Any]:
         return nothing.document(len(data))
     if decoder.inside:
         report.add("error", begin, "cut-short")
-    return _with_audits(report.document(len(data)), audit.whole)
+    return with_audits(report.document(len(data)), audit.whole)
 
 
 class _Stray:
@@ -153,7 +153,8 @@ class _Audits:
             self._before = None
 
 
-def _with_audits(document: dict[str, Any], audits: list[bytes]) -> dict[str, Any]:
+def with_audits(document: dict[str, Any], audits: list[bytes]) -> dict[str, Any]:
+    """`document` of a line, with what the audits that went over it say and what is wrong in them."""
     read = [decode_evadts(audit) for audit in audits]
     inside = [{"audit": number} | finding for number, told in enumerate(read) for finding in told["findings"]]
     ok = document["ok"] and all(told["ok"] for told in read)

@@ -20,7 +20,7 @@ FILES = [
     ("dlt645", "readings.txt", 3),
     ("gb26875", "makers.txt", 2),
 ]
-KINDS = ("cjt188", "dex", "dlt645", "gb26875", "modbus", "osdp")
+KINDS = ("cjt188", "ddcmp", "dex", "dlt645", "gb26875", "mbus", "modbus", "osdp")
 
 
 class Decoded:
