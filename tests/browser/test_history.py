@@ -20,6 +20,8 @@ def test_a_device_shows_its_past(opened: Open, operator: Operator, complaints: l
     page = opened("Chen Jing", "/console")
     page.locator("[data-device=coldchain-1]").click()
     panel = page.locator("[data-testid=device]")
+    said = {"zh-CN": "从第一个值开始", "en": "begins with the first value"}[language]
+    expect(panel.locator("[data-testid=past] figcaption")).to_contain_text(said, timeout=PATIENCE_MS)
     for span in ("hour", "year"):
         panel.locator(f"[data-span={span}]").click()
         expect(panel.locator("[data-testid=past] canvas")).to_be_visible(timeout=PATIENCE_MS)

@@ -10,6 +10,7 @@ import { store } from "./state.js";
 import { TELLING, scaled, unitName, valueText } from "./values.js";
 
 const DAY_MS = 86400000;
+const MINUTE_MS = 60000;
 const SPANS = { hour: DAY_MS / 24, day: DAY_MS, week: 7 * DAY_MS, month: 31 * DAY_MS, year: 366 * DAY_MS };
 const FORMATS = ["csv", "parquet"];
 
@@ -36,6 +37,13 @@ export function Device({ id }) {
   <//>`;
 }
 
+/** From where the picture shows: from the first value, when it stands in the span's last quarter and would be a dot at its edge. */
+function shownFrom(ms, from, to) {
+  const first = ms[0];
+  if (first - from < 0.75 * (to - from)) return from;
+  return Math.max(from, Math.min(first - 0.05 * (to - first), to - MINUTE_MS));
+}
+
 function Past({ device, metric, span }) {
   const box = useRef(null);
   const [told, setTold] = useState(t("ui.loading"));
@@ -53,7 +61,9 @@ function Past({ device, metric, span }) {
       if (history.ms.length) {
         const [value, low, high] = [history.value, history.low, history.high].map((one) => scaled(one, history.unit));
         const isState = history.kind === "state";
-        chart = drawChart(box.current, { ms: history.ms, value, low, high, unit: unitName(history.unit), metric, from, to, isState, height: 200 });
+        const begin = shownFrom(history.ms, from, to);
+        if (begin > from) setTold((said) => `${said} ${t("ui.past.since")}`);
+        chart = drawChart(box.current, { ms: history.ms, value, low, high, unit: unitName(history.unit), metric, from: begin, to, isState, height: 200 });
       }
     })().catch((error) => gone || setTold(complaint(error)));
     return () => {
