@@ -4,6 +4,7 @@ import { valueText } from "./values.js";
 import uPlot from "../../vendor/uPlot.module.js";
 
 const DAY_MS = 86400000;
+const MINUTE_MS = 60000;
 /** A value of the service holds for an hour when nothing follows; a state until it changes. */
 const HOLDS_MS = 3600000;
 
@@ -71,12 +72,13 @@ function yName(value, unit, metric, isState) {
   return `${Number(value.toFixed(2))}${unit ? ` ${unit}` : ""}`;
 }
 
-/** Hours within two days, days beyond. */
+/** Seconds within minutes, hours within two days, days beyond. */
 function timeName(seconds, spanMs) {
   const date = uPlot.tzDate(new Date(seconds * 1000), timeZone());
   const two = (n) => String(n).padStart(2, "0");
   if (spanMs > 2 * DAY_MS) return `${date.getMonth() + 1}-${two(date.getDate())}`;
-  return `${two(date.getHours())}:${two(date.getMinutes())}`;
+  const exact = spanMs < 10 * MINUTE_MS ? `:${two(date.getSeconds())}` : "";
+  return `${two(date.getHours())}:${two(date.getMinutes())}${exact}`;
 }
 
 /** The limit lies across, the moment of the alarm stands upright. */
