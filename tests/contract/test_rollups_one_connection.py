@@ -40,15 +40,18 @@ def make_series(database: Database, *names: str) -> list[int]:
     return [numbers[name] for name in names]
 
 
-def store(database: Database, series: int, rows: list[Raw]) -> None:
-    columns = Readings(
+def as_columns(series: int, rows: list[Raw]) -> Readings:
+    return Readings(
         at_ms=np.array([at for at, _, _ in rows], dtype=np.int64),
         series=np.full(len(rows), series, dtype=np.int32),
         value=np.array([value for _, value, _ in rows], dtype=np.float64),
         quality=np.array([quality for _, _, quality in rows], dtype=np.int16),
     )
+
+
+def store(database: Database, series: int, rows: list[Raw]) -> None:
     with database.transaction() as tx:
-        readings.append(tx, columns)
+        readings.append(tx, as_columns(series, rows))
 
 
 def roll(database: Database, zone: ZoneInfo = SHANGHAI, now: datetime = NOW) -> None:

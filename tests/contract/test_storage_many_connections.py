@@ -14,12 +14,15 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from cloud.history.summary import DAY_MS
 from cloud.jobs import Job, Jobs, standard_jobs
-from cloud.storage import leases, received
+from cloud.storage import leases, readings, received
 from cloud.storage.database import Database, StreamEvent, Transaction
 from cloud.storage.migrate import migrate
+from cloud.storage.rollups import Level, Roller, moment, rows_of
 from protocols.delivery import Lane, NumberSet
 from protocols.errors import UnavailableError
+from tests.contract.test_rollups_one_connection import START, as_columns, make_series, roll, store
 
 T = TypeVar("T")
 NAMES = ("columns", "events", "partitions", "purge", "retention", "rollups")
@@ -171,3 +174,23 @@ def test_no_statement_and_no_lock_is_waited_for_without_end(database: Database) 
         assert found == {"statement": "30s", "lock": "10s"}
     with pytest.raises(UnavailableError, match="too long"), database.transaction() as tx:
         tx.execute("SET LOCAL statement_timeout = '10ms'; SELECT pg_sleep(20)")
+
+
+def test_rolling_up_and_forgetting_keep_no_ingest_waiting(database: Database) -> None:
+    """While summaries of a series are made and old rows of it deleted, more of it is stored, and nothing is missed."""
+    (series,) = make_series(database, "t")
+    old = START - 40 * DAY_MS
+    for at in (old, START):
+        store(database, series, [(at + n * 1000, 1.0, 192) for n in range(120)])
+    roller, now = Roller(ZoneInfo("Asia/Shanghai")), moment(START + DAY_MS)
+    with database.transaction() as tx:
+        assert roller.step(tx, now)
+        tx.execute("DELETE FROM reading WHERE ts < %(before)s", {"before": moment(START)})
+        with database.transaction() as ingest:
+            ingest.execute("SET LOCAL lock_timeout = '1s'")
+            more = [(at + n * 1000 + 500, 2.0, 192) for at in (old, START) for n in range(120)]
+            readings.append(ingest, as_columns(series, more))
+            readings.touch_latest(ingest, as_columns(series, more), [], START)
+    roll(database, now=now)
+    with database.transaction() as tx:
+        assert rows_of(tx, Level.MINUTE, series, START, START + DAY_MS)["count"].tolist() == [120, 120]
