@@ -73,7 +73,7 @@ def places(group: Text, code: Text, who: SignedIn, given: Given) -> Json:
         which = {"group": group, "gateway_path": row["path"], "limit": MOST_PLACES}
         rows = tx.fetch(load("placings")["places"], which)
     known = [
-        {"place": one["path"].removeprefix(f"{one['estate']}/"), "kind": one["kind"], "name": one["name"]}
+        {"place": one["path"].removeprefix(f"{one['estate']}/")} | {key: one[key] for key in ("path", "kind", "name")}
         for one in rows
     ]
     return {"group": group, "places": known}

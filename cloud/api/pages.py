@@ -18,7 +18,7 @@ from protocols.errors import RefusedError
 router = APIRouter(include_in_schema=False)
 
 FOLDER: Final = Path(str(files("cloud"))) / "ui" / "static"
-PAGES: Final = ("in", "console", "phone")
+PAGES: Final = ("in", "console", "phone", "install")
 _ALWAYS_ASK: Final = {"cache-control": "no-cache"}
 """Kept by the browser, and asked for by ETag: a new version shows at once, an old one costs no bytes."""
 
@@ -42,7 +42,8 @@ def root(request: Request, given: Given) -> RedirectResponse:
             who = sessions.find(tx, token or "", now())
     except RefusedError:
         return RedirectResponse("/in", 303, _ALWAYS_ASK)
-    return RedirectResponse("/console" if who.console.paths else "/phone", 303, _ALWAYS_ASK)
+    home = "/console" if who.console.paths else "/install" if who.configures.paths and not who.responds else "/phone"
+    return RedirectResponse(home, 303, _ALWAYS_ASK)
 
 
 @router.get("/in")
@@ -61,6 +62,12 @@ def console() -> FileResponse:
 def phone() -> FileResponse:
     """Volunteers and grid workers."""
     return _page("phone")
+
+
+@router.get("/install")
+def install() -> FileResponse:
+    """Installers: devices, their places, walk tests."""
+    return _page("install")
 
 
 @router.get("/sw.js")

@@ -44,7 +44,6 @@ _HEADERS: Final = (
     "Cross-Origin-Opener-Policy: same-origin",
     "Cross-Origin-Resource-Policy: same-origin",
     "Permissions-Policy: camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy: no-referrer",
     "X-Content-Type-Options: nosniff",
     "X-Frame-Options: DENY",
     "Connection: close",
@@ -258,6 +257,8 @@ def _status_line(response: Response, policy: str) -> bytes:
         f"HTTP/1.1 {response.status} {_REASONS[response.status]}",
         *_HEADERS,
         f"Content-Security-Policy: {policy}",
+        # Without a referrer a browser does not say which page a form comes from, and forms are taken from our own only.
+        f"Referrer-Policy: {'no-referrer' if policy == READ_ONLY else 'same-origin'}",
         *response.headers,
         f"Content-Type: {response.kind}",
         f"Content-Length: {len(response.body)}",

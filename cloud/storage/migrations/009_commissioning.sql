@@ -1,4 +1,4 @@
--- Where gateways say that their devices hang, and walk tests (docs/decisions/0018).
+-- Where gateways say that their devices hang, and walk tests (docs/decisions/0019).
 
 CREATE TABLE told_place (                                               -- the newest that a gateway says of a device
     device_id  integer PRIMARY KEY REFERENCES device,

@@ -199,4 +199,4 @@ def test_commissioned_walked_through_and_handed_over(
 
 def _rows(database: Database, statement: str) -> list[Any]:
     with database.transaction() as tx:
-        return tx.fetch(statement)  # type: ignore[arg-type]
+        return tx.fetch(statement)

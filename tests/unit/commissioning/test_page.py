@@ -154,7 +154,7 @@ def test_both_languages_and_the_walk_test(page: Page) -> None:
     assert page.agent.asked[-1] == {"ask": "commission", "minutes": 10}
     assert "call nobody for 2 more minutes" in page.client.get("/walk").text
     page.client.post("/language")
-    assert "步行测试进行中" in page.client.get("/walk").text
+    assert "现场测试进行中" in page.client.get("/walk").text
     page.client.post("/stop")
     assert page.agent.asked[-1] == {"ask": "commission", "stop": True}
     headers = page.client.get("/").headers

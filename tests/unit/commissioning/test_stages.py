@@ -158,5 +158,5 @@ def test_what_no_host_means_is_refused(value: object) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_device_type_has_its_word_on_the_sheet(language: str) -> None:
-    known = catalogue("edge", language)  # type: ignore[arg-type]
+    known = catalogue("edge", language)
     assert [code for code in DEVICE_TYPES if f"edge.type.{code}" not in known] == []

@@ -102,7 +102,7 @@ def test_the_service_worker_keeps_everything_that_the_phone_loads() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("name", ["console", "phone", "in"])
+@pytest.mark.parametrize("name", ["console", "phone", "in", "install"])
 def test_pages_ask_for_all_their_modules_at_once(name: str) -> None:
     text = (STATIC / f"{name}.html").read_text("utf-8")
     entry = re.findall(r'<script type="module" src="/static/([^"]+)">', text)

@@ -25,6 +25,7 @@ export function Device({ id }) {
   if (!device) return null;
   const shown = metric ?? metrics.find((one) => one === TELLING[device.type]) ?? metrics[0];
   return html`<${Drawer} title=${`${named(device.place?.name)} · ${named(device.name) || device.code}`} test="device">
+    ${!device.place && html`<p class="fault" role="status" data-testid="unplaced">${t("ui.device.unplaced")} <a class="link" href=${`/install#${device.gateway.group}/${device.gateway.code}`}>${t("ui.menu.install")}</a></p>`}
     <div class="picks" role="group" aria-label=${t("ui.past.metric")}>
       ${metrics.map((one) => html`<button key=${one} class="pick" aria-pressed=${one === shown} data-metric=${one} onClick=${() => setMetric(one)}>
         ${word("cloud.metric", one)} <b>${valueText(one, device.latest[one].value, device.latest[one].unit)}</b></button>`)}

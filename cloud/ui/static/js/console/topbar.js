@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../core/html.js";
 import { LANGUAGES, currentLanguage, named, t, word } from "../core/i18n.js";
 import { SEVERITIES, Shape } from "../core/severity.js";
-import { changeLanguage, signOut } from "../core/session.js";
+import { changeLanguage, mayInstall, signOut } from "../core/session.js";
 import { call, isSoundOn, silence, toggleSound } from "../core/sound.js";
 import { useStore } from "../core/store.js";
 import { currentTheme, toggleTheme } from "../core/theme.js";
@@ -18,6 +18,7 @@ export function TopBar({ onLanguage }) {
   const { open, unacknowledged, onDuty } = counts(state);
   const { gateways, devices, mode } = state.overview;
   const street = state.places.find((place) => place.kind === "street");
+  const unplaced = state.devices.filter((one) => !one.place).length;
   const gatewaysOff = gateways.total - gateways.online;
   return html`<header class="top panel">
     <div class="brand"><b>${t("ui.brand")}</b><span>${named(street?.name)}</span></div>
@@ -34,6 +35,7 @@ export function TopBar({ onLanguage }) {
     <${Figure} value=${`${onDuty}/${state.responders.length}`} label=${t("ui.top.on-duty")} tone=${onDuty ? "" : "warn"} test="on-duty" />
     <${Figure} value=${gatewaysOff} label=${t("ui.top.gateways-offline")} tone=${gatewaysOff ? "warn" : ""} test="gateways-offline" />
     <${Figure} value=${`${devices.online}/${devices.total}`} label=${t("ui.top.devices")} test="devices" />
+    ${unplaced > 0 && html`<a class="figure warn" href="/install" data-figure="unplaced" title=${t("ui.top.unplaced-long")}><b>${unplaced}</b><span>${t("ui.top.unplaced")}</span></a>`}
     <div class="figure mode"><b>${word("cloud.mode", mode)}</b><span>${t("ui.top.mode")}</span></div>
     <span class="push"></span>
     <${Clock} />
@@ -89,6 +91,7 @@ function Tools({ onLanguage }) {
       <summary class="tool wide" data-testid="person">${named(session.person.name)}</summary>
       <div class="drop panel">
         <p class="dim">${session.roles.map(({ role, place }) => `${word("cloud.role", role)} · ${named(place.name)}`).join("、")}</p>
+        ${mayInstall(session) && html`<a class="link" href="/install" data-testid="install">${t("ui.menu.install")}</a>`}
         <button onClick=${() => togglePanel("password")}>${t("ui.menu.password")}</button>
         <button onClick=${signOut} data-testid="sign-out">${t("ui.menu.sign-out")}</button>
         <p class="dim small">${t("ui.menu.version", { version: session.version })}</p>

@@ -6,6 +6,7 @@ import { setClock } from "./time.js";
 
 const CONSOLE_ROLES = ["operator", "administrator"];
 const PHONE_ROLES = ["volunteer", "grid-worker"];
+const INSTALL_ROLES = ["installer", "administrator"];
 
 /** The session, or null when signed out; languages and clock are set. */
 export async function begin() {
@@ -22,11 +23,13 @@ export async function adopt(session) {
 
 /** The page for the person's roles. */
 export function homeOf(session) {
-  return mayUseConsole(session) ? "/console" : "/phone";
+  if (mayUseConsole(session)) return "/console";
+  return mayInstall(session) && !mayUsePhone(session) ? "/install" : "/phone";
 }
 
 const holds = (session, roles) => session.roles.some(({ role }) => roles.includes(role));
 export const mayUseConsole = (session) => holds(session, CONSOLE_ROLES);
+export const mayInstall = (session) => holds(session, INSTALL_ROLES);
 export const mayUsePhone = (session) => holds(session, PHONE_ROLES);
 
 /** From now on in this language, here and in messages. */

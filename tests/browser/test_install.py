@@ -1,0 +1,76 @@
+"""The installer's page in a real browser, over a real street: a walk test, and a place on which two disagree."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.people import Operator, Volunteer
+from tests.acceptance.street import Street, eventually
+from tests.browser.conftest import Open
+from tests.browser.test_console import assert_all_said
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
+
+PATIENCE_MS = 60_000
+PHONE = {"viewport": {"width": 390, "height": 844}, "locale": "en"}
+
+
+def language(page: Page, wanted: str) -> None:
+    if page.locator("html").get_attribute("lang") != wanted:
+        page.get_by_test_id("menu").click()
+        page.get_by_test_id("language").click()
+        expect(page.locator("html")).to_have_attribute("lang", wanted)
+
+
+def test_in_a_walk_test_the_installer_alone_sees_the_alarm(
+    street: Street, operator: Operator, volunteer: Volunteer, opened: Open, complaints: list[str]
+) -> None:
+    page = opened("Chen Jing", "/install#peach-garden/gw-2", **PHONE)
+    language(page, "zh-CN")
+    walk, detector = page.locator("[data-walk]"), page.locator("[data-device=smoke-502]")
+    expect(detector).to_have_attribute("data-live", "true", timeout=PATIENCE_MS)
+    assert_all_said(page)
+    language(page, "en")
+    page.get_by_test_id("walk-begin").click()
+    expect(page.locator(".walk .warn")).to_contain_text("real ones neither")
+    page.get_by_test_id("walk-sure").click()
+    expect(walk).to_have_attribute("data-walk", "running", timeout=PATIENCE_MS)
+    before = len(volunteer.me()["offers"])
+    street.trigger("smoke")
+    expect(detector).to_have_attribute("data-ticked", "true", timeout=PATIENCE_MS)
+    expect(page.locator(".walk .warn")).to_contain_text("Smoke")
+    assert_all_said(page)
+    assert (operator.alarms("smoke"), operator.get("/incidents?open=true")) == ([], [])
+    assert len(volunteer.me()["offers"]) == before
+    street.trigger("smoke-clear")
+    expect(page.locator(".walk .warn")).to_have_count(0, timeout=PATIENCE_MS)
+    page.get_by_test_id("walk-stop").click()
+    expect(walk).to_have_attribute("data-walk", "none", timeout=PATIENCE_MS)
+    expect(detector).to_contain_text("✓ alarm")
+    assert complaints == []
+
+
+def test_where_gateway_and_cloud_disagree_a_person_decides(
+    street: Street, operator: Operator, opened: Open, complaints: list[str]
+) -> None:
+    words = ("edge", "commission", "--config", str(street.data / "config" / "gw-2.toml"), "--device", "motion-301")
+    said = street.command(*words, "--place", "3/1/502", "--name", "Hall")
+    assert said.returncode == 0, said.stderr
+    page = opened("Chen Jing", "/install#peach-garden/gw-2", **PHONE)
+    language(page, "en")
+    row = page.locator("[data-device=motion-301]")
+    expect(row).to_have_attribute("data-told", "differs", timeout=PATIENCE_MS)
+    expect(row).to_contain_text("The gateway says: 3/1/502")
+    row.get_by_test_id("choose").click()
+    row.locator("select").select_option("donggang/taoyuan/peach-garden/3/1/hall")
+    row.get_by_test_id("hang").click()
+    expect(row).to_have_attribute("data-told", "kept", timeout=PATIENCE_MS)
+    where = "SELECT path FROM device JOIN place ON place.id = place_id WHERE device.code = 'motion-301'"
+    eventually("it hangs there", lambda: street.rows(where)[0]["path"].endswith("/3/1/hall"))
+    street.rows(
+        "UPDATE device SET place_id = (SELECT id FROM place WHERE path = 'donggang/taoyuan/peach-garden/3/1/301') "
+        "WHERE code = 'motion-301' RETURNING id"
+    )
+    assert_all_said(page)
+    assert complaints == []
