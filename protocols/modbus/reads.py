@@ -105,7 +105,9 @@ def ordered(data: bytes, order: ByteOrder) -> bytes:
 
 
 def decode_raw(words: Sequence[int], kind: Format, order: ByteOrder) -> int | float:
-    """The number in `words`, neither scaled nor judged."""
+    """The number in `words`, neither scaled nor judged. A bit has no order."""
+    if kind == "bit":
+        return words[0]
     raw: int | float = struct.unpack(_STRUCT[kind], ordered(struct.pack(f">{len(words)}H", *words), order))[0]
     return raw
 

@@ -128,7 +128,9 @@ def test_bits_of_coils_inputs_and_registers() -> None:
     rows.append('metric = "input-1"\ntable = "holding"\naddress = 9\nformat = "uint16"\nbit = 3\n')
     head = HEAD.replace("power-meter", "relay") + "max_gap = 10\n"
     made = parse_profile(head + "".join(f"[[register]]\n{row}" for row in rows), where="x")
+    other = made.model_copy(update={"order": "DCBA"})
     coils, register = plan_reads(made)
+    assert decode_block(other, coils, (1, 0, 0, 0, 0, 0, 0, 0))[0].value is True, "bits have no order of bytes"
     assert (coils.function, coils.address, coils.count) == (1, 0, 8)
     assert [s.value for s in decode_block(made, coils, (1, 0, 0, 0, 0, 0, 0, 0))] == [True, False]
     assert [s.value for s in decode_block(made, register, (8,))] == [True]
