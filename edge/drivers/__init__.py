@@ -17,13 +17,18 @@ def _load(name: str, folder: str) -> DriverFamily:
     try:
         family = import_module(f"edge.drivers.{folder}").FAMILY
     except ModuleNotFoundError as error:
-        raise ConfigError("edge.config.family-not-installed", family=name, module=error.name or "") from error
+        extra = "gpio" if name == "gpio" else "edge"
+        module = error.name or ""
+        raise ConfigError("edge.config.family-not-installed", family=name, module=module, extra=extra) from error
     assert isinstance(family, DriverFamily)
     return family
 
 
 _FOLDERS: Final = {name: name for name in ("vending", "osdp", "modbus", "zigbee2mqtt", "chirpstack", "meters")} | {
-    "gb26875": "firepanel"
+    "gb26875": "firepanel",
+    "gpio": "gpio",
+    "line": "textline",
+    "http": "web",
 }
 
 FAMILIES: Final[Families] = {name: partial(_load, name, folder) for name, folder in _FOLDERS.items()}

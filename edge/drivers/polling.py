@@ -11,7 +11,7 @@ from edge.drivers.port import DriverContext
 from edge.drivers.reads import ReadRequest, ReadRequests
 from edge.drivers.schedule import Turn, answered, choose, failed
 from protocols.errors import DeviceError, LiandongError, ProtocolError, UnavailableError
-from protocols.events import Reading
+from protocols.events import Observation
 
 _REOPEN_S: Final = (0.25, 10.0)
 _BEHIND_S: Final = 0.5
@@ -134,7 +134,7 @@ class Polling:
         return answered(turn, time.monotonic())
 
 
-def hand_on(readings: Sequence[Reading], ctx: DriverContext) -> None:
+def hand_on(readings: Sequence[Observation], ctx: DriverContext) -> None:
     """Emit `readings`, however long the agent is behind: an answer is never overtaken by the next question."""
     while readings and not ctx.stop.is_set():
         try:

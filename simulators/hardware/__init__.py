@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from protocols.errors import ConfigError
 from simulators.hardware.port import Hardware, Ledger
 
-FAMILIES: Final = ("vending", "modbus", "meters", "firepanel", "doors", "zigbee", "chirpstack")
+FAMILIES: Final = ("vending", "modbus", "meters", "firepanel", "doors", "zigbee", "chirpstack", "textline", "web")
 
 
 def make_hardware(family: str, settings: Mapping[str, Any], chance: random.Random, ledger: Ledger) -> Hardware:

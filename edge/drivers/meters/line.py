@@ -1,4 +1,4 @@
-"""The two kinds of line that meters hang on: a serial port, and a serial server behind TCP."""
+"""The two kinds of line that meters and other devices hang on: a serial port, and a serial server behind TCP."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 import select
 import socket
 import termios
+from pathlib import Path
 from typing import Final, Protocol
 
 import serial
 
 from edge import ports
-from edge.drivers.meters.config import MetersConfig
 from edge.drivers.polling import LineError
 
 _CHUNK: Final = 512
@@ -20,6 +20,34 @@ _CONNECT_S: Final = 5.0
 _SEND_S: Final = 2.0
 _LOST_AFTER_MS: Final = 20_000
 """A serial server that lost its power says nothing: what was sent must be acknowledged by its TCP within this."""
+
+
+class LineSettings(Protocol):
+    """Which line a ``[[driver]]`` table names: `port`, or `tcp` as ``host:port``; `where` as sentences name it."""
+
+    @property
+    def port(self) -> Path | None:
+        """A serial port."""
+
+    @property
+    def tcp(self) -> str:
+        """A serial server."""
+
+    @property
+    def baud(self) -> int:
+        """Bits per second of a serial port."""
+
+    @property
+    def parity(self) -> str:
+        """N, E or O."""
+
+    @property
+    def stop_bits(self) -> int:
+        """1 or 2."""
+
+    @property
+    def where(self) -> str:
+        """Either of the two."""
 
 
 class MeterLine(Protocol):
@@ -38,7 +66,7 @@ class MeterLine(Protocol):
         """What arrives within `timeout_s`; empty when nothing does."""
 
 
-def line_of(config: MetersConfig) -> MeterLine:
+def line_of(config: LineSettings) -> MeterLine:
     """The line of a ``[[driver]]`` table, closed."""
     return TcpLine(config) if config.tcp else SerialLine(config)
 
@@ -46,7 +74,7 @@ def line_of(config: MetersConfig) -> MeterLine:
 class SerialLine:
     """A serial port."""
 
-    def __init__(self, config: MetersConfig) -> None:
+    def __init__(self, config: LineSettings) -> None:
         self._config = config
         self._port: serial.Serial | None = None
 
@@ -105,7 +133,7 @@ class SerialLine:
 class TcpLine:
     """A serial server: a box that puts the bytes of a TCP connection on its own serial port, and back."""
 
-    def __init__(self, config: MetersConfig) -> None:
+    def __init__(self, config: LineSettings) -> None:
         self._where = config.tcp
         host, _, port = config.tcp.rpartition(":")
         self._address = (host.strip("[]"), int(port))

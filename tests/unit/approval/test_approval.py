@@ -84,7 +84,7 @@ def test_a_list_is_bounded_and_survives_a_restart() -> None:
     listed = Strangers((), ["known"])
     listed.meet(Stranger(address="known"), 1, "said")
     listed.meet(Stranger(address="x" * 300), 1, "said")
-    assert not listed.listed
+    assert len(listed.listed) == 0
     for number in range(MOST + 5):
         listed.meet(Stranger(address=f"d{number}", name="名" * 500), 1000 + number, "☃" * 5000)
     assert (len(listed.listed), listed.refused) == (MOST, 5)
@@ -113,4 +113,4 @@ def test_what_is_known_of_a_stranger_grows_and_its_words_wear_no_flash() -> None
     (one,) = listed.listed
     assert (one.model, one.heard, one.last, one.first_ms, one.last_ms) == ("WS303", 3, "three", 1000, 90_000)
     listed.leave("a")
-    assert not listed.listed
+    assert len(listed.listed) == 0
