@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from protocols.messages import Language, sentence
 
+Frame = TypeVar("Frame")
 Level = Literal["info", "warning", "error"]
 
 # A file of noise must not become a report of a million lines: this many findings of one code are kept one by one.
@@ -171,6 +172,34 @@ def note_rest(report: Report, piece: Piece) -> None:
         report.add("error", piece.at, "capture.cut-short", wanted=piece.wanted, there=len(piece.data))
     else:
         report.add("warning", piece.at, "capture.noise", size=len(piece.data), first=piece.data[:8].hex(" ").upper())
+
+
+def take_frame(buffer: bytes, measure: Measure, parse: Callable[[bytes], Frame]) -> tuple[int, Frame | None]:
+    """The first frame in what a line gave so far, and how many bytes are done with; noise before it is skipped.
+
+    ``(used, None)`` means that more is needed and `used` bytes belong to no frame. What `measure` calls a frame is
+    given to `parse`, a wrong check sum and all.
+    """
+    for at in range(len(buffer)):
+        size = measure(buffer, at)
+        if size and at + size <= len(buffer):
+            return at + size, parse(buffer[at : at + size])
+        if size:
+            return at, None
+    return len(buffer), None
+
+
+def explained(
+    kind: str, data: bytes, measure: Measure, tell: Callable[[Report, Piece], dict[str, Any]], filler: bytes = b""
+) -> dict[str, Any]:
+    """The document for `data`: each frame as `tell` says it, with its place, its bytes, and whether it is in order."""
+    report = Report(kind)
+    for piece in recognised(report, data, measure, filler):
+        errors = report.errors
+        told = tell(report, piece)
+        place = {"at": piece.at, "raw": piece.data.hex().upper(), "ok": report.errors == errors}
+        report.frames.append(place | told)
+    return report.document(len(data))
 
 
 def recognised(report: Report, data: bytes, measure: Measure, filler: bytes = b"") -> Iterator[Piece]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from protocols.capture import Report, recognised
-from protocols.cjt188.frame import BROADCAST, PREAMBLE, Frame, measure, parse
+from protocols.capture import Piece, Report, explained
+from protocols.cjt188.frame import BROADCAST, Frame, measure, parse
 from protocols.cjt188.readings import (
     IDENTIFIERS,
     VALVE_CLOSE,
@@ -16,6 +16,7 @@ from protocols.cjt188.readings import (
     status,
     value,
 )
+from protocols.summed import PREAMBLE
 
 _FUNCTIONS: Final = {
     0x01: "read-data",
@@ -31,15 +32,13 @@ _VALVE_ORDERS: Final = {VALVE_OPEN: "open", VALVE_CLOSE: "close"}
 
 def decode_cjt188(data: bytes) -> dict[str, Any]:
     """The frames in `data` with volumes, energies, flows and temperatures in units. See `protocols.capture`."""
-    report = Report("cjt188")
-    for piece in recognised(report, data, measure, bytes([PREAMBLE])):
-        errors = report.errors
-        frame = parse(piece.data)
-        report.check_sum(piece.at + len(piece.data) - 2, frame.said or 0, frame.computed)
-        told = _frame(report, piece.at, frame)
-        place = {"at": piece.at, "raw": piece.data.hex().upper(), "ok": report.errors == errors}
-        report.frames.append(place | told)
-    return report.document(len(data))
+    return explained("cjt188", data, measure, _piece, bytes([PREAMBLE]))
+
+
+def _piece(report: Report, piece: Piece) -> dict[str, Any]:
+    frame = parse(piece.data)
+    report.check_sum(piece.at + len(piece.data) - 2, frame.said or 0, frame.computed)
+    return _frame(report, piece.at, frame)
 
 
 def _frame(report: Report, at: int, frame: Frame) -> dict[str, Any]:

@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from protocols.capture import take_frame
 from protocols.errors import ProtocolError
+from protocols.summed import END, START, address_bytes, bounded, check_sum, sealed
 
-START: Final = 0x68
-END: Final = 0x16
-PREAMBLE: Final = 0xFE
 BROADCAST: Final = "AA" * 7
 
 _HEAD: Final = 11
-_MAX_DATA: Final = 255
 _ADDRESS: Final = 7
 
 ByteOrder = Literal["little", "big"]
@@ -66,7 +64,7 @@ class Frame:
     @property
     def computed(self) -> int:
         """The check sum that the frame should have: the sum of all bytes from 68."""
-        return sum(_body(self)) & 0xFF
+        return check_sum(_body(self))
 
     @property
     def fits(self) -> bool:
@@ -79,17 +77,12 @@ def encode(frame: Frame, *, preamble: int = 3) -> bytes:
 
     Raises ProtocolError for an address that is not fourteen hexadecimal digits, or more than 255 bytes of data.
     """
-    body = _body(frame)
-    return bytes([PREAMBLE] * preamble) + body + bytes([sum(body) & 0xFF, END])
+    return sealed(_body(frame), preamble)
 
 
 def _body(frame: Frame) -> bytes:
-    if len(frame.address) != 2 * _ADDRESS or not set(frame.address) <= set("0123456789ABCDEFabcdef"):
-        raise ProtocolError("protocols.cjt188.address", address=frame.address)
-    if len(frame.data) > _MAX_DATA:
-        raise ProtocolError("protocols.cjt188.too-long", size=len(frame.data), limit=_MAX_DATA)
-    address = bytes.fromhex(frame.address)[::-1]
-    return bytes([START, frame.meter & 0xFF, *address, frame.control & 0xFF, len(frame.data), *frame.data])
+    address, data = address_bytes(frame.address, _ADDRESS, "cjt188"), bounded(frame.data, "cjt188")
+    return bytes([START, frame.meter & 0xFF, *address, frame.control & 0xFF, len(data), *data])
 
 
 def measure(data: bytes, at: int) -> int:
@@ -116,18 +109,8 @@ def parse(raw: bytes) -> Frame:
 
 
 def take(buffer: bytes) -> tuple[int, Frame | None]:
-    """The first frame in what a line gave so far, and how many bytes are done with; noise before it is skipped.
-
-    ``(used, None)`` means that more is needed and `used` bytes belong to no frame. A frame whose check sum is wrong is
-    returned: ask `Frame.fits`.
-    """
-    for at in range(len(buffer)):
-        size = measure(buffer, at)
-        if size and at + size <= len(buffer):
-            return at + size, parse(buffer[at : at + size])
-        if size:
-            return at, None
-    return len(buffer), None
+    """As `protocols.capture.take_frame`: a wrong check sum is kept, ask `Frame.fits`."""
+    return take_frame(buffer, measure, parse)
 
 
 def read_request(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from protocols.capture import Report, recognised
-from protocols.dlt645.frame import PREAMBLE, Edition, Frame, measure, parse
+from protocols.capture import Piece, Report, explained
+from protocols.dlt645.frame import Edition, Frame, measure, parse
 from protocols.dlt645.items import Form, Item, item, part, read_form
+from protocols.summed import PREAMBLE
 
 _FUNCTIONS: Final = {
     0x01: "read-data",
@@ -56,15 +57,13 @@ _REASONS_1997: Final = (
 
 def decode_dlt645(data: bytes) -> dict[str, Any]:
     """The frames in `data` with values in kWh, V, A, kW, … beside the raw ones. See `protocols.capture`."""
-    report = Report("dlt645")
-    for piece in recognised(report, data, measure, bytes([PREAMBLE])):
-        errors = report.errors
-        frame = parse(piece.data)
-        report.check_sum(piece.at + len(piece.data) - 2, frame.said or 0, frame.computed)
-        told = _frame(report, piece.at, frame)
-        place = {"at": piece.at, "raw": piece.data.hex().upper(), "ok": report.errors == errors}
-        report.frames.append(place | told)
-    return report.document(len(data))
+    return explained("dlt645", data, measure, _piece, bytes([PREAMBLE]))
+
+
+def _piece(report: Report, piece: Piece) -> dict[str, Any]:
+    frame = parse(piece.data)
+    report.check_sum(piece.at + len(piece.data) - 2, frame.said or 0, frame.computed)
+    return _frame(report, piece.at, frame)
 
 
 def _frame(report: Report, at: int, frame: Frame) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from protocols.capture import Report, recognised, scaled
+from protocols.capture import Piece, Report, explained, scaled
 from protocols.gb26875.frame import MAX_DATA, SEND, Frame, measure, parse
 from protocols.gb26875.objects import ANALOG, OBJECTS, Part, flags, object_size, read_text, read_time
 from protocols.messages import Language, catalogue
@@ -24,15 +24,13 @@ def label(group: str, number: int, language: Language = "en") -> str | None:
 
 def decode_gb26875(data: bytes) -> dict[str, Any]:
     """The frames in `data` with their objects: states by name, texts, analogue values in units, times (local)."""
-    report = Report("gb26875")
-    for piece in recognised(report, data, measure):
-        errors = report.errors
-        frame = parse(piece.data)
-        report.check_sum(piece.at + len(piece.data) - 3, frame.said or 0, frame.computed)
-        told = _frame(report, piece.at, frame)
-        place = {"at": piece.at, "raw": piece.data.hex().upper(), "ok": report.errors == errors}
-        report.frames.append(place | told)
-    return report.document(len(data))
+    return explained("gb26875", data, measure, _piece)
+
+
+def _piece(report: Report, piece: Piece) -> dict[str, Any]:
+    frame = parse(piece.data)
+    report.check_sum(piece.at + len(piece.data) - 3, frame.said or 0, frame.computed)
+    return _frame(report, piece.at, frame)
 
 
 def _frame(report: Report, at: int, frame: Frame) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from protocols.capture import take_frame
 from protocols.errors import ProtocolError
 
 START: Final = b"@@"
@@ -119,18 +120,11 @@ def parse(raw: bytes) -> Frame:
 
 
 def take(buffer: bytes) -> tuple[int, Frame | None]:
-    """The first frame in what a connection gave so far, and how many bytes are done with; noise before it is skipped.
+    """As `protocols.capture.take_frame`: a wrong check sum is kept, ask `Frame.fits`.
 
-    ``(used, None)`` means that more is needed and `used` bytes belong to no frame. A frame whose check sum is wrong is
-    returned: ask `Frame.fits`. Nothing longer than 16 KB is waited for.
+    Nothing longer than 16 KB is waited for.
     """
-    for at in range(len(buffer)):
-        size = measure(buffer, at)
-        if size and at + size <= len(buffer):
-            return at + size, parse(buffer[at : at + size])
-        if size:
-            return at, None
-    return len(buffer), None
+    return take_frame(buffer, measure, parse)
 
 
 def time_bytes(moment: datetime) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from protocols.capture import Report, bcd, recognised, scaled
+from protocols.capture import Piece, Report, bcd, explained, scaled
 from protocols.mbus.frame import Frame, measure, parse
 from protocols.mbus.records import Cut, Record, records
 from protocols.mbus.units import FIXED, MEDIA, Meaning
@@ -55,16 +55,14 @@ def decode_mbus(data: bytes) -> dict[str, Any]:
 
     Source: EN 13757-2:2018 and EN 13757-3:2018; fixed data structures as in EN 1434-3:1997.
     """
-    report = Report("mbus")
-    for piece in recognised(report, data, measure):
-        errors = report.errors
-        frame = parse(piece.data)
-        if frame.form != "acknowledge":
-            report.check_sum(piece.at + len(piece.data) - 2, frame.said, frame.computed)
-        told = _frame(report, piece.at, frame)
-        place = {"at": piece.at, "raw": piece.data.hex().upper(), "ok": report.errors == errors}
-        report.frames.append(place | told)
-    return report.document(len(data))
+    return explained("mbus", data, measure, _piece)
+
+
+def _piece(report: Report, piece: Piece) -> dict[str, Any]:
+    frame = parse(piece.data)
+    if frame.form != "acknowledge":
+        report.check_sum(piece.at + len(piece.data) - 2, frame.said, frame.computed)
+    return _frame(report, piece.at, frame)
 
 
 def _frame(report: Report, at: int, frame: Frame) -> dict[str, Any]:

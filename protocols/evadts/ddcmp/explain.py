@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from protocols.capture import Piece, Report, recognised
+from protocols.capture import Piece, Report, explained
 from protocols.evadts.crc import crc16
 from protocols.evadts.ddcmp.carrier import BLOCK, FINISH, OK, READ, READ_ANSWER, WHO, WHO_ANSWER
 from protocols.evadts.ddcmp.frames import ACK, LAST, NACK, QUICK, STACK, START
@@ -44,13 +44,12 @@ def decode_ddcmp(data: bytes) -> dict[str, Any]:
 
     `at` counts bytes; findings inside an audit carry ``audit`` (from 0) and the line as `at`.
     """
-    report, audits = Report("ddcmp"), _Audits()
-    for piece in recognised(report, data, _measure):
-        errors = report.errors
-        told = _control(report, piece) if piece.data[0] == _CONTROL else _data(report, piece, audits)
-        place = {"at": piece.at, "raw": piece.data.hex().upper(), "ok": report.errors == errors}
-        report.frames.append(place | told)
-    return with_audits(report.document(len(data)), audits.whole)
+    audits = _Audits()
+
+    def tell(report: Report, piece: Piece) -> dict[str, Any]:
+        return _control(report, piece) if piece.data[0] == _CONTROL else _data(report, piece, audits)
+
+    return with_audits(explained("ddcmp", data, _measure, tell), audits.whole)
 
 
 def _measure(data: bytes, at: int) -> int:
