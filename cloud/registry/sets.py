@@ -161,7 +161,8 @@ def shown(tx: Transaction, gateway: DictRow, kind: Kind) -> Json:
     rows = tx.fetch(sql["versions"], which | {"limit": SHOWN})
     reported = tx.one(sql["reported"], which)
     wanted = rows[0] if rows else None
-    same = wanted is None or (reported is not None and reported["hash"] == wanted["hash"])
+    building = tx.one(sql["building"], {"timer": BUILD, "ref": f"{gateway['id']}/{kind}"}) is not None
+    same = not building and (wanted is None or (reported is not None and reported["hash"] == wanted["hash"]))
     told = reported and {
         "number": reported["number"],
         "items": reported["items"],

@@ -39,6 +39,9 @@ SELECT * FROM delivered_set WHERE gateway_id = %(gateway)s AND kind = %(kind)s O
 -- reported: what the gateway said last
 SELECT * FROM reported_set WHERE gateway_id = %(gateway)s AND kind = %(kind)s;
 
+-- building: whether the set is about to be made anew
+SELECT FROM due WHERE kind = %(timer)s AND ref = %(ref)s;
+
 -- supersede: what is on its way gives way
 UPDATE delivered_set SET state = 'superseded', changed_at = %(now)s
 WHERE gateway_id = %(gateway)s AND kind = %(kind)s AND state IN ('queued', 'sent');
