@@ -87,6 +87,12 @@ def _mbus(data: bytes) -> dict[str, Any]:
     return decode_mbus(data)
 
 
+def _chirpstack(data: bytes) -> dict[str, Any]:
+    from protocols.chirpstack import decode_chirpstack
+
+    return decode_chirpstack(data)
+
+
 DECODERS: Final[Mapping[str, Decoder]] = {
     "evadts": _evadts,
     "dex": _dex,
@@ -97,6 +103,7 @@ DECODERS: Final[Mapping[str, Decoder]] = {
     "cjt188": _cjt188,
     "mbus": _mbus,
     "gb26875": _gb26875,
+    "chirpstack": _chirpstack,
     "sparkplug": _sparkplug,
 }
 # Hexadecimal text of these may hold one frame a line; the others run on over the lines.

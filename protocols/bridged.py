@@ -1,10 +1,11 @@
-"""What the devices behind a bridge have in common: when one was heard, and when its battery is low."""
+"""What the devices behind a bridge have in common: its JSON, when one was heard, and when its battery is low."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from protocols.catalog import DEVICE_TYPES
 from protocols.events import Value
@@ -15,6 +16,14 @@ _OLDEST_MS: Final = 7 * 86_400_000
 _LATEST_MS: Final = 253_402_300_799_999  # the year 9999
 _APART_MS: Final = 2000
 """Two clocks that agree may be as far apart as this: what lies no further ahead was heard now."""
+
+
+def read_json(payload: bytes) -> Any:
+    """What `payload` says. Raises ValueError, also for half a surrogate pair, which is no text; and RecursionError."""
+    body = json.loads(payload)
+    if b"\\u" in payload:
+        json.dumps(body, ensure_ascii=False).encode()
+    return body
 
 
 def observed_at(seen: object, now_ms: int, ahead_ms: Iterable[int] = (0,)) -> int:

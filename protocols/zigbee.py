@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from protocols.bridged import with_battery_low
+from protocols.bridged import read_json, with_battery_low
 from protocols.errors import ProtocolError
 from protocols.events import Event, Observation, Reading, Value
 
@@ -57,7 +57,7 @@ def read_topic(base: str, topic: str) -> Topic:
 def read_payload(topic: str, payload: bytes) -> Payload:
     """The JSON object of a device's message. Raises ProtocolError for anything else."""
     try:
-        body = json.loads(payload)
+        body = read_json(payload)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("protocols.zigbee.not-json", topic=topic) from error
     if not isinstance(body, dict):
@@ -95,7 +95,7 @@ class BridgeEvent:
 def read_devices(topic: str, payload: bytes) -> tuple[Row, ...]:
     """What ``bridge/devices`` lists, without the coordinator and what is switched off. Raises ProtocolError."""
     try:
-        rows = json.loads(payload)
+        rows = read_json(payload)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("protocols.zigbee.not-json", topic=topic) from error
     if not isinstance(rows, list):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from protocols.bridged import read_json
 from protocols.errors import ProtocolError
 
 EventKind = Literal["up", "join", "status", "ack", "txack", "log", "location", "integration"]
@@ -77,7 +77,7 @@ def read_topic(prefix: str, topic: str) -> Topic | None:
 def read_event(kind: EventKind, payload: bytes, where: str = "") -> LoraEvent:
     """The event in `payload`; `where` (a topic) for the error. Raises ProtocolError for what is no such event."""
     try:
-        body = json.loads(payload)
+        body = read_json(payload)
     except (ValueError, RecursionError) as error:
         raise ProtocolError("protocols.chirpstack.not-json", topic=where) from error
     if not isinstance(body, dict):

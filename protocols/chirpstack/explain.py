@@ -27,7 +27,9 @@ def decode_chirpstack(data: bytes) -> dict[str, Any]:
         except ProtocolError as error:
             report.add("error", at, error.code.removeprefix("protocols.chirpstack."), topic=topic)
             continue
-        report.frames.append(_frame(at, event, report))
+        errors = report.errors
+        frame = _frame(at, event, report)
+        report.frames.append(frame | {"ok": report.errors == errors})
     return report.document(len(data))
 
 
@@ -74,11 +76,12 @@ def _kind(text: bytes) -> EventKind:
 
 
 def _frame(at: int, event: LoraEvent, report: Report) -> dict[str, Any]:
-    frame: dict[str, Any] = {"at": at, "event": event.kind, "devEui": event.dev_eui, "time": event.time}
+    frame: dict[str, Any] = {"at": at, "raw": event.data.hex(), "ok": True, "event": event.kind}
+    frame |= {"devEui": event.dev_eui, "time": event.time}
     frame |= {key: value for key, value in (("name", event.name), ("profile", event.profile)) if value}
     if event.kind == "up":
-        frame |= {"fPort": event.port, "fCnt": event.count, "data": event.data.hex(" ").upper()}
-        frame |= {"object": dict(event.object)} if event.object else {}
+        frame |= {"fPort": event.port, "fCnt": event.count}
+        frame |= {"object": json.loads(json.dumps(event.object), parse_constant=str)} if event.object else {}
         frame |= {"rssi": event.rssi, "snr": event.snr} if event.rssi is not None else {}
         _payload(at, event, frame, report)
     elif event.kind == "status":

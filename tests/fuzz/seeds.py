@@ -5,6 +5,7 @@ It needs neither pytest nor Hypothesis: atheris runs in an environment of its ow
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from protocols.evadts.ddcmp import control, message
@@ -12,7 +13,7 @@ from protocols.evadts.dex import Identity, data_blocks
 from protocols.modbus import seal
 
 CASES = Path(__file__).parents[1] / "cases"
-KINDS = ("evadts", "dex", "ddcmp", "osdp", "modbus", "dlt645", "cjt188", "mbus", "gb26875", "sparkplug")
+KINDS = ("evadts", "dex", "ddcmp", "osdp", "modbus", "dlt645", "cjt188", "mbus", "gb26875", "chirpstack", "sparkplug")
 AUDIT = b"DXS*LIA0000001*VA*V0/6*1\r\nST*001*0001\r\nPA1*1*350\r\nPA2*1*700\r\nG85*1234\r\nSE*5*0001\r\nDXE*1*1\r\n"
 
 
@@ -30,6 +31,9 @@ def _collected(kind: str) -> list[bytes]:
             found += [_hexadecimal(line) for line in path.read_text("utf-8").splitlines()]
         elif path.suffix == ".hex":
             found.append(_hexadecimal(path.read_text("utf-8")))
+        elif path.name == "events.jsonl":
+            rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            found += [f"{row['topic']} {json.dumps(row['payload'])}\n".encode() for row in rows]
         elif path.suffix == ".osdpcap":
             found.append(path.read_bytes())
     return [one for one in found if one]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from edge.drivers.polling import Polling, hand_on
 from edge.drivers.port import DriverContext
 from edge.drivers.web.config import WebConfig, WebDevice, WebPick
 from edge.drivers.web.fetch import Answer, Fetch
+from protocols.bridged import read_json
 from protocols.errors import DeviceError, RefusedError
 from protocols.events import Observation, Value
 from protocols.patterns import Pattern, compiled
@@ -76,7 +76,7 @@ class WebDriver:
         document: object = None
         if any(pick.pointer for pick in device.value):
             try:
-                document = json.loads(answer.body)
+                document = read_json(answer.body)
             except (ValueError, RecursionError) as error:
                 raise DeviceError("edge.driver.http.not-json", device=device.id, url=device.url) from error
         text = answer.body.decode("utf-8", "replace")[:_SEARCHED]

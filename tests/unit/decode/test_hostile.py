@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 from liandong.decode import DECODERS
 from protocols import cjt188, dlt645, gb26875, osdp
 from protocols.capture import MAX_FRAMES
+from protocols.chirpstack import CODECS
 from protocols.evadts import ddcmp
 from protocols.mbus.messages import long as mbus_long
 from protocols.modbus import seal
 from tests.fuzz.seeds import KINDS as FUZZED
 from tests.fuzz.seeds import seeds
 
-KINDS = ("cjt188", "ddcmp", "dex", "dlt645", "gb26875", "mbus", "modbus", "osdp")
+KINDS = ("chirpstack", "cjt188", "ddcmp", "dex", "dlt645", "gb26875", "mbus", "modbus", "osdp")
 
 small = st.integers(0, 255)
 built: dict[str, st.SearchStrategy[bytes]] = {
@@ -74,6 +76,20 @@ built: dict[str, st.SearchStrategy[bytes]] = {
             small,
             st.booleans(),
         ),
+    ),
+    "chirpstack": st.builds(
+        lambda codec, port, data, object_: json.dumps(
+            {
+                "deviceInfo": {"devEui": "24e124535c378901", "deviceProfileName": codec},
+                "fPort": port,
+                "data": base64.b64encode(data).decode(),
+                "object": object_,
+            }
+        ).encode(),
+        st.sampled_from(CODECS),
+        st.sampled_from([85, 10]),
+        st.binary(max_size=60),
+        st.dictionaries(st.text(max_size=5), st.none() | st.floats() | st.text(max_size=5), max_size=3),
     ),
     "dex": st.lists(st.sampled_from([b"\x10", b"\x01", b"\x02", b"\x03", b"\x17", b"\x16", b"\x05", b"ID1*A\r\n"])).map(
         b"".join

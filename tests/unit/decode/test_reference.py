@@ -33,4 +33,5 @@ def test_examples(
 
 
 def test_examples_are_found() -> None:
-    assert [words.split()[1] for _, words, _ in EXAMPLES] == ["dlt645", "cjt188", "mbus", "gb26875", "osdp", "modbus"]
+    kinds = ["dlt645", "cjt188", "mbus", "gb26875", "osdp", "modbus", "chirpstack"]
+    assert [words.split()[1] for _, words, _ in EXAMPLES] == kinds
