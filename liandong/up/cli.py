@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from liandong.language import Say, speaker
 from liandong.up.layout import DataDirectory, demand_free
@@ -21,8 +21,12 @@ from liandong.up.street import Choices, Street
 from liandong.up.supervisor import Supervisor
 from protocols.errors import ConfigError, StorageError
 from protocols.messages import Language
+from simulators.control import ask
 
 _log = logging.getLogger("liandong.up")
+_TELLING: Final = ("smoke", "panel-fire", "sos", "door-forced")
+_STREET_STEPS: Final = 2
+"""Street and community: an estate's name says enough."""
 
 
 def register(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -128,11 +132,19 @@ def _announce(street: Street, links: list[dict[str, Any]], say: Say, language: L
         f"  {say('liandong.up.data', data=street.data.path)}",
         "",
         say("liandong.up.try"),
-        f"  {_command()} sim trigger smoke --at peach-garden/3/502{_data_option(street.data.path)}",
+        f"  {_command()} sim trigger {_example(street)}{_data_option(street.data.path)}",
         "",
         say("liandong.up.stop-hint"),
     ]
     print("\n".join(lines), flush=True)
+
+
+def _example(street: Street) -> str:
+    """The most telling thing that can happen in this scenario, and where."""
+    possible = {row["name"]: row["targets"] for row in ask(street.control, {"cmd": "list"})["triggers"]}
+    name = next((name for name in _TELLING if possible.get(name)), next(iter(possible)))
+    at = str(possible[name][0]["at"])
+    return f"{name} --at {shlex.quote(at.split('/', _STREET_STEPS)[-1])}"
 
 
 def _command() -> str:
