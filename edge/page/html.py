@@ -59,6 +59,7 @@ def render(diagnosis: Diagnosis, language: Language, *, everybody: bool) -> str:
 <footer>
 {_code(identity(diagnosis.group, diagnosis.node), say("code"))}
 <p>{say("everybody" if everybody else "only-here")}</p>
+<p>{say("commission")}</p>
 <p>{others} <a href="/status.json">JSON</a></p>
 </footer>
 </body>

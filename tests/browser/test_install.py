@@ -74,3 +74,25 @@ def test_where_gateway_and_cloud_disagree_a_person_decides(
     )
     assert_all_said(page)
     assert complaints == []
+
+
+def test_the_console_lists_what_has_no_place(street: Street, operator: Operator, opened: Open) -> None:
+    street.rows(
+        "INSERT INTO device (gateway_id, code, type) "
+        "SELECT id, 'smoke-new', 'smoke' FROM gateway WHERE code = 'gw-2' RETURNING id"
+    )
+    try:
+        page = opened("Chen Jing", "/console")
+        listed = page.locator("[data-figure=unplaced]")
+        expect(listed).to_contain_text("1", timeout=PATIENCE_MS)
+        page.get_by_test_id("person").click()
+        expect(page.get_by_test_id("install")).to_be_visible()
+        assert_all_said(page)
+        listed.click()
+        gateway = page.locator("[data-gateway=gw-2]")
+        expect(gateway.locator(".warn")).to_contain_text("1", timeout=PATIENCE_MS)
+        gateway.locator("a").click()
+        expect(page.locator("[data-device=smoke-new]")).to_have_attribute("data-live", "false", timeout=PATIENCE_MS)
+        assert_all_said(page)
+    finally:
+        street.rows("DELETE FROM device WHERE code = 'smoke-new' RETURNING id")

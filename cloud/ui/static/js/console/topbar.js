@@ -91,7 +91,7 @@ function Tools({ onLanguage }) {
       <summary class="tool wide" data-testid="person">${named(session.person.name)}</summary>
       <div class="drop panel">
         <p class="dim">${session.roles.map(({ role, place }) => `${word("cloud.role", role)} · ${named(place.name)}`).join("、")}</p>
-        ${mayInstall(session) && html`<a class="link" href="/install" data-testid="install">${t("ui.menu.install")}</a>`}
+        ${mayInstall(session) && html`<button data-testid="install" onClick=${() => location.assign("/install")}>${t("ui.menu.install")}</button>`}
         <button onClick=${() => togglePanel("password")}>${t("ui.menu.password")}</button>
         <button onClick=${signOut} data-testid="sign-out">${t("ui.menu.sign-out")}</button>
         <p class="dim small">${t("ui.menu.version", { version: session.version })}</p>
