@@ -170,7 +170,13 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
         ),
         DeviceType(
             code="door",
-            metrics=(_state("contact-open"), _state("released"), _state("tamper"), _state("mains-lost")),
+            metrics=(
+                _state("contact-open"),
+                _state("released"),
+                _state("tamper"),
+                _state("mains-lost"),
+                *(_state(f"input-{number}") for number in range(8)),
+            ),
             events=(
                 "access.granted",
                 "access.denied",
@@ -188,7 +194,7 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 "access.cardholders",
                 "access.cardholders-refused",
             ),
-            outputs=("release", "restore", "unlock", "beep", "forgive"),
+            outputs=("release", "restore", "unlock", "beep", "forgive", *(f"output-{number}" for number in range(8))),
             reads=True,
         ),
         DeviceType(code="smoke", metrics=(_state("smoke"), _state("tamper"), *_BATTERY)),

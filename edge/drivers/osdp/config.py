@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,11 +11,15 @@ from edge.drivers.port import DeviceConfig
 from protocols.access.keypad import Entry
 from protocols.access.passback import Area, Passback, WhenBlind
 
+Line = Annotated[int, Field(ge=0, le=7)]
+"""The number of a further input or output of a reader."""
+
 
 class ReaderConfig(DeviceConfig):
     """``[[driver.device]]``: one reader with its door. Inputs and outputs are numbers at the reader, from 0.
 
-    `enters` and `leaves` name areas; empty = none.
+    `enters` and `leaves` name areas; empty = none. What hangs on `more_inputs` is told as the state ``input-N``, and
+    what hangs on `more_outputs` is switched by the output ``output-N``.
     """
 
     type: Literal["door"] = "door"
@@ -31,6 +35,16 @@ class ReaderConfig(DeviceConfig):
     contact_open_is: Literal["active", "inactive"] = "active"
     exit_input: int | None = Field(default=1, ge=0, le=63)
     strike_output: int = Field(default=0, ge=0, le=63)
+    more_inputs: tuple[Line, ...] = Field(default=(), max_length=8)
+    more_outputs: tuple[Line, ...] = Field(default=(), max_length=8)
+
+    @model_validator(mode="after")
+    def _lines(self) -> ReaderConfig:
+        inputs = [number for number in (self.contact_input, self.exit_input, *self.more_inputs) if number is not None]
+        for name, used in (("inputs", inputs), ("outputs", [self.strike_output, *self.more_outputs])):
+            if len(set(used)) != len(used):
+                raise ValueError(f"device {self.id}: one of its {name} is used twice")
+        return self
 
 
 class AreaConfig(BaseModel):

@@ -15,8 +15,8 @@ from edge.drivers.osdp.config import OsdpConfig, ReaderConfig
 from edge.drivers.osdp.doors import Doors
 from edge.drivers.osdp.keys import check_key, key_of
 from edge.drivers.osdp.line import SerialLine
-from edge.drivers.osdp.orders import OUTPUTS, Order, Orders
-from edge.drivers.osdp.panel import OFF, ON, ON_TIMED, KeyInstalled, Local, Panel, Told, nobody
+from edge.drivers.osdp.orders import OUTPUTS, Order, Orders, output_name
+from edge.drivers.osdp.panel import OFF, ON, ON_TIMED, Inputs, KeyInstalled, Local, Panel, Told, nobody
 from edge.drivers.osdp.people import People
 from edge.drivers.port import DriverContext
 from edge.drivers.reads import ReadRequest, ReadRequests
@@ -124,18 +124,22 @@ class OsdpDriver:
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         """`release` (until `restore`), `restore`, `unlock` (once), `beep` or `forgive`, each with a true value.
 
-        `forgive` ends what anti-passback knows of the areas at this door.
+        `forgive` ends what anti-passback knows of the areas at this door. ``output-N`` is switched on or off.
 
         Returns when the reader has carried it out. A release or restore that raises DeviceError is kept all the same,
         and takes effect when the reader is back.
         """
         reader = next((one for one in self._config.device if one.id == device), None)
-        if output not in OUTPUTS or reader is None or (output == "forgive" and not (reader.enters or reader.leaves)):
-            allowed = ", ".join(name for name in OUTPUTS if name != output)
-            raise RefusedError("edge.driver.osdp.output", device=device, output=output, allowed=allowed)
-        if not value:
+        more = {} if reader is None else {output_name(number): number for number in reader.more_outputs}
+        names = [
+            *(name for name in OUTPUTS if name != "forgive" or (reader and (reader.enters or reader.leaves))),
+            *more,
+        ]
+        if reader is None or output not in names:
+            raise RefusedError("edge.driver.osdp.output", device=device, output=output, allowed=", ".join(names))
+        if not (value is True or (output in more and value is False)):
             raise RefusedError("edge.driver.osdp.value", device=device, output=output, value=value)
-        self._orders.give(device, output, timeout_s)
+        self._orders.give(device, output, timeout_s, number=more.get(output), on=value)
 
     # The line is there.
 
@@ -163,7 +167,7 @@ class OsdpDriver:
 
     def _heard(self, ctx: DriverContext, panel: Panel, index: int, told: Told) -> None:
         reader, now_ms = self._readers[index], ctx.now_ms()
-        if isinstance(told, Local):
+        if isinstance(told, Local | Inputs):
             self._tell(ctx, reader.conditions(told, now_ms))
         elif isinstance(told, KeyInstalled):
             self._tell(ctx, [Event(device=reader.config.id, kind="access.key-installed", at_ms=now_ms, data={})])
@@ -266,6 +270,8 @@ class OsdpDriver:
             index = self._index(order.device)
             if order.output == "forgive":
                 self._forgive(ctx, order)
+            elif order.number is not None:
+                panel.output(index, order.number, ON if order.on else OFF, 0, order.confirm)
             elif order.fact is None:
                 panel.beep(index, _BEEPS, order.confirm)
             elif panel.online(index) or isinstance(order.fact, Release | Restore):

@@ -20,24 +20,36 @@ OUTPUTS: Final[dict[str, Fact | None]] = {
     "forgive": None,
 }
 """The outputs of a door, and what each is to the door's state machine."""
+
+
+def output_name(number: int) -> str:
+    """The output that a further output of a reader is."""
+    return f"output-{number}"
+
+
 _MOST_WAITING: Final = 16
 _LASTING: Final = ("release", "restore")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Order:
-    """One output of one door. `until` is monotonic; afterwards nobody waits for it any more."""
+    """One output of one door. `until` is monotonic; afterwards nobody waits for it any more.
+
+    `number` is that of a further output of the reader, which is to be `on` or not.
+    """
 
     device: str
     output: str
     until: float
+    number: int | None = None
+    on: bool = True
     _done: threading.Event = field(default_factory=threading.Event)
     _error: LiandongError | None = None
 
     @property
     def fact(self) -> Fact | None:
         """What it is to the door."""
-        return OUTPUTS[self.output]
+        return OUTPUTS.get(self.output)
 
     def finish(self, error: LiandongError | None = None) -> None:
         """It was done, or `error` says why not. The first call counts."""
@@ -71,9 +83,9 @@ class Orders:
     def __init__(self) -> None:
         self._waiting: queue.Queue[Order] = queue.Queue(_MOST_WAITING)
 
-    def give(self, device: str, output: str, timeout_s: float) -> None:
+    def give(self, device: str, output: str, timeout_s: float, *, number: int | None = None, on: bool = True) -> None:
         """Have `output` done, and wait for it. Raises DeviceError."""
-        order = Order(device=device, output=output, until=time.monotonic() + timeout_s)
+        order = Order(device=device, output=output, until=time.monotonic() + timeout_s, number=number, on=on)
         try:
             self._waiting.put_nowait(order)
         except queue.Full:

@@ -36,6 +36,7 @@ class Reader:
         self._pad = Pad()
         self._exit: bool | None = None
         self._local: Local | None = None
+        self._more: dict[int, bool] = {}  # the further inputs, as they were told last
         self._settings = DoorSettings(
             unlock_ms=round(config.unlock_s * 1000),
             held_open_ms=round(config.held_open_s * 1000),
@@ -105,8 +106,10 @@ class Reader:
             facts.append(ContactIs(open=is_open, seen_ms=self._seen_ms))
         return facts
 
-    def conditions(self, told: Local, now_ms: int) -> list[Observation]:
-        """Readings of what changed in the reader's own condition since the last report."""
+    def conditions(self, told: Local | Inputs, now_ms: int) -> list[Observation]:
+        """Readings of what changed in the reader's own condition, or at its further inputs, since the last report."""
+        if isinstance(told, Inputs):
+            return self._changed(told, now_ms)
         last, self._local = self._local, told
         readings: list[Observation] = []
         if last is None or last.tamper != told.tamper:
@@ -115,11 +118,21 @@ class Reader:
             readings.append(self.reading("mains-lost", told.mains_lost, now_ms))
         return readings
 
+    def _changed(self, told: Inputs, now_ms: int) -> list[Observation]:
+        there = {number: told.active[number] for number in self.config.more_inputs if number < len(told.active)}
+        before, self._more = self._more, there
+        return [
+            self.reading(f"input-{number}", active, now_ms)
+            for number, active in there.items()
+            if before.get(number) is not active
+        ]
+
     def readings(self, now_ms: int) -> list[Observation]:
         """Everything that is known of the door now, news or not."""
         known = {"released": self.state.released, "contact-open": self.state.open}
         if self._local is not None:
             known |= {"tamper": self._local.tamper, "mains-lost": self._local.mains_lost}
+        known |= {f"input-{number}": active for number, active in self._more.items()}
         return [self.reading(metric, value, now_ms) for metric, value in known.items() if value is not None]
 
     def elapse(self, now_ms: int) -> list[Observation]:
@@ -131,6 +144,7 @@ class Reader:
     def away(self) -> None:
         """The reader is away: what it last said about itself, the exit button and the keypad no longer counts."""
         self._exit = self._local = None
+        self._more = {}
         self._pad = Pad()
         self._due_ms = None
 

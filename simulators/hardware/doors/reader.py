@@ -18,6 +18,8 @@ import osdp_sys
 from simulators.hardware.line import PtyLine
 
 CONTACT, EXIT = 0, 1
+_INPUTS: Final = 4
+_OUTPUTS: Final = 3
 _SOM: Final = 0x53
 _HEADER: Final = 5  # start, address, length (2, low byte first), control
 _WAIT_S: Final = 0.02
@@ -58,7 +60,9 @@ class OsdpReader:
         self._strike_on = False
         self._strike_until = 0.0
         self._contact_taken: Taken | None = None
-        self.inputs = [False, False]
+        self.inputs = [False] * _INPUTS
+        self.switched = [False] * _OUTPUTS
+        """Its outputs beside the strike, by number."""
         self.tamper = False
         self.mains_lost = False
         self.beeps = 0
@@ -208,9 +212,12 @@ class OsdpReader:
         return _kept(_DONE)
 
     def _switch(self, command: dict[str, Any]) -> tuple[int, Any]:
-        code = command["control_code"]
-        if command["output_no"] != 0 or code not in (*_OFF, *_ON, _ON_TIMED):
+        code, number = command["control_code"], command["output_no"]
+        if number >= _OUTPUTS or code not in (*_OFF, *_ON, _ON_TIMED):
             return _kept(_REFUSED)
+        if number:
+            self.switched[number] = code not in _OFF
+            return _kept(_DONE)
         if code == _ON_TIMED:
             self._strike_until = time.monotonic() + command["timer_count"] / 10
         else:
@@ -226,7 +233,7 @@ class OsdpReader:
     def _status(self, kind: int) -> dict[str, Any]:
         reports: dict[int, list[bool]] = {
             osdp_sys.STATUS_REPORT_INPUT: self.inputs,
-            osdp_sys.STATUS_REPORT_OUTPUT: [self.strike],
+            osdp_sys.STATUS_REPORT_OUTPUT: [self.strike, *self.switched[1:]],
             osdp_sys.STATUS_REPORT_LOCAL: [self.tamper, self.mains_lost],
             osdp_sys.STATUS_REPORT_REMOTE: [False],
         }
@@ -286,8 +293,8 @@ def _capability(code: int, items: int = 1) -> dict[str, int]:
 
 
 _CAPABILITIES: Final = [
-    _capability(osdp_sys.CAP_CONTACT_STATUS_MONITORING, 2),
-    _capability(osdp_sys.CAP_OUTPUT_CONTROL),
+    _capability(osdp_sys.CAP_CONTACT_STATUS_MONITORING, _INPUTS),
+    _capability(osdp_sys.CAP_OUTPUT_CONTROL, _OUTPUTS),
     _capability(osdp_sys.CAP_READER_LED_CONTROL),
     _capability(osdp_sys.CAP_READER_AUDIBLE_OUTPUT),
     _capability(osdp_sys.CAP_COMMUNICATION_SECURITY),

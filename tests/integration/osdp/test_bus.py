@@ -51,6 +51,9 @@ class Tap(PtyLine):
         return self.bus.write(data)
 
 
+OTHER_KEY = bytes(range(16, 32))
+
+
 class Statuses(Agent):
     """Keeps the last status of each device."""
 
@@ -64,13 +67,18 @@ class Statuses(Agent):
         self.latest[device] = online
 
 
-def test_two_readers_share_a_line(tmp_path: Path) -> None:
+def test_two_readers_share_a_line_each_with_its_own_key(tmp_path: Path) -> None:
     table = config(tmp_path).model_dump()
-    table["device"] = [table["device"][0] | {"id": f"door-{address}", "address": address} for address in (1, 2)]
+    other = tmp_path / "other.key"
+    other.touch(mode=0o600)
+    other.write_text(OTHER_KEY.hex())
+    first = table["device"][0] | {"id": "door-1", "address": 1}
+    table["device"] = [first, first | {"id": "door-2", "address": 2, "key_file": other}]
     driver, agent = OsdpDriver(OsdpConfig.model_validate(table)), Statuses()
     bus = Bus(tmp_path / "door", 2)
     bus.plug()
-    readers = [OsdpReader(tap, address, KEY, lambda now: None) for address, tap in enumerate(bus.taps, start=1)]
+    keys = (KEY, OTHER_KEY)
+    readers = [OsdpReader(bus.taps[index], index + 1, key, lambda now: None) for index, key in enumerate(keys)]
     for reader in readers:
         reader.start()
     thread = threading.Thread(target=driver.run, args=(agent,))

@@ -250,3 +250,24 @@ def test_a_door_is_asked_how_it_stands(rig: Rig) -> None:
         "mains-lost": False,
     }
     assert not rig.door.reader.strike
+
+
+def test_further_inputs_and_outputs_of_a_reader(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, more_inputs=[2, 3], more_outputs=[1])
+    try:
+        rig.up()
+        eventually(lambda: (rig.agent.last("input-2"), rig.agent.last("input-3")) == (False, False), "both are told")
+        rig.door.reader.set_input(3, True)
+        eventually(lambda: rig.agent.last("input-3") is True, "a change is told")
+        assert rig.agent.last("input-2") is False
+        rig.driver.act(DEVICE, "output-1", True, 10.0)
+        assert rig.door.reader.switched == [False, True, False]
+        rig.driver.act(DEVICE, "output-1", False, 10.0)
+        assert rig.door.reader.switched == [False, False, False]
+        assert not rig.door.reader.strike_held
+        for output, value in (("output-2", True), ("output-1", 3), ("unlock", False)):
+            with pytest.raises(RefusedError):
+                rig.driver.act(DEVICE, output, value, 10.0)
+        assert rig.agent.kinds() == []
+    finally:
+        rig.close()

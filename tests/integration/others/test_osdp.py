@@ -66,10 +66,10 @@ def test_their_panel_installs_a_key_and_works_our_reader(door: Door, ledger: Led
         assert door.reader.key is not None
         assert door.reader.key.hex() == panel.told("secure")[-1]["key"], "diversified from the master key, per reader"
         assert panel.does("status") == {"tamper": False, "power_failure": False}
-        assert panel.does("inputs") == {"active": [False, False]}
+        assert panel.does("inputs") == {"active": [False] * 4}
         assert panel.does("open") == {"done": True}
         held = door.reader.strike_held
-        assert panel.does("outputs") == {"active": [True]}
+        assert panel.does("outputs") == {"active": [True, False, False]}
         assert panel.does("shut") == {"done": True}
         assert (held, door.reader.strike_held) == (True, False)
         assert panel.does("light") == {"done": True}
