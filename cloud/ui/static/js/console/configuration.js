@@ -5,6 +5,7 @@ import { complaint, currentLanguage, named, t, word } from "../core/i18n.js";
 import { useStore } from "../core/store.js";
 import { ago, useNow } from "../core/time.js";
 import { Drawer } from "./help.js";
+import { Rules } from "./rules.js";
 import { notify, store } from "./state.js";
 
 const OPEN = ["queued", "sent", "trying"];
@@ -41,6 +42,7 @@ export function Configuration() {
           <${Differences} shown=${shown} />
           ${shown.may_set ? html`<${Editor} key=${gateway.code} gateway=${gateway} shown=${shown} onShown=${setShown} />` : html`<p class="dim">${t("ui.configuration.read-only")}</p>`}
           <${Versions} rows=${shown.versions} />
+          <${Rules} key=${`rules-${gateway.code}`} gateway=${gateway} />
         </div>`
       : !fault && html`<p class="dim">${t("ui.loading")}</p>`}
   <//>`;

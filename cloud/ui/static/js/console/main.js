@@ -6,6 +6,7 @@ import { applyTheme } from "../core/theme.js";
 import { useStore } from "../core/store.js";
 import { BottomBar } from "./bottom.js";
 import { Delivery } from "./delivery.js";
+import { Cardholders } from "./cardholders.js";
 import { Configuration } from "./configuration.js";
 import { Device } from "./device.js";
 import { Help } from "./help.js";
@@ -41,6 +42,7 @@ function App({ onLanguage }) {
     ${panel === "help" && html`<${Help} />`}
     ${panel === "password" && html`<${PasswordForm} />`}
     ${panel === "configuration" && html`<${Configuration} />`}
+    ${panel === "cardholders" && html`<${Cardholders} />`}
     <${Voices} />
   </div>`;
 }

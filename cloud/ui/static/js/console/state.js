@@ -24,6 +24,7 @@ export const store = createStore({
   commands: {},
   configured: null,
   configurationChanges: 0,
+  setChanges: 0,
   losses: 0,
   lost: false,
   lag: null,
@@ -176,6 +177,7 @@ const HEARD = {
   },
   command: takeCommand,
   configuration: () => store.set(({ configurationChanges }) => ({ configurationChanges: configurationChanges + 1 })),
+  set: () => store.set(({ setChanges }) => ({ setChanges: setChanges + 1 })),
   loss({ kind, gateway, lane, count, reason }) {
     const isLost = kind === "delivery.lost";
     store.set(({ losses, lost }) => ({ losses: losses + 1, lost: lost || isLost }));

@@ -80,6 +80,8 @@ function Tools({ onLanguage }) {
     html`<button class="tool wide" data-testid="simulation" onClick=${() => togglePanel("simulation")}>
       <${Icon} name="spark" />${t("ui.simulation.open")}
     </button>`}
+    <button class="tool" title=${t("ui.cardholders.title")} aria-label=${t("ui.cardholders.title")} data-testid="open-cardholders"
+      onClick=${() => togglePanel("cardholders")}><${Icon} name="key" /></button>
     <button class="tool ${isSoundOn() ? "on" : ""}" aria-pressed=${isSoundOn()} title=${t("ui.tool.sound")} aria-label=${t("ui.tool.sound")}
       onClick=${() => toggleSound().then(again)}><${Icon} name=${isSoundOn() ? "sound" : "mute"} /></button>
     <button class="tool" title=${t("ui.tool.theme")} aria-label=${t("ui.tool.theme")} data-testid="theme"
