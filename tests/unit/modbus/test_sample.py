@@ -36,6 +36,11 @@ def test_the_sample_shows_every_key_and_every_profile() -> None:
     assert all(name in text for name in profile_names())
 
 
+def test_the_page_names_every_profile() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "modbus.md").read_text("utf-8")
+    assert [name for name in profile_names() if f"`{name}`" not in page] == []
+
+
 def test_a_profile_of_the_installers_own(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text((files("protocols.modbus") / "profiles" / "xy-md02.toml").read_text("utf-8"), encoding="utf-8")
