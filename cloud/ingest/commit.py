@@ -103,8 +103,7 @@ class GroupWriter:
         if made or group.turns:
             self._locked = made | {_node(turn) for turn in group.turns} | {one.session.node for one in group.messages}
             births.lock(tx, self._locked, made)
-        for turn in group.turns:
-            self._rows.events += turns.apply(tx, turn, self._channels, self._stored.ids)
+        self._rows.events += turns.apply(tx, group.turns, self._channels, self._stored.ids)
         self._rows.numbers = self._take_new(group.messages, content)
         for item in group.unread:
             self._set_aside(item.topic, item.payload, item.code, {"what": item.what})

@@ -50,27 +50,28 @@ class Ids:
         self._gateways[station.node] = gateway_id
         self._devices[station] = device_id
 
-    def learn_series(self, tx: Transaction, station: Station, channels: Iterable[Channel]) -> None:
-        """Find or make the series of these channels of one station, whose row is known."""
-        missing = {channel.name: channel for channel in channels if channel.stored and self.series(channel) is None}
-        device_id = self.device(station)
-        if not missing or device_id is None:
-            return
-        specs = [SeriesSpec(metric=c.name, datatype=int(c.datatype), unit=c.unit) for c in missing.values()]
-        for name, number in births.series(tx, device_id, specs).items():
-            self._series[missing[name]] = number
+    def learn_series(self, tx: Transaction, channels: Iterable[Channel]) -> None:
+        """Find or make the series of these channels, of stations whose rows are known."""
+        missing: dict[int, dict[str, Channel]] = {}
+        for channel in channels:
+            device_id = self.device(channel.station)
+            if channel.stored and device_id is not None and self.series(channel) is None:
+                missing.setdefault(device_id, {})[channel.name] = channel
+        wanted = {
+            device_id: [SeriesSpec(metric=c.name, datatype=int(c.datatype), unit=c.unit) for c in named.values()]
+            for device_id, named in missing.items()
+        }
+        for (device_id, name), number in births.series_of(tx, wanted).items():
+            self._series[missing[device_id][name]] = number
 
     def require(self, tx: Transaction, stations: Iterable[Station], channels: Iterable[Channel]) -> None:
         """Find or make the rows of all of these, also of those whose birth this process never committed."""
-        unknown: dict[Station, list[Channel]] = {station: [] for station in stations if self.device(station) is None}
-        for channel in channels:
-            if self.series(channel) is None:
-                unknown.setdefault(channel.station, []).append(channel)
+        missing = [channel for channel in channels if self.series(channel) is None]
+        unknown = {one for one in (*stations, *(c.station for c in missing)) if self.device(one) is None}
         for station in sorted(unknown, key=lambda one: (one.node, one.code)):
-            if self.device(station) is None:
-                row = births.ensure_device(tx, station.node, station.code)
-                self.learn_station(station, row.gateway_id, row.device_id)
-            self.learn_series(tx, station, unknown[station])
+            row = births.ensure_device(tx, station.node, station.code)
+            self.learn_station(station, row.gateway_id, row.device_id)
+        self.learn_series(tx, missing)
 
     def settle(self) -> None:
         """The transaction is committed."""

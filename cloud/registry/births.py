@@ -52,64 +52,109 @@ class Subject:
     place_path: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeBirth:
+    """An NBIRTH. `birth`, `declared`: the texts of its Outbox metrics, None and {} without."""
+
+    at: datetime
+    bdseq: int | None
+    birth: str | None
+    declared: Mapping[str, str]
+
+
 def node_born(
     tx: Transaction, node: NodeKey, at: datetime, *, bdseq: int | None, birth: str | None, declared: Mapping[str, str]
 ) -> Arrival:
-    """NBIRTH: the gateway is online. `birth`, `declared`: the texts of its Outbox metrics, None and {} without."""
-    sql = load("births")
-    group, code = node
-    tx.execute(sql["insert_gateway"], {"group": group, "code": code})
-    params = {"group": group, "code": code, "at": at, "bdseq": bdseq, "birth": birth, "declared": json.dumps(declared)}
-    row = tx.one(sql["gateway_online"], params)
-    assert row is not None
-    own = device_born(tx, row["id"], "", at)
-    commands.reborn(tx, own.device_id, at)
-    if not row["was_online"]:
-        _tell_gateway(tx, row, online=True)
-    return Arrival(gateway_id=row["id"], device_id=own.device_id, came_online=not row["was_online"])
+    """NBIRTH: the gateway is online."""
+    return nodes_born(tx, {node: NodeBirth(at=at, bdseq=bdseq, birth=birth, declared=declared)})[node]
+
+
+def nodes_born(tx: Transaction, born: Mapping[NodeKey, NodeBirth]) -> dict[NodeKey, Arrival]:
+    """NBIRTHs: these gateways are online."""
+    sql, ordered = load("births"), sorted(born)
+    params = {
+        "groups": [group for group, _ in ordered],
+        "codes": [code for _, code in ordered],
+        "at": [born[node].at for node in ordered],
+        "bdseqs": [born[node].bdseq for node in ordered],
+        "births": [born[node].birth for node in ordered],
+        "declared": [json.dumps(born[node].declared) for node in ordered],
+    }
+    tx.execute(sql["insert_gateways"], params)
+    rows = tx.fetch(sql["gateways_online"], params)
+    at = {row["id"]: born[row["group_code"], row["code"]].at for row in rows}
+    own = devices_born(tx, {(gateway, ""): moment for gateway, moment in at.items()})
+    commands.reborn(tx, {arrival.device_id: at[gateway] for (gateway, _), arrival in own.items()})
+    found = {}
+    for row in rows:
+        if not row["was_online"]:
+            _tell_gateway(tx, row, online=True)
+        device_id = own[row["id"], ""].device_id
+        found[row["group_code"], row["code"]] = Arrival(
+            gateway_id=row["id"], device_id=device_id, came_online=not row["was_online"]
+        )
+    return found
 
 
 def device_born(tx: Transaction, gateway_id: int, code: str, at: datetime) -> Arrival:
     """DBIRTH: the device is online."""
-    sql = load("births")
-    kind = NODE_TYPE.code if code == "" else None
-    tx.execute(sql["insert_device"], {"gateway_id": gateway_id, "code": code, "type": kind})
-    row = tx.one(sql["device_online"], {"gateway_id": gateway_id, "code": code, "at": at})
-    assert row is not None
-    if not row["was_online"]:
-        _tell_device(tx, row, online=True)
-    return Arrival(gateway_id=gateway_id, device_id=row["id"], came_online=not row["was_online"])
+    return devices_born(tx, {(gateway_id, code): at})[gateway_id, code]
+
+
+def devices_born(tx: Transaction, born: Mapping[tuple[int, str], datetime]) -> dict[tuple[int, str], Arrival]:
+    """DBIRTHs, by gateway and code, each with its time: these devices are online."""
+    sql, ordered = load("births"), sorted(born)
+    params = {
+        "gateways": [gateway for gateway, _ in ordered],
+        "codes": [code for _, code in ordered],
+        "at": [born[key] for key in ordered],
+        "node_type": NODE_TYPE.code,
+    }
+    tx.execute(sql["insert_devices"], params)
+    found = {}
+    for row in tx.fetch(sql["devices_online"], params):
+        if not row["was_online"]:
+            _tell_device(tx, row, online=True)
+        found[row["gateway_id"], row["code"]] = Arrival(
+            gateway_id=row["gateway_id"], device_id=row["id"], came_online=not row["was_online"]
+        )
+    return found
 
 
 def series(tx: Transaction, device_id: int, specs: Sequence[SeriesSpec]) -> dict[str, int]:
     """The number of each metric's series; missing ones are made, with the catalogue's unit if the birth gave none."""
-    if not specs:
+    return {metric: number for (_, metric), number in series_of(tx, {device_id: specs}).items()}
+
+
+def series_of(tx: Transaction, wanted: Mapping[int, Sequence[SeriesSpec]]) -> dict[tuple[int, str], int]:
+    """As `series`, for many devices at once: numbers by device and metric."""
+    given = {(device, spec.metric): spec for device, specs in wanted.items() for spec in specs}
+    if not given:
         return {}
-    sql = load("births")
-    kind = tx.one(sql["device_type"], {"device_id": device_id})
-    units = _catalogue_units(kind["type"] if kind else None)
-    ordered = sorted(specs, key=lambda spec: spec.metric)
+    sql, ordered = load("births"), sorted(given)
+    types = {row["id"]: row["type"] for row in tx.fetch(sql["device_types"], {"devices": sorted(wanted)})}
+    units = {device: _catalogue_units(types.get(device)) for device in wanted}
     params = {
-        "device_id": device_id,
-        "metrics": [spec.metric for spec in ordered],
-        "datatypes": [spec.datatype for spec in ordered],
-        "units": [spec.unit or units.get(spec.metric, "") for spec in ordered],
+        "devices": [device for device, _ in ordered],
+        "metrics": [metric for _, metric in ordered],
+        "datatypes": [given[key].datatype for key in ordered],
+        "units": [given[key].unit or units[key[0]].get(key[1], "") for key in ordered],
     }
     tx.execute(sql["insert_series"], params)
-    return {row["metric"]: row["id"] for row in tx.fetch(sql["series"], params)}
+    return {(row["device_id"], row["metric"]): row["id"] for row in tx.fetch(sql["series"], params)}
 
 
-def aliases(tx: Transaction, gateway_id: int, device_id: int, given: Mapping[int, SeriesSpec]) -> None:
-    """Which alias the newest birth gave to which metric: commands name metrics by it."""
+def aliases(tx: Transaction, given: Mapping[tuple[int, int], tuple[int, SeriesSpec]]) -> None:
+    """Which alias (by gateway) the newest births gave to which metric of which device: commands name metrics by it."""
     if not given:
         return
     ordered = sorted(given)
     params = {
-        "gateway_id": gateway_id,
-        "device_id": device_id,
-        "aliases": ordered,
-        "metrics": [given[alias].metric for alias in ordered],
-        "datatypes": [given[alias].datatype for alias in ordered],
+        "gateways": [gateway for gateway, _ in ordered],
+        "aliases": [alias for _, alias in ordered],
+        "devices": [given[key][0] for key in ordered],
+        "metrics": [given[key][1].metric for key in ordered],
+        "datatypes": [given[key][1].datatype for key in ordered],
     }
     tx.execute(load("births")["store_aliases"], params)
 
@@ -129,11 +174,11 @@ def lock(tx: Transaction, nodes: Collection[NodeKey], made: Collection[NodeKey] 
 def ensure_device(tx: Transaction, node: NodeKey, code: str) -> Arrival:
     """The rows of a node and one of its devices, made if they are missing, without saying that they are online."""
     sql = load("births")
-    tx.execute(sql["insert_gateway"], {"group": node[0], "code": node[1]})
+    tx.execute(sql["insert_gateways"], {"groups": [node[0]], "codes": [node[1]]})
     gateway = tx.one(sql["gateway"], {"group": node[0], "code": node[1]})
     assert gateway is not None
-    kind = NODE_TYPE.code if code == "" else None
-    tx.execute(sql["insert_device"], {"gateway_id": gateway["id"], "code": code, "type": kind})
+    row = {"gateways": [gateway["id"]], "codes": [code], "node_type": NODE_TYPE.code}
+    tx.execute(sql["insert_devices"], row)
     device = tx.one(sql["device"], {"gateway_id": gateway["id"], "code": code})
     assert device is not None
     return Arrival(gateway_id=gateway["id"], device_id=device["id"], came_online=False)

@@ -6,7 +6,7 @@ Every function runs in the caller's transaction and publishes what pages show. T
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -64,9 +64,10 @@ def take_answers(tx: Transaction, told: Iterable[tuple[int | None, Event]], rece
     tell(tx, touched)
 
 
-def reborn(tx: Transaction, device: int, at: datetime) -> None:
-    """The gateway whose own row is `device` was born: whoever asked it to has what they wanted."""
-    rows = tx.fetch(load("commands")["reborn"], {"device": device, "output": REBIRTH, "at": at})
+def reborn(tx: Transaction, born: Mapping[int, datetime]) -> None:
+    """The gateways whose own rows these are were born then: whoever asked them to has what they wanted."""
+    params = {"devices": list(born), "at": list(born.values()), "output": REBIRTH}
+    rows = tx.fetch(load("commands")["reborn"], params)
     tell(tx, [row["id"] for row in rows])
 
 

@@ -1,22 +1,26 @@
--- insert_gateway: a node that nobody knew
-INSERT INTO gateway (group_code, code) VALUES (%(group)s, %(code)s) ON CONFLICT DO NOTHING;
-
 -- insert_gateways: nodes that nobody knew, in one fixed order for everybody
 INSERT INTO gateway (group_code, code)
 SELECT group_code, code FROM unnest(%(groups)s::text[], %(codes)s::text[]) AS given (group_code, code)
+WHERE NOT EXISTS (SELECT FROM gateway g WHERE g.group_code = given.group_code AND g.code = given.code)
 ORDER BY group_code, code ON CONFLICT DO NOTHING;
 
 -- lock: gateways that a group writes to, in one fixed order for everybody
 SELECT id FROM gateway JOIN unnest(%(groups)s::text[], %(codes)s::text[]) AS given (group_code, code) USING (group_code, code)
 ORDER BY group_code, code FOR NO KEY UPDATE OF gateway;
 
--- gateway_online: NBIRTH; one without an outbox says nothing about what was declared before
-WITH before AS (
-    SELECT id, online FROM gateway WHERE group_code = %(group)s AND code = %(code)s FOR UPDATE
+-- gateways_online: NBIRTHs; one without an outbox says nothing about what was declared before
+WITH given AS (
+    SELECT * FROM unnest(%(groups)s::text[], %(codes)s::text[], %(at)s::timestamptz[], %(bdseqs)s::smallint[],
+                         %(births)s::text[], %(declared)s::jsonb[])
+        AS g (group_code, code, at, bdseq, birth, declared)
+), before AS (
+    SELECT g.id, g.online, given.at, given.bdseq, given.birth, given.declared
+    FROM gateway g JOIN given USING (group_code, code) ORDER BY group_code, code FOR UPDATE OF g
 )
 UPDATE gateway g
-SET online = true, bdseq = %(bdseq)s, born_at = %(at)s, seen_at = %(at)s, birth = coalesce(%(birth)s, g.birth),
-    declared = CASE WHEN %(birth)s::text IS NULL THEN g.declared ELSE %(declared)s END
+SET online = true, bdseq = before.bdseq, born_at = before.at, seen_at = before.at,
+    birth = coalesce(before.birth, g.birth),
+    declared = CASE WHEN before.birth IS NULL THEN g.declared ELSE before.declared END
 FROM before WHERE g.id = before.id
 RETURNING g.id, g.group_code, g.code, g.place_id, before.online AS was_online;
 
@@ -31,19 +35,23 @@ SELECT id, place_id, online FROM gateway WHERE group_code = %(group)s AND code =
 -- online_gateways: those believed to be there
 SELECT group_code, code FROM gateway WHERE online ORDER BY group_code, code;
 
--- insert_device: a device that nobody knew; the gateway's own row hangs where the gateway does
+-- insert_devices: devices that nobody knew; the gateway's own row hangs where the gateway does
 INSERT INTO device (gateway_id, code, type, place_id)
-SELECT %(gateway_id)s, %(code)s, %(type)s, CASE WHEN %(code)s = '' THEN place_id END FROM gateway WHERE id = %(gateway_id)s
-ON CONFLICT DO NOTHING;
+SELECT g.id, given.code, CASE WHEN given.code = '' THEN %(node_type)s END, CASE WHEN given.code = '' THEN g.place_id END
+FROM unnest(%(gateways)s::integer[], %(codes)s::text[]) AS given (gateway_id, code) JOIN gateway g ON g.id = given.gateway_id
+WHERE NOT EXISTS (SELECT FROM device d WHERE d.gateway_id = g.id AND d.code = given.code)
+ORDER BY g.id, given.code ON CONFLICT DO NOTHING;
 
--- device_online: DBIRTH
-WITH before AS (
-    SELECT id, online FROM device WHERE gateway_id = %(gateway_id)s AND code = %(code)s FOR UPDATE
+-- devices_online: DBIRTHs, and the rows of gateways themselves
+WITH given AS (
+    SELECT * FROM unnest(%(gateways)s::integer[], %(codes)s::text[], %(at)s::timestamptz[]) AS g (gateway_id, code, at)
+), before AS (
+    SELECT d.id, d.online, given.at FROM device d JOIN given USING (gateway_id, code) ORDER BY d.id FOR UPDATE OF d
 )
 UPDATE device d
-SET online = true, seen_at = %(at)s, changed_at = CASE WHEN before.online THEN d.changed_at ELSE %(at)s END
+SET online = true, seen_at = before.at, changed_at = CASE WHEN before.online THEN d.changed_at ELSE before.at END
 FROM before WHERE d.id = before.id
-RETURNING d.id, d.code, d.place_id, before.online AS was_online;
+RETURNING d.id, d.gateway_id, d.code, d.place_id, before.online AS was_online;
 
 -- device_offline: DDEATH
 UPDATE device d SET online = false, changed_at = %(at)s
@@ -59,27 +67,32 @@ RETURNING id, code, place_id;
 -- device: by its code
 SELECT id FROM device WHERE gateway_id = %(gateway_id)s AND code = %(code)s;
 
--- device_type: the catalogue's row
-SELECT type FROM device WHERE id = %(device_id)s;
+-- device_types: the catalogue's rows
+SELECT id, type FROM device WHERE id = ANY(%(devices)s::integer[]) AND type IS NOT NULL;
 
--- insert_series: metrics that nobody knew
+-- insert_series: metrics that nobody knew, or that have changed
 INSERT INTO series (device_id, metric, datatype, unit)
-SELECT %(device_id)s, metric, datatype, unit
-FROM unnest(%(metrics)s::text[], %(datatypes)s::smallint[], %(units)s::text[]) AS given (metric, datatype, unit)
+SELECT given.* FROM unnest(%(devices)s::integer[], %(metrics)s::text[], %(datatypes)s::smallint[], %(units)s::text[])
+    AS given (device_id, metric, datatype, unit)
+WHERE NOT EXISTS (SELECT FROM series s WHERE s.device_id = given.device_id AND s.metric = given.metric
+    AND s.datatype = given.datatype AND given.unit IN ('', s.unit))
 ON CONFLICT (device_id, metric) DO UPDATE
 SET datatype = excluded.datatype, unit = CASE WHEN excluded.unit = '' THEN series.unit ELSE excluded.unit END
 WHERE series.datatype <> excluded.datatype OR excluded.unit NOT IN ('', series.unit);
 
 -- series: the numbers of metrics
-SELECT id, metric FROM series WHERE device_id = %(device_id)s AND metric = ANY(%(metrics)s::text[]);
+SELECT s.id, s.device_id, s.metric FROM series s
+JOIN unnest(%(devices)s::integer[], %(metrics)s::text[]) AS given (device_id, metric) USING (device_id, metric);
 
--- store_aliases: of the newest birth
+-- store_aliases: of the newest births, where they are new
 INSERT INTO alias (gateway_id, alias, device_id, metric, datatype)
-SELECT %(gateway_id)s, alias, %(device_id)s, metric, datatype
-FROM unnest(%(aliases)s::bigint[], %(metrics)s::text[], %(datatypes)s::smallint[]) AS given (alias, metric, datatype)
+SELECT given.*
+FROM unnest(%(gateways)s::integer[], %(aliases)s::bigint[], %(devices)s::integer[], %(metrics)s::text[], %(datatypes)s::smallint[])
+    AS given (gateway_id, alias, device_id, metric, datatype)
+WHERE NOT EXISTS (SELECT FROM alias a WHERE a.gateway_id = given.gateway_id AND a.alias = given.alias
+    AND (a.device_id, a.metric, a.datatype) = (given.device_id, given.metric, given.datatype))
 ON CONFLICT (gateway_id, alias) DO UPDATE
-SET device_id = excluded.device_id, metric = excluded.metric, datatype = excluded.datatype
-WHERE (alias.device_id, alias.metric, alias.datatype) IS DISTINCT FROM (excluded.device_id, excluded.metric, excluded.datatype);
+SET device_id = excluded.device_id, metric = excluded.metric, datatype = excluded.datatype;
 
 -- seen: when gateways were last heard of
 UPDATE gateway SET seen_at = %(at)s

@@ -38,8 +38,9 @@ UPDATE command SET state = %(state)s, answered_at = %(at)s, error = %(error)s
 WHERE id = %(id)s AND device_id = %(device)s AND state IN ('queued', 'sent', 'expired') RETURNING id;
 
 -- reborn: the gateway's birth is the outcome of every wish for one
-UPDATE command SET state = 'done', answered_at = %(at)s
-WHERE device_id = %(device)s AND output = %(output)s AND state IN ('queued', 'sent') RETURNING id;
+UPDATE command SET state = 'done', answered_at = given.at
+FROM unnest(%(devices)s::integer[], %(at)s::timestamptz[]) AS given (device, at)
+WHERE device_id = given.device AND output = %(output)s AND state IN ('queued', 'sent') RETURNING id;
 
 -- expire: nobody answered
 UPDATE command SET state = 'expired', error = %(error)s WHERE id = %(id)s AND state IN ('queued', 'sent') RETURNING id;
