@@ -52,7 +52,7 @@ def take(work: Work, ref: str) -> None:
     place = _told_place(work, row)
     if place is None:
         _mark(work, row, "unknown")
-    elif row["place_id"] not in (None, place["id"]):
+    elif row["place_id"] not in (None, place["id"]) or row["type"] not in (None, row["told_type"]):
         _mark(work, row, "differs")
     else:
         _hang(work, row, place, how="gateway")
@@ -77,7 +77,7 @@ def decide(work: Work, device: int, decision: Decision, path: str | None, allowe
     place = _told_place(work, row) if decision == "take" else work.tx.one(load("placings")["at"], {"path": path})
     if place is None or not allowed(place["path"]):
         raise RefusedError("cloud.placing.no-place", place=row["told_place"] if decision == "take" else path)
-    _hang(work, row, place, how="person")
+    _hang(work, row, place, how="person", trusted=decision == "take")
     if row["version"] is not None:
         told = _told_place(work, row)
         _mark(work, row, "taken" if told is not None and told["id"] == place["id"] else "kept")
@@ -103,10 +103,10 @@ def _told_place(work: Work, row: DictRow) -> DictRow | None:
     return found[0] if len(found) == 1 else None
 
 
-def _hang(work: Work, row: DictRow, place: DictRow, *, how: str) -> None:
-    """It hangs there. Going live is told to the judge; each change stands in the audit log."""
+def _hang(work: Work, row: DictRow, place: DictRow, *, how: str, trusted: bool = False) -> None:
+    """It hangs there, and is what the gateway says when that is `trusted`. The judge and the audit log are told."""
     named = {"place": place["id"], "type": row["told_type"], "name": row["told_name"] or "", "device": row["id"]}
-    work.tx.execute(load("placings")["hang"], named)
+    work.tx.execute(load("placings")["hang"], named | {"trusted": trusted})
     if row["place_id"] == place["id"]:
         return
     told = {"device": row["code"], "from": row["path"], "to": place["path"], "by": how, "version": row["version"]}

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
+from cloud import audit
 from cloud.alerting.judge import Judge, Subject
 from cloud.loop.configurations import Send
 from cloud.loop.work import Work
@@ -98,6 +99,9 @@ class WalkTests:
         if why == "due" and work.now < row["due_at"]:
             return row["due_at"]  # type: ignore[no-any-return]
         work.tx.execute(load("walktests")["over"], {"id": row["id"], "now": work.now})
+        subject = f"{row['group_code']}/{row['gateway_code']}"
+        told = {"test": row["id"], "why": why or "unanswered"}
+        audit.record(work.tx, work.now, "walk-test.over", person=None, subject=subject, place=row["place_id"], **told)
         _LOG.info("walk-test-over id=%s gateway=%s", row["id"], row["gateway_code"])
         work.timer(TELL, f"{row['id']}/over", work.now)
         if row["state"] == "running":

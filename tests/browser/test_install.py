@@ -61,7 +61,7 @@ def test_where_gateway_and_cloud_disagree_a_person_decides(
     language(page, "en")
     row = page.locator("[data-device=motion-301]")
     expect(row).to_have_attribute("data-told", "differs", timeout=PATIENCE_MS)
-    expect(row).to_contain_text("The gateway says: 3/1/502")
+    expect(row).to_contain_text("The gateway says: Motion sensor at 3/1/502")
     row.get_by_test_id("choose").click()
     row.locator("select").select_option("donggang/taoyuan/peach-garden/3/1/hall")
     row.get_by_test_id("hang").click()

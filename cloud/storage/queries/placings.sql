@@ -13,7 +13,7 @@ SELECT device.id, device.code, device.type, device.name, device.place_id, device
 FROM device JOIN gateway ON gateway.id = device.gateway_id
 LEFT JOIN told_place ON told_place.device_id = device.id
 LEFT JOIN place AS here ON here.id = device.place_id LEFT JOIN place AS there ON there.id = gateway.place_id
-WHERE device.id = %(device)s FOR UPDATE OF device;
+WHERE device.id = %(device)s FOR NO KEY UPDATE OF device;
 
 -- device: a device by its gateway's name and its own
 SELECT device.id FROM device JOIN gateway ON gateway.id = device.gateway_id
@@ -32,7 +32,8 @@ SELECT id, path FROM place WHERE path = %(path)s;
 UPDATE told_place SET state = %(state)s, decided_by = %(person)s, decided_at = %(now)s WHERE device_id = %(device)s;
 
 -- hang: the device hangs there; what was not known of it is
-UPDATE device SET place_id = %(place)s, type = coalesce(device.type, %(type)s),
+UPDATE device SET place_id = %(place)s,
+       type = CASE WHEN %(trusted)s THEN coalesce(%(type)s, device.type) ELSE coalesce(device.type, %(type)s) END,
        name = CASE WHEN device.name = '{}' AND %(name)s <> '' THEN jsonb_build_object('zh-CN', %(name)s::text, 'en', %(name)s::text)
                    ELSE device.name END
 WHERE id = %(device)s;

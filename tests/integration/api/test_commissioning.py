@@ -46,8 +46,9 @@ def tells(street: Street, kind: str, device: str = "", /, **data: Any) -> None:
     street.settle()
 
 
-def says(street: Street, place: str, version: int, device: str = "smoke-new", name: str = "Kitchen") -> None:
-    tells(street, PLACED, device, device=device, type="smoke", version=version, place=place, name=name)
+def says(street: Street, place: str, version: int, type_: str = "smoke") -> None:
+    said = {"device": "smoke-new", "type": type_, "version": version, "place": place, "name": "Kitchen"}
+    tells(street, PLACED, "smoke-new", **said)
 
 
 def device(street: Street, code: str = "smoke-new") -> dict[str, Any]:
@@ -91,6 +92,10 @@ def test_where_the_cloud_says_otherwise_a_person_decides(quiet: Street) -> None:
         says(quiet, "3/1/301", 12)
         assert page.post(f"{PATH}/devices/smoke-new/place", json={"decision": "take"}).status_code == 200
         assert (device(quiet)["state"], device(quiet)["path"][-3:]) == ("taken", "301")
+        says(quiet, "3/1/301", 13, "water-leak")
+        assert (device(quiet)["state"], device(quiet)["type"]) == ("differs", "smoke"), "another thing hangs there"
+        assert page.post(f"{PATH}/devices/smoke-new/place", json={"decision": "take"}).status_code == 200
+        assert (device(quiet)["state"], device(quiet)["type"]) == ("taken", "water-leak")
 
 
 def test_a_place_that_the_tree_does_not_know_is_listed_and_calls_nobody(quiet: Street) -> None:
@@ -136,13 +141,30 @@ def test_only_who_installs_there_may(quiet: Street) -> None:
     assert quiet.rows("SELECT id FROM walk_test") == []
 
 
-def test_an_installer_of_another_estate_does_not_see_it(quiet: Street) -> None:
-    with quiet.database.transaction() as tx:
+def installs(street: Street, login: str, path: str) -> None:
+    with street.database.transaction() as tx:
+        tx.execute("INSERT INTO person (login, name) VALUES (%(login)s, '{}')", {"login": login})
         tx.execute(
             "INSERT INTO role_grant (person_id, role, place_id) SELECT person.id, 'installer', place.id "
-            "FROM person, place WHERE login = 'liming' AND path = 'donggang/haiyun/sea-view'"
+            "FROM person, place WHERE login = %(login)s AND path = %(path)s",
+            {"login": login, "path": path},
         )
-    with quiet.signed_in("liming") as elsewhere:
+
+
+def test_an_installer_works_at_the_own_estate_only(quiet: Street) -> None:
+    installs(quiet, "zhaogong", "donggang/taoyuan/peach-garden")
+    installs(quiet, "qiangong", "donggang/haiyun/sea-view")
+    with quiet.signed_in("zhaogong") as here:
+        assert here.get("/", follow_redirects=False).headers["location"] == "/install"
+        assert [one["code"] for one in here.get("/api/v1/gateways").json()] == ["gw-1", "gw-2"]
+        begun = here.post(f"{PATH}/walk-test", json={"minutes": 5} | action())
+        assert (begun.status_code, here.get("/api/v1/alarms").status_code) == (200, 403)
+        path = "donggang/haiyun/sea-view"
+        away = here.post(f"{PATH}/devices/smoke-new/place", json={"decision": "place", "path": path})
+        assert away.json()["error"]["code"] == "cloud.placing.no-place", "nothing is hung where the person has no say"
+        here.post(f"{PATH}/walk-test/stop")
+        quiet.settle()
+    with quiet.signed_in("qiangong") as elsewhere:
         assert elsewhere.get("/api/v1/gateways").json() == []
         assert elsewhere.get(f"{PATH}/installation").status_code == 404
         assert elsewhere.post(f"{PATH}/walk-test", json={"minutes": 5} | action()).status_code == 404
@@ -185,7 +207,7 @@ def test_in_a_walk_test_nobody_is_called_and_its_end_comes_by_itself(quiet: Stre
     actions = [
         row["action"] for row in quiet.rows("SELECT action FROM audit WHERE action LIKE 'walk-test%%' ORDER BY id")
     ]
-    assert actions == ["walk-test.begin"]
+    assert actions == ["walk-test.begin", "walk-test.over"]
 
 
 def test_another_gateways_alarm_in_the_same_minutes_calls_people(quiet: Street) -> None:

@@ -33,7 +33,7 @@ function Device({ one, shown, walking }) {
     <p>${one.place ? named(one.place.full_name) : t("ui.install.nowhere")}</p>
     <p class="dim">${word("cloud.device-type", one.type ?? one.told?.type)} · ${t(one.online ? "ui.install.online" : "ui.device.offline")}
       ${proof ? html` · <span class=${proof.result === "heard" ? "" : "tick"}>${proof.result === "heard" ? "" : "✓ "}${word("ui.install.result", proof.result)} ${what(proof)}, ${ago(proof.at)}</span>` : html` · ${t(walking ? "ui.install.unheard" : "ui.install.untested")}`}</p>
-    ${isOpen && html`<div class="warn"><p>${t(`ui.install.told-${one.told.state}`, { place: one.told.place })}</p>
+    ${isOpen && html`<div class="warn"><p>${t(`ui.install.told-${one.told.state}`, { place: one.told.place, type: word("cloud.device-type", one.told.type) })}</p>
       <div class="ways">
         ${one.told.state === "differs" && html`<button class="big" data-testid="take" onClick=${() => decide({ decision: "take" })}>${t("ui.install.take")}</button>`}
         ${one.live && html`<button class="big" data-testid="keep" onClick=${() => decide({ decision: "keep" })}>${t("ui.install.keep")}</button>`}
