@@ -113,8 +113,8 @@ class Profile(_Row):
 
     The wire's limit is 125 registers and 2000 bits (V1.1b3, 6). A gap costs 2 bytes a register, a further read about 30
     bytes of time; but some models refuse reads that touch registers which they do not have: then `max_gap` is 0.
-    `also` are further device types that it may be installed as. Where one register is all that the model has, its map
-    tells a scan nothing about the model: then `telling` is false.
+    `also` are further device types that it may be installed as. Where a register or two are all that the model has, its
+    map tells a scan nothing about the model: then `telling` is false.
     """
 
     name: str

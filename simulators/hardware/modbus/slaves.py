@@ -103,7 +103,13 @@ class PowerMeter(ReadOnly):
         holds_total = address <= 0x0156 < address + count
         if holds_total:
             self._told_total = _above(self._import, self._told_total)
-        values = {
+        values = self._values()
+        words = tuple(w for at in range(address, address + count, 2) for w in _words(values.get(at, 0.0)))
+        return Told(words=words, shown={"energy-total": self._told_total} if holds_total else {})
+
+    def _values(self) -> Mapping[int, float]:
+        """Its parameters, by address."""
+        return {
             0x0000: self._voltage,
             0x0006: self._power / self._voltage,
             0x000C: self._power,
@@ -112,8 +118,6 @@ class PowerMeter(ReadOnly):
             0x0048: self._import,
             0x0156: self._told_total,
         }
-        words = tuple(w for at in range(address, address + count, 2) for w in _words(values.get(at, 0.0)))
-        return Told(words=words, shown={"energy-total": self._told_total} if holds_total else {})
 
     def step(self, now_ms: int, elapsed_s: float) -> None:
         """Follow the day: low at night, a rise in the morning, the peak in the evening."""
