@@ -61,6 +61,7 @@ class Walker:
             while (typed := self._read("commission.ask-signal")) == "b":
                 try:
                     self._ask({"ask": "commission", "identify": row["id"]})
+                    self._say("commission.said-signalled", device=row["id"])
                 except LiandongError as error:
                     self._error(error)
             return typed is not None

@@ -200,6 +200,7 @@ def test_the_walk_in_a_terminal(tmp_path: Path) -> None:
     asked = [one for one in agent.asked if len(one) > 1]
     assert asked[0] == {"ask": "commission", "identify": "door-<1>"}
     assert asked[1] == {"ask": "commission", "device": "door-<1>", "place": "3/1", "name": "hall"}
+    assert "door-<1> has confirmed its signal" in told
     assert "9/9 is not in the list of places" in told
     assert "is no place" in told
     assert "Building 3, Unit 1" in told
