@@ -72,7 +72,7 @@ class FieldClient:
         will: tuple[str, str] | None = None,
     ) -> None:
         """`connected` is called after each connect, `heard` with what was subscribed to, both on paho's thread."""
-        self._broker, self._ledger, self._connected = broker, ledger, connected
+        self._broker, self._ledger, self._connected, self._heard = broker, ledger, connected, heard
         self._lock = threading.Lock()
         self._unconfirmed: dict[int, Told | None] = {}
         self._early: set[int] = set()
@@ -85,13 +85,13 @@ class FieldClient:
             client.will_set(*will, qos=1, retain=True)
         if broker.username is not None:
             client.username_pw_set(broker.username, broker.password())
-        client.on_connect = self._on_connect
-        client.on_message = lambda _client, _user, message: heard(message.topic, bytes(message.payload))
-        client.on_publish = self._on_publish
         self._client = client
 
     def start(self) -> None:
         """Begin to connect."""
+        self._client.on_connect = self._on_connect
+        self._client.on_message = self._on_message
+        self._client.on_publish = self._on_publish
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=_KEEPALIVE_S)
         self._client.loop_start()
 
@@ -101,6 +101,9 @@ class FieldClient:
             self._client.publish(*farewell, qos=1, retain=True).wait_for_publish(_FAREWELL_S)
         self._client.disconnect()
         self._client.loop_stop()
+        # paho closes its own pair of sockets when it is freed: nothing may hold it in a circle.
+        self._client.on_connect = self._client.on_message = self._client.on_publish = None
+        self._connected, self._heard = lambda: None, lambda _topic, _payload: None
 
     def subscribe(self, topic: str) -> None:
         """Hear what comes there; to be repeated after each connect."""
@@ -135,6 +138,9 @@ class FieldClient:
             _log.warning("the field broker refuses the bridge: %s", reason)
             return
         self._connected()
+
+    def _on_message(self, _client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
+        self._heard(message.topic, bytes(message.payload))
 
     def _on_publish(self, _client: paho.Client, _user: Any, mid: int, _reason: Any, _props: Any) -> None:
         with self._lock:

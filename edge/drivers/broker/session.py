@@ -67,10 +67,7 @@ class Session:
             client.username_pw_set(config.username, config.password())
         client.connect_timeout = _CONNECT_S
         client.reconnect_delay_set(*_RECONNECT_S)  # type: ignore[arg-type]  # its clock knows fractions
-        client.on_connect = self._on_connect
         client.on_connect_fail = lambda _client, _userdata: None
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
         self._client = client
 
     @property
@@ -85,6 +82,9 @@ class Session:
 
     def open(self) -> None:
         """Begin to connect, and connect again whenever the broker is lost, until `close`."""
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
         self._client.connect_async(self._config.host, self._config.port, keepalive=self._config.keepalive_s)
         self._client.loop_start()
 
@@ -92,6 +92,9 @@ class Session:
         """Leave; the broker keeps the session and what arrives for it."""
         self._client.disconnect()
         self._client.loop_stop()
+        # paho closes its own pair of sockets when it is freed: nothing may hold it in a circle.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_message = None
+        self._hear = lambda _: None
 
     def take(self, most: int, timeout_s: float) -> list[Incoming]:
         """Up to `most` messages in order, waiting up to `timeout_s` for the first."""
