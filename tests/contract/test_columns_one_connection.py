@@ -128,6 +128,25 @@ def test_late_rows_in_old_columns_are_rolled_up_again(database: Database) -> Non
     assert after["high"][2:].tolist() == before["high"][2:].tolist()
 
 
+def test_what_absurd_clocks_told_is_put_in_order_too(database: Database) -> None:
+    (series,) = make_series(database, "a")
+    stamps = np.array([0, 1, START, readings.MAX_MS], dtype=np.int64)
+    columns = Readings(
+        at_ms=stamps,
+        series=np.full(4, series, dtype=np.int32),
+        value=np.array([1.0, np.nan, 3.0, 4.0]),
+        quality=np.full(4, 192, dtype=np.int16),
+    )
+    with database.transaction() as tx:
+        readings.append(tx, columns)
+    condense(database, 2)
+    if edition(database) is Edition.COMMUNITY:
+        assert statuses(database) == {COMPRESSED}
+    with database.transaction() as tx:
+        past = Past(tx=tx, series=series, zone=ZONE, now=NOW)
+        assert past.readings(0, readings.MAX_MS + 1)["bucket"].tolist() == stamps.tolist()
+
+
 def test_kinds_that_are_kept_shorter_leave_columns_too(database: Database) -> None:
     """More rows than the server would take out of columns in a transaction if it were not asked to."""
     kept, radio = make_series(database, "temperature", "linkquality")
