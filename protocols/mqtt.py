@@ -1,6 +1,6 @@
 """MQTT 3.1.1 packets of a client, as bytes: what is sent, and what is read out of a stream.
 
-Pure, and as little as thousands of sessions in one process need; agent and cloud use a client library.
+Pure, and as little as the cloud and thousands of sessions in one process need; the agent uses a client library.
 
 Source: OASIS MQTT 3.1.1, chapters 2 and 3.
 """

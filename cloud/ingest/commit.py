@@ -160,7 +160,7 @@ class GroupWriter:
 
     def _set_message_aside(self, message: Message, code: str, params: Mapping[str, Any]) -> None:
         identity = None if message.id is None else str(message.id)
-        self._set_aside(message.topic, message.payload.SerializeToString(), code, params, identity)
+        self._set_aside(message.topic, message.raw, code, params, identity)
 
     def _set_aside(
         self, topic: str, payload: bytes, code: str, params: Mapping[str, Any], identity: str | None = None

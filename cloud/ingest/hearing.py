@@ -205,7 +205,7 @@ class Hearing:
             return
         self.heard_at[action.node] = now.at
         kind = MessageType.NDATA if action.device is None else MessageType.DDATA
-        self._message(session, table, action.payload, kind, now, identity=_identity(action.payload))
+        self._message(session, table, action.payload, kind, now, identity=_identity(action.payload), raw=action.raw)
 
     def _message(
         self,
@@ -216,6 +216,7 @@ class Hearing:
         now: Now,
         *,
         identity: MessageId | None,
+        raw: bytes = b"",
     ) -> None:
         forgotten = self._backlog.message(
             Message(
@@ -223,10 +224,11 @@ class Hearing:
                 table=table,
                 kind=kind,
                 payload=payload,
-                size=payload.ByteSize(),
+                size=len(raw) or payload.ByteSize(),
                 id=identity,
                 received_ms=now.utc_ms,
                 arrived=now.at,
+                heard=raw,
             )
         )
         for _ in range(forgotten):

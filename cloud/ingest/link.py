@@ -7,43 +7,27 @@ from __future__ import annotations
 
 import logging
 import random
-import socket
-import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-
+from cloud.ingest.client import Broker, Client
+from protocols.mqtt import Received
 from protocols.sparkplug.actions import Publish, Subscribe
+
+__all__ = ["Broker", "Heard", "Inbox", "Link"]
 
 _LOG: Final = logging.getLogger("liandong.cloud.link")
 FIRST_PAUSE_S: Final = 0.5
 MOST_PAUSE_S: Final = 5.0
 """Short, because a street waits for these few connections; gateways, which are many, wait longer."""
-_CONNECT_S: Final = 5.0
-_STOP_S: Final = 5.0
+_STOP_S: Final = 10.0
 _CONFIRM_S: Final = 2.0
 _FILTERS: Final = 100
 """In one packet; some brokers take no more of them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broker:
-    """Where the broker is, and how to sign in to it. TLS when `ca_file` is given; paths are of PEM files."""
-
-    host: str = "127.0.0.1"
-    port: int = 1883
-    username: str | None = None
-    password: str | None = None
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    keepalive_s: int = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +159,14 @@ class Link:
                 return True
             gone, new = self._asked - self._wanted, self._wanted - self._asked
             self._asked = self._wanted
-            return self._confirm(client, gone, Client.unsubscribe) and self._confirm(client, new, self._ask)
+            return self._confirm(gone, client.unsubscribe) and self._confirm(new, lambda some: self._ask(client, some))
 
     def publish(self, message: Publish) -> bool:
         """Hand a message to the connection; False when there is none. Never waits."""
         client = self._client
         if client is None or not self._up:
             return False
-        client.publish(message.topic, message.payload, message.qos, message.retain)
-        return True
+        return client.publish(message)
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_S
@@ -198,81 +181,55 @@ class Link:
         self._down.clear()
         if self._stop.is_set():
             return False
-        client = self._make_client()
+        client = Client(self._broker, self._client_id, self._will(), self)
         try:
-            client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
+            client.open()
         except (OSError, ValueError) as error:
             self._say_away(str(error))
             return False
         self._client = client
-        client.loop_start()
         self._down.wait()
-        client.disconnect()
-        client.loop_stop()
+        client.close()
         self._client = None
         was_up, self._up = self._up, False
         if was_up:
             self._on_down()
         return was_up
 
-    def _make_client(self) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            clean_session=True,
-            protocol=MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = _CONNECT_S
-        client.max_queued_messages_set(10_000)
-        if self._broker.username is not None:
-            client.username_pw_set(self._broker.username, self._broker.password)
-        if self._broker.ca_file is not None:
-            context = ssl.create_default_context(cafile=self._broker.ca_file)
-            if self._broker.cert_file is not None:
-                context.load_cert_chain(self._broker.cert_file, self._broker.key_file)
-            client.tls_set_context(context)
-        will = self._will()
-        if will is not None:
-            client.will_set(will.topic, will.payload, will.qos, will.retain)
-        client.on_socket_open = _send_at_once
-        client.on_connect = self._connected
-        client.on_subscribe = self._subscribed
-        client.on_unsubscribe = self._unsubscribed
-        client.on_disconnect = self._disconnected
-        client.on_message = self._heard
-        return client
-
-    def _connected(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            self._say_away(f"refused: {reason}")
-            self._down.set()
-            return
+    def welcomed(self, client: Client) -> None:
+        """The broker has let us in."""
         with self._changing:
             self._asked = self._wanted
             asked = sorted(self._asked)
         with self._confirmed:
-            self._unconfirmed = {_sent(self._ask(client, part)) for part in _packets(asked)}
+            self._unconfirmed = {self._ask(client, part) for part in _packets(asked)}
             ready = not self._unconfirmed
         if ready:
             self._ready()
 
-    def _subscribed(self, _client: Client, _data: Any, mid: int, reasons: Any, _properties: Any) -> None:
-        if any(reason.is_failure for reason in reasons):
-            self._say_away(f"subscription refused: {[str(reason) for reason in reasons]}")
+    def confirmed(self, number: int, *, refused: bool) -> None:
+        """The broker has answered what it was asked."""
+        if refused:
+            self._say_away("subscription refused")
             self._down.set()
             return
         with self._confirmed:
-            self._unconfirmed.discard(mid)
+            self._unconfirmed.discard(number)
             done = not self._unconfirmed
             self._confirmed.notify_all()
         if done and not self._up:
             self._ready()
 
-    def _unsubscribed(self, _client: Client, _data: Any, mid: int, _reasons: Any, _properties: Any) -> None:
-        with self._confirmed:
-            self._unconfirmed.discard(mid)
-            self._confirmed.notify_all()
+    def heard(self, message: Received) -> None:
+        """A message."""
+        at, utc_ms = time.monotonic(), time.time_ns() // 1_000_000
+        self._on_message(Heard(message.topic, message.payload, message.retained, at, utc_ms))
+
+    def ended(self, why: str) -> None:
+        """The connection is over."""
+        if not self._down.is_set():
+            self._say_away(why)
+        self._down.set()
 
     def _ready(self) -> None:
         _LOG.info("broker-connected client=%s broker=%s:%s", self._client_id, self._broker.host, self._broker.port)
@@ -284,28 +241,14 @@ class Link:
             self._up = True
         self._on_up()
 
-    def _ask(self, client: Client, filters: Sequence[str]) -> tuple[int, int | None]:
-        answer = client.subscribe([(topic, self._qos) for topic in filters])
-        return int(answer[0]), answer[1]
+    def _ask(self, client: Client, filters: Sequence[str]) -> int:
+        return client.subscribe(filters, self._qos)
 
-    def _confirm(self, client: Client, filters: Collection[str], ask: Callable[[Client, list[str]], Any]) -> bool:
+    def _confirm(self, filters: Collection[str], ask: Callable[[list[str]], int]) -> bool:
         """Send these, and wait for the broker's word."""
         with self._confirmed:
-            self._unconfirmed = {_sent(ask(client, part)) for part in _packets(sorted(filters))}
+            self._unconfirmed = {ask(part) for part in _packets(sorted(filters))}
             return self._confirmed.wait_for(lambda: not self._unconfirmed, _CONFIRM_S)
-
-    def _disconnected(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if not self._down.is_set():
-            self._say_away(str(reason))
-        self._down.set()
-
-    def _heard(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            return  # no topic of Sparkplug
-        heard = Heard(topic, bytes(message.payload), message.retain, time.monotonic(), time.time_ns() // 1_000_000)
-        self._on_message(heard)
 
     def _say_away(self, why: str) -> None:
         """One line per outage, not one per attempt."""
@@ -320,13 +263,3 @@ class Link:
 def _packets(filters: Sequence[str]) -> Iterator[list[str]]:
     for first in range(0, len(filters), _FILTERS):
         yield list(filters[first : first + _FILTERS])
-
-
-def _sent(answer: tuple[int, int | None]) -> int:
-    """The number of a packet; one that could not be sent is never confirmed."""
-    return -1 if answer[1] is None else answer[1]
-
-
-def _send_at_once(_client: Client, _data: Any, connected: Any) -> None:
-    """Without this an acknowledgement may wait 40 ms for the broker's TCP to acknowledge the one before."""
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

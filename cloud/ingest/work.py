@@ -68,11 +68,13 @@ class Message:
     id: MessageId | None
     received_ms: int
     arrived: float
+    heard: bytes = b""
+    """The payload's bytes as they came, where they are known."""
 
     @property
     def raw(self) -> bytes:
-        """Its bytes."""
-        return self.payload.SerializeToString()
+        """The payload's bytes."""
+        return self.heard or self.payload.SerializeToString()
 
     @property
     def topic(self) -> str:

@@ -108,7 +108,7 @@ class IngestWorker:
         self._link = Link(
             broker,
             f"liandong-ingest-{uuid.uuid4().hex[:12]}",
-            Subscribe(filters=tuple(_filters(self._carried)), qos=1),
+            Subscribe(filters=tuple(_filters(self._carried)), qos=0),
             on_message=self._arrived,
             on_up=self._connected.set,
             on_down=lambda: self._metrics.connected.set(0),
@@ -119,6 +119,11 @@ class IngestWorker:
     def connected(self) -> bool:
         """Whether the broker is there."""
         return self._link.up
+
+    @property
+    def listens(self) -> bool:
+        """Whether it was told to listen to anything."""
+        return self._link.started
 
     @property
     def alive(self) -> bool:

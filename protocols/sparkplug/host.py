@@ -68,12 +68,14 @@ class DeviceBorn:
 class Data:
     """NDATA (`device` None) or DDATA. `in_order` is False for what came after its place, or after a hole.
 
-    `aliases` are those of the birth that it came under; a birth may follow in the same list of actions.
+    `aliases` are those of the birth that it came under; a birth may follow in the same list of actions. `raw` are the
+    bytes of `payload`; empty when it was inside of another one.
     """
 
     node: NodeKey
     device: str | None
     payload: RawPayload
+    raw: bytes = field(repr=False)
     in_order: bool
     aliases: Mapping[int, BirthMetric] = field(repr=False)
 
@@ -109,9 +111,10 @@ Action = NodeBorn | DeviceBorn | Data | NodeDied | DeviceDied | Unexplained | Pu
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Heard:
     topic: Topic
     payload: RawPayload
+    raw: bytes
     size: int
 
 
@@ -121,7 +124,7 @@ class _Node:
     expected: int
     devices: dict[str, Mapping[int, BirthMetric]] = field(default_factory=dict)
     aliases: Mapping[int, BirthMetric] = field(default_factory=dict)
-    held: dict[int, _Held] = field(default_factory=dict)
+    held: dict[int, _Heard] = field(default_factory=dict)
     hole_since: float | None = None
 
 
@@ -142,7 +145,8 @@ class Host:
             parsed = topics.parse(topic)
             if isinstance(parsed, topics.StateTopic) or parsed.type in (MessageType.NCMD, MessageType.DCMD):
                 return []
-            payload = unwrapped(decode_raw(data))
+            outer = decode_raw(data)
+            payload = unwrapped(outer)
         except ProtocolError as error:
             return [Malformed(topic=topic, code=error.code, what=str(error))]
         key = (parsed.group, parsed.node)
@@ -154,7 +158,9 @@ class Host:
         if node is None:
             unexplained = Unexplained(node=key, device=parsed.device, kind=parsed.type, payload=payload)
             return [unexplained, *self.ask_rebirth(key, now)]
-        return self._in_turn(key, node, parsed, payload, now)
+        if payload is outer:
+            return self._in_turn(key, node, _Heard(parsed, payload, data, len(data)), now)
+        return self._in_turn(key, node, _Heard(parsed, payload, b"", payload.ByteSize()), now)
 
     def tick(self, now: Now) -> list[Action]:
         """To be called a few times a second: gives up holes that did not fill, asks again where no birth followed."""
@@ -221,26 +227,26 @@ class Host:
         self._wanted.discard(key)
         return [*actions, NodeDied(node=key, utc_ms=now.utc_ms)]
 
-    def _in_turn(self, key: NodeKey, node: _Node, topic: Topic, payload: RawPayload, now: Now) -> list[Action]:
+    def _in_turn(self, key: NodeKey, node: _Node, heard: _Heard, now: Now) -> list[Action]:
+        payload = heard.payload
         if not payload.HasField("seq"):
-            return self._deliver(key, node, topic, payload, now, in_order=False)
+            return self._deliver(key, node, heard, now, in_order=False)
         ahead = (payload.seq - node.expected) % 256
         if ahead >= _BEHIND or payload.seq % 256 in node.held:
-            return self._deliver(key, node, topic, payload, now, in_order=False)
+            return self._deliver(key, node, heard, now, in_order=False)
         if ahead:
-            return self._hold(key, node, topic, payload, now)
+            return self._hold(key, node, heard, now)
         node.expected = (node.expected + 1) % 256
-        actions = self._deliver(key, node, topic, payload, now, in_order=True)
+        actions = self._deliver(key, node, heard, now, in_order=True)
         while (following := node.held.pop(node.expected, None)) is not None:
             node.expected = (node.expected + 1) % 256
             self._held_bytes -= following.size
-            actions += self._deliver(key, node, following.topic, following.payload, now, in_order=True)
+            actions += self._deliver(key, node, following, now, in_order=True)
         node.hole_since = None if not node.held else node.hole_since
         return actions
 
-    def _hold(self, key: NodeKey, node: _Node, topic: Topic, payload: RawPayload, now: Now) -> list[Action]:
-        held = _Held(topic, payload, payload.ByteSize())
-        node.held[payload.seq % 256] = held
+    def _hold(self, key: NodeKey, node: _Node, held: _Heard, now: Now) -> list[Action]:
+        node.held[held.payload.seq % 256] = held
         self._held_bytes += held.size
         if node.hole_since is None:
             node.hole_since = now.at
@@ -259,15 +265,13 @@ class Host:
         self._held_bytes -= _size(held.values())
         for seq in sorted(held, key=lambda number: (number - start) % 256):
             node.expected = (seq + 1) % 256
-            actions += self._deliver(key, node, held[seq].topic, held[seq].payload, now, in_order=False)
+            actions += self._deliver(key, node, held[seq], now, in_order=False)
         node.hole_since = None
         self._waiting.discard(key)
         return actions
 
-    def _deliver(
-        self, key: NodeKey, node: _Node, topic: Topic, payload: RawPayload, now: Now, *, in_order: bool
-    ) -> list[Action]:
-        device = topic.device
+    def _deliver(self, key: NodeKey, node: _Node, heard: _Heard, now: Now, *, in_order: bool) -> list[Action]:
+        topic, payload, device = heard.topic, heard.payload, heard.topic.device
         if topic.type is MessageType.DBIRTH and device is not None:
             return self._device_birth(key, node, device, payload, now)
         if topic.type is MessageType.DDEATH and device is not None:
@@ -279,7 +283,7 @@ class Host:
             unexplained = Unexplained(node=key, device=device, kind=topic.type, payload=payload)
             return [unexplained, *self.ask_rebirth(key, now)]
         aliases = node.aliases if device is None else node.devices[device]
-        return [Data(node=key, device=device, payload=payload, in_order=in_order, aliases=aliases)]
+        return [Data(node=key, device=device, payload=payload, raw=heard.raw, in_order=in_order, aliases=aliases)]
 
     def _device_birth(self, key: NodeKey, node: _Node, device: str, payload: RawPayload, now: Now) -> list[Action]:
         try:
@@ -320,7 +324,7 @@ def command(node: NodeKey, device: str | None, metrics: tuple[Metric, ...], now:
     return Publish(topic=topics.node_topic(node[0], kind, node[1], device), payload=payload)
 
 
-def _size(held: Iterable[_Held]) -> int:
+def _size(held: Iterable[_Heard]) -> int:
     return sum(one.size for one in held)
 
 

@@ -124,10 +124,8 @@ def _keeps_the_dead(real: Callable[..., list[Any]], own: Host, key: Any, node: A
     return actions
 
 
-def _own_time(
-    real: Callable[..., list[Any]], own: Host, key: Any, node: Any, topic: Any, raw: Any, now: Now, **said: Any
-) -> Any:
-    actions = real(own, key, node, topic, raw, now, **said)
+def _own_time(real: Callable[..., list[Any]], own: Host, key: Any, node: Any, heard: Any, now: Now, **said: Any) -> Any:
+    actions = real(own, key, node, heard, now, **said)
     return [replace(one, utc_ms=now.utc_ms) if isinstance(one, DeviceDied) else one for one in actions]
 
 
@@ -146,8 +144,8 @@ def _no_timer(real: Callable[..., Any], own: Host, key: Any, *said: Any) -> Any:
     return actions
 
 
-def _never_content(real: Callable[..., Any], own: Host, key: Any, node: Any, topic: Any, raw: Any, now: Now) -> Any:
-    actions = real(own, key, node, topic, raw, now)
+def _never_content(real: Callable[..., Any], own: Host, key: Any, node: Any, heard: Any, now: Now) -> Any:
+    actions = real(own, key, node, heard, now)
     node.hole_since = now.at
     own._waiting.add(key)
     return actions
