@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from protocols.sparkplug.monitor import Monitor, Violation
 from protocols.sparkplug.state import HostState, encode_state
+from simulators.hardware.line import PtyLine
 from tests.integration.ingest.conftest import database, facts, rows, start_worker, worker
 from tests.integration.sparkplug.test_connect import facts as read_connect
 from tests.services.brokers import Broker
@@ -198,3 +199,27 @@ def gate(broker: Broker, wire: Wire) -> Iterator[Gate]:
     made = Gate(broker, wire)
     yield made
     made.close()
+
+
+@contextmanager
+def cable(left: PtyLine, right: PtyLine) -> Iterator[None]:
+    """Two serial ports, joined."""
+    stop = threading.Event()
+
+    def carry(source: PtyLine, target: PtyLine) -> None:
+        while not stop.is_set():
+            target.write(source.read(timeout_s=0.05))
+
+    left.plug()
+    right.plug()
+    threads = [threading.Thread(target=carry, args=pair) for pair in ((left, right), (right, left))]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(5)
+        left.unplug()
+        right.unplug()

@@ -1,22 +1,26 @@
-"""Our simulated reader against somebody else's OSDP control panel (osdp of PyPI), in an environment of its own.
+"""Our simulated reader and our control panel against somebody else's OSDP (osdp of PyPI), in an environment of its own.
 
-That package is a control panel only; it installs the package `osdp`, as libosdp does: never both in one environment.
+That package is a control panel; a reader is put together from its check sums and its secure channel. It installs the
+package `osdp`, as libosdp does: never both in one environment.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge.drivers.osdp.driver import OsdpDriver
 from protocols.access.wiegand import parse_card
 from simulators.hardware.doors import Door
 from simulators.hardware.line import PtyLine
 from tests.integration.modbus.agent import Ledger, until
-from tests.integration.others.conftest import Peer
+from tests.integration.osdp import rig as osdp
+from tests.integration.others.conftest import Peer, cable
 
 pytestmark = pytest.mark.needs("others")
 
@@ -87,3 +91,56 @@ def test_their_panel_installs_a_key_and_works_our_reader(door: Door, ledger: Led
         panel.peer.leave()
     finally:
         panel.peer.kill()
+
+
+def test_our_panel_works_a_reader_with_their_secure_channel(tmp_path: Path) -> None:
+    ours, theirs = PtyLine(tmp_path / "door"), PtyLine(tmp_path / "reader")
+    agent = osdp.Agent()
+    driver = OsdpDriver(osdp.config(tmp_path, exit_input=1, more_inputs=[2]))
+    thread = threading.Thread(target=driver.run, args=(agent,))
+    with cable(ours, theirs):
+        peer = Peer("osdp", "osdp_reader.py", str(theirs.path), str(osdp.ADDRESS), osdp.KEY.hex())
+        thread.start()
+
+        def told(kind: str) -> list[str]:
+            return [one["values"].get("data", "") for one in list(peer.said) if one["type"] == kind]
+
+        try:
+            until(lambda: agent.online and agent.last("contact-open") is False, 60)
+            assert told("secure") == [""]
+            assert (agent.last("tamper"), agent.last("input-2")) == (False, False)
+            assert driver.firmware(osdp.DEVICE) == "1.2.3"
+            peer.asks(f"card 26 {CARD.data.hex()}")
+            until(lambda: agent.kinds() == ["access.granted"], 30)
+            until(lambda: told("output")[-1:] == ["00050f00"], 30)  # the first output, on for 1.5 s
+            until(lambda: told("sound") and told("light"), 30)
+            peer.asks("card 26 00000080")
+            until(lambda: agent.kinds()[-1] == "access.denied", 30)
+            peer.asks("input 2 1")
+            until(lambda: agent.last("input-2") is True, 30)
+            peer.asks("tamper 1")
+            until(lambda: agent.last("tamper") is True, 30)
+            driver.act(osdp.DEVICE, "release", True, 20)
+            assert told("output")[-1] == "00020000"
+            assert told("wrong-mac") == []
+            peer.leave()
+        finally:
+            peer.kill()
+            agent.stop.set()
+            thread.join(10)
+
+
+def test_a_reader_with_another_key_is_refused_by_our_panel(tmp_path: Path) -> None:
+    ours, theirs = PtyLine(tmp_path / "door"), PtyLine(tmp_path / "reader")
+    agent, driver = osdp.Agent(), OsdpDriver(osdp.config(tmp_path))
+    thread = threading.Thread(target=driver.run, args=(agent,))
+    with cable(ours, theirs):
+        peer = Peer("osdp", "osdp_reader.py", str(theirs.path), str(osdp.ADDRESS), "00" * 16)
+        thread.start()
+        try:
+            until(lambda: agent.error == "edge.driver.osdp.refused", 60)
+            assert not [one for one in peer.said if one["type"] == "secure"]
+        finally:
+            peer.kill()
+            agent.stop.set()
+            thread.join(10)

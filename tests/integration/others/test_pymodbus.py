@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from edge.scan.findings import Budget, Found
 from edge.scan.search import search
 from simulators.hardware.line import PtyLine
 from tests.integration.modbus.agent import Agent, until
-from tests.integration.others.conftest import Peer
+from tests.integration.others.conftest import Peer, cable
 from tests.services.ports import free_port
 
 pytestmark = pytest.mark.needs("others")
@@ -48,30 +46,6 @@ table = "coil"
 address = 3
 format = "bit"
 """
-
-
-@contextmanager
-def cable(left: PtyLine, right: PtyLine) -> Iterator[None]:
-    """Two serial ports, joined."""
-    stop = threading.Event()
-
-    def carry(source: PtyLine, target: PtyLine) -> None:
-        while not stop.is_set():
-            target.write(source.read(timeout_s=0.05))
-
-    left.plug()
-    right.plug()
-    threads = [threading.Thread(target=carry, args=pair) for pair in ((left, right), (right, left))]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(5)
-        left.unplug()
-        right.unplug()
 
 
 @pytest.fixture(params=["rtu", "tcp"])
