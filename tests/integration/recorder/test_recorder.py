@@ -15,6 +15,7 @@ import pytest
 
 from edge.drivers.modbus import FAMILY, ModbusConfig, ModbusDriver
 from protocols import recording
+from simulators.hardware.line import PtyLine
 from simulators.hardware.modbus import ModbusBus, PowerMeter
 from simulators.hardware.vending import Selection, VendingMachine
 from tests.integration.modbus.agent import Agent, Ledger, until
@@ -49,7 +50,11 @@ def driver(port: Path) -> ModbusDriver:
 def test_a_bus_is_recorded_decoded_and_replayed(tmp_path: Path) -> None:
     ledger = Ledger()
     bus = ModbusBus(
-        tmp_path / "rs485", [PowerMeter(METER, 1, random.Random(1))], ledger=ledger, rng=random.Random(3), baud=38400
+        PtyLine(tmp_path / "rs485"),
+        [PowerMeter(METER, 1, random.Random(1))],
+        ledger=ledger,
+        rng=random.Random(3),
+        baud=38400,
     )
     out, tap = tmp_path / "bus.rec", tmp_path / "tap"
     bus.start()
