@@ -9,6 +9,7 @@ import copy
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from protocols import configuration
@@ -17,7 +18,47 @@ from protocols.errors import RefusedError
 Device = Mapping[str, Any]
 """The keys of a ``[[driver.device]]`` table: `id`, `type`, and what its family needs."""
 
+WAITING: Final = "device.waiting"
+OVER: Final = "device.waiting-over"
+KINDS: Final = frozenset((WAITING, OVER))
+"""What a gateway tells of devices that nobody has named: one waits to be approved; it waits no more."""
+MOST: Final = 128
+"""Devices of a gateway that a host keeps on its list."""
+
+_LONGEST: Final = 200
+_MOST_SETTINGS: Final = 8
 _HEADER: Final = re.compile(r"\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]+\s*(#.*)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A device that waits at `driver`; `over`: it was approved there, or left. `settings`: what its table would say."""
+
+    driver: str
+    address: str
+    over: bool
+    family: str = ""
+    name: str = ""
+    model: str = ""
+    type: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def told(kind: str, data: object) -> Waiting | None:
+    """What an event says of a device that waits; None when it is no such event, or cannot be read."""
+    if kind not in KINDS or not isinstance(data, Mapping):
+        return None
+    words = {key: data.get(key, "") for key in ("driver", "address", "family", "name", "model", "type")}
+    settings = data.get("settings", {})
+    if not isinstance(settings, Mapping) or len(settings) > _MOST_SETTINGS:
+        return None
+    if not all(
+        isinstance(word, str) and len(word) <= _LONGEST for word in (*words.values(), *settings, *settings.values())
+    ):
+        return None
+    if not words["driver"] or not words["address"]:
+        return None
+    return Waiting(**words, settings=dict(settings), over=kind == OVER)
 
 
 def approved(document: Mapping[str, Any], driver: str, device: Device) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from cloud.identity.people import Who
 from cloud.loop import placings, walktests
 from cloud.loop.placings import Decision
 from cloud.loop.work import Work, working
+from cloud.registry import waiting
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from cloud.storage.views import place_json, stamp
@@ -36,6 +37,18 @@ class Decided(BaseModel):
 
     decision: Decision
     path: Annotated[Text | None, Field(max_length=500)] = None
+
+
+class Approved(BaseModel):
+    """A device that waits at `driver` becomes a device of the gateway. `action_id`: of the version that names it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    driver: Annotated[Text, Field(max_length=200)]
+    address: Annotated[Text, Field(max_length=200)]
+    id: Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
+    type: Annotated[Text, Field(max_length=64)]
+    action_id: UUID
 
 
 class Test(BaseModel):
@@ -94,6 +107,18 @@ def decide(
         return _shown(work.tx, given, gateway)
 
 
+@router.post("/gateways/{group}/{code}/waiting")
+def approve(group: Text, code: Text, approved: Approved, who: SignedIn, request: Request, given: Given) -> Json:
+    """Approve a device that waits: the gateway tries its configuration with that device in it."""
+    with working(given.database, given.places, now(), who.id) as work:
+        gateway = _require(work.tx, who, group, code)
+        device = {"id": approved.id, "type": approved.type}
+        wish = waiting.Wish(driver=approved.driver, address=approved.address, device=device, id=approved.action_id)
+        if waiting.approve(work.tx, gateway, wish, person=who.id, now=work.now):
+            _audit(work, who, request, "waiting.approve", gateway, waiting=approved.address, device=approved.id)
+        return _shown(work.tx, given, gateway)
+
+
 @router.post("/gateways/{group}/{code}/walk-test")
 def begin(group: Text, code: Text, test: Test, who: SignedIn, request: Request, given: Given) -> Json:
     """Begin a walk test, or agree to the one that the gateway asked for. It ends by itself."""
@@ -149,6 +174,7 @@ def _shown(tx: Transaction, given: Services, gateway: DictRow) -> Json:
         "online": gateway["online"],
         "place": place_json(given.places.line(tx, gateway["place_id"])),
         "at": stamp(now()),
+        "waiting": waiting.listed(tx, gateway["id"]),
         "devices": [_device(tx, given, row, ticks.get(row["id"])) for row in rows],
         "walk_test": opened and _walk_test(tx, opened),
     }

@@ -15,12 +15,13 @@ from cloud.ingest.channels import Channel, Channels, Kind, Station
 from cloud.ingest.decode import Columns, Text, quality_word
 from cloud.ingest.ids import Ids
 from cloud.ingest.port import Fact, Watched
-from cloud.registry import births, commands, commissioning, configurations, sets
+from cloud.registry import births, commands, commissioning, configurations, sets, waiting
 from cloud.storage import readings
 from cloud.storage.database import Transaction
 from cloud.storage.order import by_series_and_time
 from cloud.storage.queries import load
 from cloud.storage.readings import Readings, TextReading
+from protocols.approval import KINDS as APPROVAL
 from protocols.command import ANSWERS
 from protocols.commissioning import KINDS as COMMISSIONING
 from protocols.commissioning import PLACED
@@ -149,6 +150,8 @@ class Rows:
         sets.take_told(tx, delivered, received_ms)
         placed = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in COMMISSIONING]
         commissioning.take_told(tx, placed, received_ms)
+        heard = [(ids.device(item.station), item.event) for item in self.events if item.event.kind in APPROVAL]
+        waiting.take_told(tx, heard, received_ms)
 
 
 def _of_whom(event: Event, station: Station, channels: Channels) -> Station:

@@ -87,6 +87,11 @@ def shown(tx: Transaction, gateway: DictRow) -> Json:
     }
 
 
+def running(tx: Transaction, gateway: int) -> str | None:
+    """The text that a gateway says it runs; None where it is not known."""
+    return _reported_text(tx, gateway, tx.one(load("configurations")["reported"], {"gateway": gateway}))
+
+
 def _take(tx: Transaction, gateway: int, told: Told, at: datetime) -> None:
     sql = load("configurations")
     which: Json = {"gateway": gateway, "id": told.id, "at": at}

@@ -15,6 +15,7 @@ from edge.drivers.strangers import Stranger
 from edge.log import Log
 from edge.pipeline import Pipeline, check_devices
 from protocols.access.cardholders import Cardholders
+from protocols.approval import OVER, WAITING
 from protocols.errors import DeviceError, LiandongError, RefusedError
 from protocols.events import Event, Observation, Value
 
@@ -144,9 +145,9 @@ class DriverRunner:
         for one in strangers:
             if known.get(one.address) != one.described:
                 self._log.info("device-waiting", address=one.address, model=one.model)
-                self._tell("device.waiting", one.told())
+                self._tell(WAITING, one.told())
         for address in sorted({*gone, *known} - here):
-            self._tell("device.waiting-over", {"address": address})
+            self._tell(OVER, {"address": address})
 
     def _tell(self, kind: str, data: Mapping[str, Any]) -> None:
         about = {"driver": self.name, "family": self.family, **data}

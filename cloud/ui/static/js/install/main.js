@@ -7,6 +7,7 @@ import { followSystem } from "../core/theme.js";
 import { Menu } from "../phone/menu.js";
 import { Devices } from "./devices.js";
 import { chosen, pathOf, start, store } from "./state.js";
+import { Strangers } from "./strangers.js";
 import { Walk } from "./walk.js";
 
 function App() {
@@ -39,6 +40,7 @@ function Gateway({ gateway, shown, several }) {
     <p class="dim">${several && html`<a class="link" href="#">${t("ui.install.all")}</a> · `}${named(gateway.place?.full_name)} · <code>${shown.group}/${shown.code}</code>
       · ${t(shown.online ? "ui.install.online" : "ui.device.offline")}</p>
     <${Walk} shown=${shown} />
+    <${Strangers} shown=${shown} />
     <${Devices} shown=${shown} />
     <a class="big whole" download=${`${shown.group}-places.json`} href=${`/api/v1${pathOf(shown)}/places`}>${t("ui.install.download")}</a>
     <p class="dim small">${t("ui.install.download-hint")}</p>

@@ -6,7 +6,7 @@ import { openStream } from "../core/stream.js";
 
 const IDLE_MS = 15000;
 const WALKING_MS = 3000;
-const TOLD = ["walk-test", "device", "gateway", "reset"];
+const TOLD = ["walk-test", "waiting", "configuration", "device", "gateway", "reset"];
 
 export const store = createStore({ session: null, gateways: null, shown: null, fault: "", places: null, stream: "connecting" });
 
