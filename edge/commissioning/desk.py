@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from typing import Any, Final
 
 from edge.board import Board
@@ -242,6 +241,8 @@ def _signal(type_code: str) -> str | None:
 
 
 def _version() -> str:
+    from importlib.metadata import version  # costs memory, which an agent that nobody commissions may keep
+
     try:
         return version("liandong")
     except ModuleNotFoundError:
