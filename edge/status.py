@@ -22,7 +22,10 @@ from protocols.messages import Language, sentence
 
 Report = dict[str, Any]
 
-_SIGNS: Final = {"Cel": "°C", "1": "", "{minor}": "", "m3": "m³", "m3/h": "m³/h", "kW.h": "kWh"}
+_SIGNS: Final = {"Cel": "°C", "1": "", "{minor}": "", "m3": "m³", "m3/h": "m³/h", "kW.h": "kWh"} | {
+    "[ppm]": "ppm",
+    "%{LEL}": "%LEL",
+}
 """UCUM codes that people write otherwise."""
 
 
