@@ -82,10 +82,10 @@ CREATE TABLE reported_set (                                          -- what a g
     PRIMARY KEY (gateway_id, kind)
 );
 
--- A door that hangs somewhere else, or anew, has other cardholders, however it came there.
+-- A door that hangs somewhere else, anew, or nowhere has other cardholders, however that came to be.
 CREATE FUNCTION door_placed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.type = 'door' AND NEW.place_id IS NOT NULL THEN
+    IF NEW.type = 'door' AND EXISTS (SELECT FROM cardholder) THEN
         INSERT INTO due (kind, ref, due_at) VALUES ('set.build', NEW.gateway_id || '/cardholders', now())
         ON CONFLICT (kind, ref) DO NOTHING;
         NOTIFY due;
