@@ -113,6 +113,11 @@ def test_what_cannot_be_approved(quiet: Street) -> None:
 
 def test_the_list_is_bounded_and_takes_no_nonsense(quiet: Street) -> None:
     many: list[tuple[str, dict[str, Any]]] = [(WAITING, HEARD | {"address": f"{n:016x}"}) for n in range(MOST + 20)]
-    odd = [HEARD | {"address": 5}, HEARD | {"settings": {"a": 1}}, HEARD | {"name": "x" * 1000}, {"driver": "lora-1"}]
+    odd: list[dict[str, Any]] = [
+        HEARD | {"address": 5},
+        HEARD | {"settings": {"a": 1}},
+        HEARD | {"name": "x" * 1000},
+        {"driver": "lora-1"},
+    ]
     tells(quiet, *many, *((WAITING, data) for data in odd))
     assert len(listed(quiet)) == MOST
