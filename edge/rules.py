@@ -13,7 +13,7 @@ from edge.outbox.store import RuleRecord
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE
 from protocols.errors import ConfigError
 from protocols.events import Observation
-from protocols.rules import EventIs, Outcome, Rule, RuleState, elapse, evaluate
+from protocols.rules import EventIs, Outcome, Rule, RuleState, elapse, follow
 
 Key = tuple[str, str]
 """(rule, device on which it is judged)."""
@@ -61,7 +61,8 @@ class LocalRules:
     def judge(self, fact: Observation, now_ms: int) -> None:
         """Hold one observation against the rules that watch its device."""
         for standing in self._by_device.get(fact.device, ()):
-            self._follow(standing, evaluate(standing.rule, standing.record.state, fact, now_ms))
+            for outcome in follow(standing.rule, standing.record.state, fact, now_ms):
+                self._follow(standing, outcome)
 
     def elapse(self, now_ms: int) -> None:
         """Let time pass: durations that are over fire or clear."""

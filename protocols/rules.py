@@ -1,8 +1,9 @@
 """Rules: the model and the one evaluator that the gateway and the cloud share.
 
-`evaluate` and `elapse` are pure: (rule, state, fact, now) → (state, transition, reason). The state is a row of the
+`follow` and `elapse` are pure: (rule, state, fact, now) → (state, transition, reason). The state is a row of the
 cloud's database or of the gateway's file, so durations survive a restart. Times are ms since 1970 UTC; a fact is judged
-by its own time, never by its arrival.
+by its own time, never by its arrival: a duration that was over before it is over, also when no timer has run yet, and
+one that it ends was not over, also when it arrives late. So both sides come to the same, whenever they hear of it.
 
     idle ──condition──▶ pending ──for_s passed──▶ firing ──condition gone──▶ clearing ──keep_firing_for_s──▶ idle
 """
@@ -112,18 +113,29 @@ class Outcome:
     reason: Mapping[str, Any] = field(default_factory=dict)
 
 
-def evaluate(rule: Rule, state: RuleState, fact: Observation, now_ms: int) -> Outcome:
-    """Judge one observation of a device that the rule watches. What is older than the newest judged changes nothing."""
+def follow(rule: Rule, state: RuleState, fact: Observation, now_ms: int) -> list[Outcome]:
+    """Judge one observation of a device that the rule watches, after the time that passed until it.
+
+    One outcome, or two: a duration was over before. What is older than the newest judged changes nothing.
+    """
     verdict = _holds(rule.when, fact, firing=state.phase in ("firing", "clearing"))
     if verdict is None or fact.at_ms < state.at_ms:
-        return Outcome(state=state, due_ms=_due(rule, state))
+        return [Outcome(state=state, due_ms=_due(rule, state))]
+    passed = elapse(rule, state, fact.at_ms)
+    if passed.transition is None:
+        return [_judged(rule, state, fact, now_ms, holds=verdict)]
+    # What is beyond a limit depends on whether the rule fires.
+    verdict = _holds(rule.when, fact, firing=passed.state.phase in ("firing", "clearing"))
+    return [passed, _judged(rule, passed.state, fact, now_ms, holds=bool(verdict))]
+
+
+def _judged(rule: Rule, state: RuleState, fact: Observation, now_ms: int, *, holds: bool) -> Outcome:
     if fact.at_ms < now_ms - rule.late_s * 1000 and state.phase == "idle":
         return Outcome(state=replace(state, at_ms=fact.at_ms))
     reason = _reason(rule.when, fact)
-    if isinstance(fact, Event) and verdict and state.phase == "firing":
+    if isinstance(fact, Event) and holds and state.phase == "firing":
         return Outcome(state=replace(state, at_ms=fact.at_ms, reason=reason), transition="repeat", reason=reason)
-    moved = _move(state, verdict, fact.at_ms, reason)
-    return elapse(rule, moved, now_ms)
+    return elapse(rule, _move(state, holds, fact.at_ms, reason), fact.at_ms)
 
 
 def elapse(rule: Rule, state: RuleState, now_ms: int) -> Outcome:

@@ -13,10 +13,12 @@ from cloud.alerting.port import AlarmStore, Condition, Fact, Key
 from cloud.domain.places import holds_at
 from cloud.domain.policy import Policies
 from protocols.events import Reading
-from protocols.rules import EventIs, Outcome, Rule, RuleState, Transition, elapse, evaluate
+from protocols.rules import EventIs, Outcome, Rule, RuleState, Transition, elapse, follow
 
 GATEWAY_OFFLINE: Final = "gateway-offline"
 DEVICE_OFFLINE: Final = "device-offline"
+BEHIND_MS: Final = 2_000
+"""A duration that is over by now although it was told just now came late: what ends it may be right behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +81,16 @@ class Judge:
         for rule, fact in pairs:
             key = rule.code, fact.device_id
             # A gateway's clock may run ahead: its fact is then judged at its own time.
-            outcome = evaluate(
-                rule, states.get(key, RuleState()), fact.observation, max(now_ms, fact.observation.at_ms)
-            )
-            states[key] = outcome.state
-            _note_due(due, key, outcome)
-            if outcome.transition is not None:
-                subject = Subject(device_id=fact.device_id, gateway_id=fact.gateway_id, place_id=fact.place_id)
-                changes.append(_change(rule, subject, outcome))
+            subject = Subject(device_id=fact.device_id, gateway_id=fact.gateway_id, place_id=fact.place_id)
+            now = max(now_ms, fact.observation.at_ms)
+            for outcome in follow(rule, states.get(key, RuleState()), fact.observation, now):
+                states[key] = outcome.state
+                _note_due(due, key, outcome)
+                if outcome.transition is not None:
+                    changes.append(_change(rule, subject, outcome))
         store.save({key: state for key, state in states.items() if before.get(key) != state})
         for key, at_ms in due.items():
-            store.look_again(key, moment(at_ms))
+            store.look_again(key, moment(at_ms if at_ms > now_ms else now_ms + BEHIND_MS))
         self._apply(store, changes, moment(now_ms))
 
     def elapse(self, store: AlarmStore, key: Key, subject: Subject, now_ms: int) -> int | None:
