@@ -68,25 +68,23 @@ class Gateway:
     def delivered(self, kind: Kind) -> None:
         """Nobody else works by it here."""
 
-    def run(self, now: datetime | None = None) -> None:
+    def run(self, ahead: timedelta = timedelta(0)) -> None:
         """Let timers pass, messages go down and events up until both sides are quiet."""
-        idle = 0
-        while idle < 2:
-            handled = self.street.settle(now)
+        busy = True
+        while busy:
+            handled = self.street.settle(datetime.now(UTC) + ahead)
             sent = self.street.sent[self.taken :]
             self.taken += len(sent)
             for message in sent:
                 self.receiving.hear(decode(message.payload).metrics[0].value)
-            heard = self._heard(wait=bool(sent))
-            idle = 0 if handled or sent or heard else idle + 1
+            busy = bool(self._heard() or handled or sent)
 
-    def _heard(self, *, wait: bool) -> int:
+    def _heard(self) -> int:
+        """What the gateway said to all that it has heard; `unfit` is its echo."""
+        self.receiving.unfit(())
         events: list[Event] = []
-        try:
-            while True:
-                events.append(self.told.get(timeout=5.0 if wait and not events else 0.05))
-        except queue.Empty:
-            pass
+        while (event := self.told.get(timeout=20.0)).kind != sets.UNFIT:
+            events.append(event)
         (own,) = self.street.rows(
             "SELECT device.id FROM device JOIN gateway ON gateway.id = gateway_id"
             " WHERE gateway.code = 'gw-2' AND device.code = ''"
@@ -336,7 +334,7 @@ def test_lost_messages_and_a_gateway_that_was_away(quiet: Street, gateway: Gatew
     done(put(console, "wang", cards=["H10301:42:1"]))
     quiet.settle()
     gateway.taken = len(quiet.sent)  # the offer is lost
-    gateway.run(datetime.now(UTC) + timedelta(seconds=6))
+    gateway.run(timedelta(seconds=6))
     assert gateway.owner(1) is not None
     quiet.rows("UPDATE gateway SET online = false WHERE code = 'gw-2' RETURNING id")
     done(console.post(f"{ACCESS}/cardholders/wang/enabled", json={"enabled": False}))
@@ -345,7 +343,7 @@ def test_lost_messages_and_a_gateway_that_was_away(quiet: Street, gateway: Gatew
     quiet.settle()
     assert len(quiet.sent) == sent
     quiet.rows("UPDATE gateway SET online = true WHERE code = 'gw-2' RETURNING id")
-    gateway.run(datetime.now(UTC) + timedelta(seconds=12))
+    gateway.run(timedelta(seconds=12))
     assert gateway.owner(1) is None
 
 
