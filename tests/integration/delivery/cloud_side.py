@@ -37,6 +37,10 @@ class Killed(BaseException):
     """kill -9 of the worker that runs."""
 
 
+class Poisoned(Killed):
+    """By what it opened."""
+
+
 class FailingDatabase(Database):
     """A transaction that begins after `passes` others ends as `outcome` says."""
 

@@ -11,7 +11,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, Final
@@ -21,9 +22,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from psycopg import Connection
 
+from cloud.ingest import opening as opening_module
 from cloud.ingest import storing as storing_module
 from cloud.ingest import worker as worker_module
+from cloud.ingest.bulk import decode_all
+from cloud.ingest.careful import KILLED, MOST_TRIES
 from cloud.ingest.link import Heard
+from cloud.ingest.work import Message
 from protocols.delivery import Acknowledgement, Lane, NumberSet
 from protocols.sparkplug import state_holder, topics
 from protocols.sparkplug.actions import Disconnect, Now, Publish
@@ -31,7 +36,7 @@ from protocols.sparkplug.births import OUTBOX_ACK, OUTBOX_ACK_ALIAS
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.host import command
 from protocols.sparkplug.payload import Metric, RawPayload
-from tests.integration.delivery.cloud_side import HOST, Backup, Backups, Killed, Outcome, Worker
+from tests.integration.delivery.cloud_side import HOST, Backup, Backups, Killed, Outcome, Poisoned, Worker
 from tests.integration.delivery.cloud_side import acknowledgement as acknowledged_by
 from tests.integration.delivery.gateway import GROUP, Gateway, Meaning
 
@@ -44,13 +49,15 @@ WEIGHTS: Final = {
     "observe": 14, "flush": 7, "merge": 3, "send": 14, "timeout": 4, "birth": 3, "deliver": 16, "work": 14, "cmd": 9,
     "good": 4, "kill": 2, "copy": 1, "power": 2, "corrupt": 1, "clone": 1, "drop": 3, "dup": 2, "hold": 3, "late": 2,
     "cmd_drop": 3, "cmd_dup": 2, "second_host": 1, "bad_commit": 3, "worker_crash": 1, "cloud_restart": 1, "backup": 1,
-    "restore": 2,
+    "restore": 2, "quota": 2, "thin": 2, "killer": 1,
 }  # fmt: skip
 """How often each action is tried: the adversary of the scheme's model, and the faults that only real parts have.
 
 Those are a broken connection and a cloud that starts again.
 """
 ACTIONS: Final = tuple(name for name, weight in WEIGHTS.items() for _ in range(weight))
+MOST_KILLERS: Final = 2
+"""In an example: each costs workers several lives."""
 BROUGHT_TO: Final = ((0,), (1,), (0, 1))
 """The workers that a message reaches."""
 
@@ -67,6 +74,15 @@ class World:
         patch.setattr(worker_module, "time", clock)
         patch.setattr(worker_module, "_TICK_S", 0.0)
         patch.setattr(storing_module, "time", clock)
+        self.deadly: set[int] = set()
+
+        def deadly(messages: Sequence[Message | None], *more: Any) -> Any:
+            opened = (values_in(message.payload) for message in messages if message is not None)
+            if any(values & self.deadly for values in opened):
+                raise Poisoned
+            return decode_all(messages, *more)
+
+        patch.setattr(opening_module, "decode_all", deadly)
         self.actions = self.steps = 0
 
     def now_ms(self) -> int:
@@ -88,12 +104,36 @@ class World:
 
     def set_aside(self) -> set[int]:
         """Observations that went raw to the poison store."""
-        found: set[int] = set()
-        for (raw,) in self.connection.execute("SELECT payload FROM poison").fetchall():
+        return set().union(*(told for _, _, told in self.poison()))
+
+    def poison(self) -> list[tuple[str, str, set[int]]]:
+        """Code, message and observations of what was set aside."""
+        found = []
+        for code, message, raw in self.connection.execute("SELECT code, message, payload FROM poison").fetchall():
             payload = RawPayload()
             payload.ParseFromString(bytes(raw))
-            found |= {int(metric.double_value) for metric in payload.metrics}
+            found.append((code, message, values_in(payload)))
         return found
+
+    def marked(self) -> set[str]:
+        """What a worker opens alone at this moment, or has not yet told that it survived."""
+        rows = self.connection.execute("SELECT message FROM attempt WHERE tries > 0").fetchall()
+        return {message for (message,) in rows}
+
+    def given(self) -> dict[tuple[Any, Lane], NumberSet]:
+        """The numbers that the cloud knows to have been given; empty of what it never heard of."""
+        rows = self.connection.execute("SELECT epoch, lane, highest FROM received WHERE highest > 0").fetchall()
+        return defaultdict(NumberSet, {(epoch, Lane(lane)): NumberSet([(1, last)]) for epoch, lane, last in rows})
+
+    def lost(self) -> dict[tuple[Any, Lane], NumberSet]:
+        """The view of losses: numbers that were given, are not stored, and that no newest birth holds."""
+        rows = self.connection.execute("SELECT epoch, lane, missing::text FROM delivery").fetchall()
+        return {(epoch, Lane(lane)): NumberSet.parse(missing) for epoch, lane, missing in rows}
+
+
+def values_in(payload: RawPayload) -> set[int]:
+    """The observations of a message, raw."""
+    return {int(metric.double_value) for metric in payload.metrics}
 
 
 def replay(world: World, trace: str) -> None:
@@ -130,7 +170,9 @@ class Delivery(RuleBasedStateMachine):
         self.excused: set[int] = set()
         self.observed = 0
         self.early: list[str] = []
-        self.forked = False
+        self.forked = self.rolled_back = False
+        self.fallen: Counter[str] = Counter()  # by message, how often a worker died of something else under its mark
+        world.deadly.clear()
         self.backup: Backup = world.empty
         self.card: tuple[Path, set[int]] | None = None
         self.gateways: list[Gateway] = []
@@ -191,6 +233,25 @@ class Delivery(RuleBasedStateMachine):
             self.one(a).flush()
             self.world.clock += 40
         self.one(a).tend()
+
+    def do_quota(self, a: int, b: int) -> None:
+        """There is room for a part of what is there."""
+        self.one(a).run_short((0.9, 0.6, 0.3)[b % 3])
+
+    def do_thin(self, a: int, b: int) -> None:
+        """Many values of a minute or two while nobody hears them, and a quota that is near."""
+        for _ in range(3):
+            for _ in range(3 + b % 4):
+                self.do_observe(a, 1)
+            self.one(a).flush()
+        self.one(a).thin()
+
+    def do_killer(self, a: int, b: int) -> None:
+        """An observation that kills each worker that opens it."""
+        if len(self.world.deadly) < MOST_KILLERS:
+            self.world.deadly.add(self.observed + 1)
+            self.do_observe(a, b)
+            self.one(a).flush()
 
     def do_kill(self, a: int, b: int) -> None:
         self.one(a).close()
@@ -293,6 +354,7 @@ class Delivery(RuleBasedStateMachine):
     def do_restore(self, a: int, b: int) -> None:
         """Last night's backup, or nothing at all. The cloud runs on and notices, or had been stopped for it."""
         self.check_once()
+        self.rolled_back = True
         for key, numbers in self.world.received().items():
             self.ever[key] = self.ever.get(key, NumberSet()) | numbers
         self.world.backups.put_back(self.world.empty if b % 4 == 0 else self.backup)
@@ -335,9 +397,11 @@ class Delivery(RuleBasedStateMachine):
     def new_worker(self) -> Worker:
         return Worker(self.world.dsn, self.answer, self.bounce)
 
-    def replace_worker(self, number: int) -> None:
+    def replace_worker(self, number: int, *, poisoned: bool = False) -> None:
         """kill -9, and a new one. Its connections are gone before anybody looks."""
         dead = self.workers[number].database
+        if not poisoned:
+            self.fallen.update(self.world.marked())
         dead.close()
         gone = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s)"
         for _ in range(1000):
@@ -350,8 +414,8 @@ class Delivery(RuleBasedStateMachine):
         self.world.steps += 1
         try:
             self.workers[worker].work()
-        except Killed:
-            self.replace_worker(worker)
+        except Killed as death:
+            self.replace_worker(worker, poisoned=isinstance(death, Poisoned))
 
     def answer(self, message: Publish) -> None:
         """What a worker says to a gateway; an acknowledgement speaks only of what was committed."""
@@ -416,13 +480,20 @@ class Delivery(RuleBasedStateMachine):
         assert not self.early, f"acknowledged before the commit: {self.early}"
         twice = [number for number, count in self.world.stored().items() if count > 1]
         assert not twice, f"stored twice: {twice}"
-        assert self.forked or not self.world.set_aside(), "set aside though no file was copied or rolled back"
+        for code, message, told in self.world.poison():
+            if code != KILLED:
+                assert self.forked, "set aside though no file was copied or rolled back"
+            elif not told & self.world.deadly:
+                assert self.fallen[message] >= MOST_TRIES, "set aside as a killer, and workers survived it"
+        assert not self.world.deadly & self.world.stored().keys(), "a killer was opened, and somebody survived it"
 
     def drain(self) -> None:
         """The network is good from now on, and life goes on."""
         self.up += self.late
         for gateway in self.gateways:
             gateway.sends.clear()
+            if gateway.given_up:
+                gateway.lose_connection()  # the next birth tells what is held now
             self.observed += 2
             gateway.urgent(self.observed)
             gateway.bulk(self.observed - 1)
@@ -436,10 +507,25 @@ class Delivery(RuleBasedStateMachine):
         missing = self.missing()
         assert not missing, f"lost: {sorted(missing)}"
         assert not any(gateway.waits() for gateway in self.gateways), "it never drains"
+        self.check_declared()
         for gateway in self.gateways:
             often = {message: count for message, count in gateway.sends.items() if count > MOST_SENDS}
             assert not often, f"sent without end: {often}"
 
+    def check_declared(self) -> None:
+        """What gateways had to give up and the cloud never got is in the view of losses, number by number.
+
+        That is, of what a birth has spoken about: of numbers that went before it, in an epoch that ended with them, the
+        event alone tells.
+        """
+        if self.forked or self.rolled_back:
+            return  # who holds what of a copied file, and what a database knew that is gone, is not decided by this
+        received, given, lost = self.world.received(), self.world.given(), self.world.lost()
+        for gateway in self.gateways:
+            for key, numbers in gateway.given_up.items():
+                hidden = (numbers & given[key]) - received.get(key, NumberSet()) - lost.get(key, NumberSet())
+                assert not hidden, f"given up and not in the view: {key} {hidden}"
+
     def missing(self) -> set[int]:
-        on_disk = set().union(*(gateway.on_disk for gateway in self.gateways))
+        on_disk = set().union(*(gateway.on_disk - gateway.thinned for gateway in self.gateways))
         return on_disk - self.excused - self.world.stored().keys() - self.world.set_aside()

@@ -62,6 +62,12 @@ TRACES = {
     "single from a cloned card, then merged": (
         "good observe(0,1) flush copy clone merge(0,1) send(4,0) deliver work good"
     ),
+    "room for a part": "observe observe(0,1) flush observe(0,1) flush quota(0,2) observe send deliver(0,3) work",
+    "given up while it was on its way": "observe(0,1) flush send observe(0,1) flush send quota(0,2) deliver(0,3) work",
+    "thinned while nobody heard": "good drop birth thin(0,3) send deliver(0,3) cmd_drop good",
+    "a killer among others": "observe observe killer observe send deliver(2,3) work work(1,0)",
+    "a killer in a merged block": "good drop birth observe(0,1) killer(0,1) merge(0,3) send deliver(2,3) work",
+    "a killer, and a worker that dies of something else": "killer observe send deliver(0,3) work bad_commit(0,0) work",
     "messages in another order": "good observe observe observe send hold late send deliver(1,3) work(0,0)",
 }
 

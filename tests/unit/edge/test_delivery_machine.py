@@ -31,13 +31,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from edge.outbox.body import unpack
 from edge.outbox.gather import blocks
 from edge.outbox.quota import Quota
 from edge.outbox.store import LANES, START, Block, Commit, Outbox
 from edge.uplink.sending import Sending
 from protocols.delivery import Acknowledgement, BirthId, Lane, MessageId, NumberSet
 from protocols.events import Reading
+from tests.unit.edge.outbox_file import messages_in
 
 QUOTA: Final = Quota(total=1 << 30, acknowledged=1 << 30)
 LaneKey = tuple[uuid.UUID, Lane]
@@ -324,17 +324,7 @@ class Delivery(RuleBasedStateMachine):
 
     def messages(self, where: str = "true") -> dict[MessageId, tuple[int, ...]]:
         """Every message in the file, without taking it out for sending."""
-        found = {}
-        with closing(sqlite3.connect(self.path)) as file:
-            query = "SELECT b.lane, b.first, b.body, e.uuid FROM block b JOIN epoch e ON e.id = b.epoch"
-            query += f" WHERE {where}"
-            for lane, first, body, epoch in file.execute(query):
-                for part in unpack(body).parts():
-                    last = first + part.numbers - 1
-                    message = MessageId(epoch=uuid.UUID(epoch), lane=LANES[lane], first=first, last=last)
-                    found[message] = tuple(int(o.value or 0) for o in part.observations if isinstance(o, Reading))
-                    first = last + 1
-        return found
+        return messages_in(self.path, where)
 
     def content(self) -> set[int]:
         return {one for told in self.messages().values() for one in told}
