@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,8 +20,9 @@ from liandong.language import Say, speaker
 from protocols.errors import ConfigError
 from protocols.messages import Language
 
-NAMES: Final = ("ingest", "edge", "alert", "dispatch", "query", "urgent")
+NAMES: Final = ("ingest", "edge", "alert", "dispatch", "query", "urgent", "fleet", "cluster")
 QUICK_REPEATS: Final = 1
+_SIZE: Final = re.compile(r"(?<=^fleet)-\d+")
 
 
 def register(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -89,7 +91,7 @@ def _figures(names: tuple[str, ...] | list[str], order: Order) -> Iterator[Figur
 def _line(one: Figure, say: Say) -> str:
     if one.limit is None or one.ratio is None:
         return say("liandong.bench.bare", name=one.name, value=_number(one.value), unit=one.unit)
-    limit = say(f"liandong.bench.limit-{one.name}")
+    limit = say(f"liandong.bench.limit-{_SIZE.sub('', one.name)}")
     return say(
         "liandong.bench.figure",
         name=one.name,

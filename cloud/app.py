@@ -78,7 +78,8 @@ class Cloud:
             losses.begin(tx, datetime.now(UTC))
         judge = IngestJudge(rules, policy.builtin(), self._places)
         broker = broker_of(self._config)
-        state = StateHolder(self.database, broker, self._config.host_id)
+        every_s = self._config.broker.state_every_s
+        state = StateHolder(self.database, broker, self._config.host_id, again_every_s=every_s)
         link = _sender(broker)
         courier = Courier(self._config.host_id, link.publish, time_zone=self._config.street.time_zone)
         due = DueWorker(self.database, self._places, handlers(judge.judge, {}, courier))

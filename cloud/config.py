@@ -34,12 +34,16 @@ class DatabaseTable(_Table):
 
 
 class BrokerTable(_Table):
-    """The MQTT broker of the gateways."""
+    """The MQTT broker of the gateways.
+
+    `state_every_s`: STATE is said again so often (s; 0: once), for a cluster whose nodes do not share what is retained.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     username: str | None = None
     password_file: Path | None = None
+    state_every_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
 
     def password(self) -> str | None:
         """Raises ConfigError when its file cannot be read."""

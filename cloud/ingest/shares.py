@@ -48,7 +48,7 @@ class Shares:
         self._others: Mapping[uuid.UUID, Mapping[str, Any]] = {}
         self._steward = False
         self._count_at = 0.0
-        self._beat_at = time.monotonic()
+        self._beat_at = self._broker_at = time.monotonic()
         self._calm_at = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shares", daemon=True)
@@ -89,8 +89,10 @@ class Shares:
 
     def _beat(self) -> None:
         with self._database.transaction() as tx:
-            view = workers.beat(tx, self.me, self._worker.figures())
-            self._steward = leases.hold(tx, self._lease, str(self.me.id), LEASE_S) is not None
+            figures = self._figures()
+            view = workers.beat(tx, self.me, figures)
+            able = not figures["cut_off"]
+            self._steward = able and leases.hold(tx, self._lease, str(self.me.id), LEASE_S) is not None
             if self._steward and self._tend(tx, frozenset(view.members)):
                 view = workers.look(tx, self.me)
         now = time.monotonic()
@@ -101,7 +103,14 @@ class Shares:
         view = self._decide(view, calm=now >= self._calm_at)
         self._known = frozenset(group.code for group in view.groups)
         self._carry(view, calm=now >= self._calm_at)
-        self._look_out(alone=len(view.members) == 1)
+        self._look_out(alone=view.able == {self.me.id})
+
+    def _figures(self) -> dict[str, Any]:
+        """What the worker says of itself; `cut_off`: its way to the broker has been gone for a while."""
+        figures, now = self._worker.figures(), time.monotonic()
+        if figures["connected"] or not self._worker.listens:
+            self._broker_at = now
+        return figures | {"cut_off": now - self._broker_at > LEASE_S}
 
     def _tend(self, tx: Transaction, members: frozenset[uuid.UUID]) -> bool:
         """The list of groups, kept by one worker; whether it may have changed."""
@@ -116,12 +125,12 @@ class Shares:
 
     def _decide(self, view: View, *, calm: bool) -> View:
         """Take and give what is to be taken and given; how it stands then."""
-        plan = share_out(view.groups, view.members, self.me.id, from_dead=calm)
+        plan = share_out(view.groups, view.able, self.me.id, from_dead=calm)
         if plan.take:
             with self._database.transaction() as tx:
                 if workers.alone(tx, self.me):
                     view = workers.look(tx, self.me)
-                    plan = share_out(view.groups, view.members, self.me.id, from_dead=calm)
+                    plan = share_out(view.groups, view.able, self.me.id, from_dead=calm)
                     workers.take(tx, self.me, plan.take)
                     view = workers.look(tx, self.me)
             _LOG.info("groups-taken count=%d workers=%d", len(plan.take), len(view.members))
@@ -135,7 +144,7 @@ class Shares:
         return view
 
     def _carry(self, view: View, *, calm: bool) -> None:
-        if len(view.members) > 1:
+        if view.able != {self.me.id}:
             self._worker.carry(self._mine(view))
         elif calm:
             self._worker.carry(None)

@@ -25,8 +25,10 @@ class Plan:
 
 
 def share_out(groups: Sequence[Share], members: Collection[UUID], me: UUID, *, from_dead: bool = True) -> Plan:
-    """The part of `me`, who is one of `members`. `from_dead`: take what belongs to workers that are no member."""
+    """The part of `me`; nothing, if it is none of `members`. `from_dead`: take what those carry that are no member."""
     loads = dict.fromkeys(sorted(members), 0)
+    if me not in loads:
+        return Plan(take=frozenset(), give=frozenset())
     free = []
     for group in groups:
         if group.worker in loads:

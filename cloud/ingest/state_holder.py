@@ -24,6 +24,8 @@ from protocols.sparkplug.topics import state_topic
 _LOG: Final = logging.getLogger("liandong.cloud.state")
 LEASE_S: Final = 3.0
 """How long a successor waits after a kill; gateways keep what they observe in the meantime."""
+CUT_OFF_S: Final = 6.0
+"""So long without a broker it holds on, when another one waits that may have a way to it."""
 _STOP_S: Final = 10.0
 _TOLD_S: Final = 10.0
 """Within so long every worker has noticed that the database is another one; they tell it once."""
@@ -32,14 +34,22 @@ _TOLD_S: Final = 10.0
 class StateHolder:
     """Competes for the STATE of `host_id`, and says it while it holds the lease. Started once, stopped once."""
 
-    def __init__(self, database: Database, broker: Broker, host_id: str, *, lease_s: float = LEASE_S) -> None:
+    def __init__(
+        self, database: Database, broker: Broker, host_id: str, *, lease_s: float = LEASE_S, again_every_s: float = 0.0
+    ) -> None:
+        """`again_every_s`: the birth is repeated so often; 0: never."""
         self._database = database
         self._broker = broker
         self._host_id = host_id
         self._lease = f"state/{host_id}"
+        self._next = f"next-state/{host_id}"
         self._lease_s = lease_s
         self._holder = str(uuid.uuid4())
         self._restored: str | None = None
+        self._again_every_s = again_every_s
+        self._again_at = 0.0
+        self._up_at = 0.0
+        self._out_until = 0.0
         self._machine = machine.StateHolder(host_id)
         self._lock = threading.Lock()
         self._link: Link | None = None
@@ -74,26 +84,55 @@ class StateHolder:
     def _run(self) -> None:
         while not self._stop.is_set():
             before = self._restored
-            held = self._hold()
+            held = self._hold() if time.monotonic() >= self._out_until else False
             if held and self._link is None:
                 self._begin()
             elif held and self._restored != before:
                 self.bounce()
             elif held is False and self._link is not None:
                 self._leave()
+            self._tend()
             self._stop.wait(self._lease_s / 3 * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
         self._end()
+
+    def _tend(self) -> None:
+        """Say it again when that is due; let another have it when our way to the broker is gone."""
+        now = time.monotonic()
+        if self._link is None:
+            return
+        if self._link.up:
+            self._up_at = now
+            if self._again_every_s and now >= self._again_at:
+                self._again_at = now + self._again_every_s
+                with self._lock:
+                    self._do(self._machine.again())
+        elif now - self._up_at > CUT_OFF_S and self._another_waits():
+            self._out_until = now + 2 * CUT_OFF_S
+            self._leave()
+            self._give_back()
+
+    def _another_waits(self) -> bool:
+        """Whether somebody else would say STATE, if we did not."""
+        try:
+            with self._database.transaction() as tx:
+                return leases.runs(tx, self._next)
+        except UnavailableError:
+            return False
 
     def _hold(self) -> bool | None:
         """Whether the lease is ours; None when nobody can know."""
         try:
             with self._database.transaction() as tx:
                 self._restored = leases.holder(tx, _restored(self._host_id))
-                return leases.hold(tx, self._lease, self._holder, self._lease_s) is not None
+                held = leases.hold(tx, self._lease, self._holder, self._lease_s) is not None
+                if not held:
+                    leases.hold(tx, self._next, self._holder, self._lease_s)
+                return held
         except UnavailableError:
             return None
 
     def _begin(self) -> None:
+        self._up_at = time.monotonic()
         _LOG.info("state-held host=%s", self._host_id)
         self._link = Link(
             self._broker,
@@ -119,6 +158,9 @@ class StateHolder:
                 self._do(self._machine.stop(_now_ms()))
             self._link.stop()
             self._link = None
+        self._give_back()
+
+    def _give_back(self) -> None:
         try:
             with self._database.transaction() as tx:
                 leases.release(tx, self._lease, self._holder)

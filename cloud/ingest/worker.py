@@ -126,6 +126,11 @@ class IngestWorker:
         return self._link.started
 
     @property
+    def listens(self) -> bool:
+        """Whether it was told to listen to anything."""
+        return self._link.started
+
+    @property
     def alive(self) -> bool:
         """Whether the worker's thread runs."""
         return self._thread.is_alive()

@@ -21,3 +21,8 @@ def holder(tx: Transaction, name: str) -> str | None:
     """Who took the lease last, whether or not it is over; None when nobody ever did."""
     row = tx.one(load("leases")["holder"], {"name": name})
     return None if row is None else str(row["holder"])
+
+
+def runs(tx: Transaction, name: str) -> bool:
+    """Whether anybody has the lease now."""
+    return bool(tx.fetch(load("leases")["runs"], {"name": name}))

@@ -43,6 +43,12 @@ class View:
     members: Mapping[UUID, Mapping[str, Any]]
     groups: tuple[Share, ...]
 
+    @property
+    def able(self) -> frozenset[UUID]:
+        """The workers that have a way to the broker; all of them when nobody has."""
+        found = frozenset(member for member, figures in self.members.items() if not figures.get("cut_off"))
+        return found or frozenset(self.members)
+
 
 def beat(tx: Transaction, me: Member, figures: Mapping[str, Any]) -> View:
     """Say that `me` lives, and look around."""

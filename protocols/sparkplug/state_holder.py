@@ -50,6 +50,10 @@ class StateHolder:
         self._online = True
         return [self._publish(HostState(online=True, timestamp_ms=self._timestamp))]
 
+    def again(self) -> list[Action]:
+        """The birth once more, for who comes to a broker that does not keep it for everybody. Nothing while offline."""
+        return [self._publish(HostState(online=True, timestamp_ms=self._timestamp))] if self._online else []
+
     def received(self, payload: bytes, *, retained: bool) -> list[Action]:
         """A STATE message on our own topic."""
         try:

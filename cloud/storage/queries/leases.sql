@@ -13,3 +13,6 @@ UPDATE lease SET expires_at = clock_timestamp() WHERE name = %(name)s AND holder
 
 -- holder: who took it last
 SELECT holder FROM lease WHERE name = %(name)s;
+
+-- runs: whether it is not over
+SELECT holder FROM lease WHERE name = %(name)s AND expires_at > clock_timestamp();
