@@ -1,10 +1,12 @@
 // Devices that the gateway hears and its configuration does not name: a person gives each a name and a type.
+import { TELLING } from "../console/values.js";
 import { post } from "../core/api.js";
 import { html, useState } from "../core/html.js";
 import { t, word } from "../core/i18n.js";
 import { ago } from "../core/time.js";
 import { fail, pathOf, show } from "./state.js";
 
+const TYPES = Object.keys(TELLING);
 const ID = "[a-z0-9]([a-z0-9\\-]{0,62}[a-z0-9])?";
 
 export function Strangers({ shown }) {
@@ -29,7 +31,8 @@ function Stranger({ one, shown }) {
     <p class="dim">${one.driver} · ${one.type ? word("cloud.device-type", one.type) : "–"} · ${t("ui.install.stranger-since")} ${ago(one.since)}</p>
     ${sent ? html`<p role="status">${t("ui.install.stranger-sent")}</p>` : html`<form onSubmit=${approve}>
       <label class="field">${t("ui.install.stranger-id")}<input required pattern=${ID} value=${code} onInput=${(event) => setCode(event.target.value)} /></label>
-      <label class="field">${t("ui.install.stranger-type")}<input required value=${type} onInput=${(event) => setType(event.target.value)} /></label>
+      <label class="field">${t("ui.install.stranger-type")}<select required value=${type} onChange=${(event) => setType(event.target.value)}><option value=""></option>
+        ${TYPES.map((code) => html`<option key=${code} value=${code}>${word("cloud.device-type", code)}</option>`)}</select></label>
       <button class="big whole" data-testid="approve">${t("ui.install.stranger-approve")}</button></form>`}
   </li>`;
 }
