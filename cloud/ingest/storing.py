@@ -66,6 +66,7 @@ class Storing:
         self._opening = Opening(channels, metrics, unborn)
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="ingest-copy")
         self._flight: Flight | None = None
+        self._at_hand: Group | None = None
         self._blocked = False
         self._prepared: tuple[Group, Content] | None = None
         self.careful = Careful(database, self._run)
@@ -78,9 +79,9 @@ class Storing:
     @property
     def oldest(self) -> float | None:
         """When the oldest message arrived that has left the backlog and is not stored yet (monotonic seconds)."""
-        flight, prepared = self._flight, self._prepared
-        under_way = [*(flight.group.messages[:1] if flight else ()), *(prepared[0].messages[:1] if prepared else ())]
-        return min((message.arrived for message in under_way), default=None)
+        flight, prepared, at_hand = self._flight, self._prepared, self._at_hand
+        groups = (flight and flight.group, prepared and prepared[0], at_hand)
+        return min((group.messages[0].arrived for group in groups if group and group.messages), default=None)
 
     @property
     def begun(self) -> bool:
@@ -176,6 +177,7 @@ class Storing:
 
     def _attempt(self, group: Group, content: Content, act: Callable[[], None]) -> None:
         """Commit a group. With the database away its messages are forgotten; something bad in it is found."""
+        self._at_hand = group
         try:
             try:
                 act()
@@ -189,6 +191,8 @@ class Storing:
         except Exception:  # noqa: BLE001 - whatever it is, the stream goes on
             _LOG.exception("commit-refused messages=%d turns=%d; one by one now", len(group.messages), len(group.turns))
             self._one_by_one(group, content)
+        finally:
+            self._at_hand = None
 
     def _is_large(self, group: Group, content: Content) -> bool:
         """Whether a group is worth a flight, and needs no rows that are not there yet."""

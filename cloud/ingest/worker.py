@@ -126,11 +126,6 @@ class IngestWorker:
         return self._link.started
 
     @property
-    def listens(self) -> bool:
-        """Whether it was told to listen to anything."""
-        return self._link.started
-
-    @property
     def alive(self) -> bool:
         """Whether the worker's thread runs."""
         return self._thread.is_alive()
@@ -278,13 +273,13 @@ class IngestWorker:
     def _with_the_database(self, now: Now) -> None:
         try:
             self._roll_call.tick(now)
+            self._lag.tick(now)  # before what waits is taken: it has waited however soon it is stored now
             if self._backlog or self._storing.busy:
                 self._storing.store_next()
             if now.at >= self._check_at and (not self._backlog or now.at >= self._check_at + _CHECK_BUSY_S):
                 self._check_at = now.at + CHECK_S
                 self._storing.check()
                 self._database_answers()
-            self._lag.tick(now)
         except UnavailableError as error:
             self._database_away(error)
 
