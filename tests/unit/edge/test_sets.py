@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from edge.sets.content import fitting
+from edge.sets.delivery import Delivery
 from edge.sets.receiving import Receiving
 from edge.sets.store import SetStore
 from protocols import sets
@@ -226,3 +227,55 @@ def test_a_damaged_file_is_set_aside_and_filled_again(gateway: Gateway) -> None:
     with closing(sqlite3.connect(gateway.path)) as file:
         assert file.execute("SELECT count(*) FROM page").fetchone() == (2,)
     gateway.start()
+
+
+def test_rules_whose_device_went_away_stand_aside_and_come_back(tmp_path: Path) -> None:
+    told: queue.Queue[Event] = queue.Queue()
+    types = dict(TYPES)
+    judged: list[int] = []
+    delivery = Delivery(
+        tmp_path / "sets.db",
+        host=HOST,
+        types=types,
+        judge=lambda: judged.append(1),
+        deliver=lambda: None,
+        tell=told.put,
+        now_ms=lambda: 0,
+    )
+    page = sets.pages_of({}, [RULE], lambda one: str(one["code"]))
+    offer = {
+        "host": HOST,
+        "id": str(uuid.uuid4()),
+        "kind": "rules",
+        "number": 1,
+        "pages": list(map(sets.name_of, page)),
+    }
+
+    def until(kind: str) -> Any:
+        while (event := told.get(timeout=PATIENCE_S)).kind != kind:
+            pass
+        return event.data
+
+    delivery.start()
+    try:
+        delivery.hear(json.dumps(offer))
+        about = {"host": HOST, "id": offer["id"], "ticket": until(sets.READY)["ticket"]}
+        for number, body in enumerate(page):
+            delivery.hear(json.dumps(about | {"page": number, "text": sets.pack(body)}))
+        delivery.hear(json.dumps(about | {"sent": True}))
+        assert until(sets.APPLIED)["count"] == 1
+        assert judged == [1]
+        assert [rule.code for rule in delivery.rules(())] == ["siren"]
+        del types["siren-1"]
+        assert delivery.rules(()) == []
+        unfit = until(sets.UNFIT)
+        assert (unfit["count"], unfit["error"], unfit["params"]["key"]) == (
+            1,
+            "edge.config.not-allowed",
+            "siren.actions[0].device",
+        )
+        types["siren-1"] = "siren"
+        assert [rule.code for rule in delivery.rules(())] == ["siren"]
+        assert until(sets.UNFIT)["count"] == 0
+    finally:
+        delivery.close()
