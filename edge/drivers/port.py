@@ -11,14 +11,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
 from edge.drivers.strangers import Stranger
-from protocols.access.cardholders import Cardholders
 from protocols.errors import LiandongError
 from protocols.events import Observation, Value
+
+if TYPE_CHECKING:
+    from protocols.access.cardholders import Cardholders
 
 
 class DeviceConfig(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from edge.board import Board
 from edge.clock.clock import Clock
@@ -14,10 +14,12 @@ from edge.drivers.port import DeviceConfig, Driver, KnowsFirmware, KnowsPeople, 
 from edge.drivers.strangers import Stranger
 from edge.log import Log
 from edge.pipeline import Pipeline, check_devices
-from protocols.access.cardholders import Cardholders
 from protocols.approval import OVER, WAITING
 from protocols.errors import DeviceError, LiandongError, RefusedError
 from protocols.events import Event, Observation, Value
+
+if TYPE_CHECKING:
+    from protocols.access.cardholders import Cardholders
 
 FIRST_PAUSE_S: Final = 0.5
 MOST_PAUSE_S: Final = 60.0

@@ -1,54 +1,18 @@
-"""What delivered pages say: people, and rules that fit this gateway."""
+"""What delivered pages say: rules, and which of them fit this gateway."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from edge.rules import check_rules
-from protocols.access.cardholders import Cardholder, Cardholders, cardholders_from
 from protocols.errors import ConfigError, LiandongError
 from protocols.rules import Rule
 from protocols.sets import content_of
 
-_PEOPLE = TypeAdapter(tuple[Cardholder, ...])
 _RULES = TypeAdapter(tuple[Rule, ...])
-_HEAD = ("time_zone", "holidays", "schedule")
-
-
-class PeopleReader:
-    """Reads cardholder sets; people of pages that it has read before are not read again. Owned by one thread."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Cardholder, ...]] = {}
-
-    def read(self, number: int, names: Sequence[str], pages: Sequence[bytes]) -> Cardholders:
-        """The store that these pages are. Raises ConfigError and ProtocolError; then what was known stays."""
-        head, leaves = content_of(pages)
-        source = f"#{number}"
-        read: dict[str, tuple[Cardholder, ...]] = {}
-        for name, leaf in zip(names[1:], leaves, strict=True):
-            read[name] = self._known[name] if name in self._known else _people(leaf, source)
-        everybody = tuple(person for leaf in read.values() for person in leaf)
-        table = {key: head[key] for key in _HEAD if key in head} | {"version": source, "cardholder": everybody}
-        store = cardholders_from(table, source=source)
-        assert len(store.by_card) >= 0  # made here, so that no door waits for it
-        self._known = read
-        return store
-
-
-def _people(leaf: Sequence[Any], source: str) -> tuple[Cardholder, ...]:
-    try:
-        people = _PEOPLE.validate_python(leaf)
-    except ValidationError as error:
-        raise _fault(error, source, "cardholder") from error
-    for person in people:
-        if person.codes or person.duress_codes:  # what is secret does not come down
-            raise ConfigError("edge.sets.codes", file=source, holder=person.id)
-    return people
 
 
 def read_rules(number: int, pages: Sequence[bytes]) -> tuple[Rule, ...]:
@@ -57,7 +21,7 @@ def read_rules(number: int, pages: Sequence[bytes]) -> tuple[Rule, ...]:
     try:
         rules = _RULES.validate_python([item for leaf in leaves for item in leaf])
     except ValidationError as error:
-        raise _fault(error, f"#{number}", "rule") from error
+        raise unusable(error, f"#{number}", "rule") from error
     if len({rule.code for rule in rules}) != len(rules):
         raise ConfigError("edge.sets.twice", file=f"#{number}")
     return tuple(sorted(rules, key=lambda rule: rule.code))
@@ -86,7 +50,8 @@ def fitting(
     return fit, faults
 
 
-def _fault(error: ValidationError, source: str, what: str) -> ConfigError:
+def unusable(error: ValidationError, source: str, what: str) -> ConfigError:
+    """What is wrong with a page, and where."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join((what, *map(str, first["loc"])))
     return ConfigError("edge.sets.unusable", file=source, key=where, why=first["msg"])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.sets.content import fitting
 from edge.sets.receiving import Receiving
 from edge.sets.store import SetStore
-from protocols.access.cardholders import Cardholders
 from protocols.events import Event
 from protocols.rules import Rule
 from protocols.sets import Kind
+
+if TYPE_CHECKING:
+    from protocols.access.cardholders import Cardholders
 
 
 class Delivery:

@@ -13,18 +13,21 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import UUID
 
 from edge.log import Log
-from edge.sets.content import PeopleReader, read_rules
+from edge.sets.content import read_rules
 from edge.sets.store import Held, SetStore, nothing_held
 from protocols import sets
-from protocols.access.cardholders import Cardholders
 from protocols.errors import LiandongError, ProtocolError, RefusedError, StorageError, UnavailableError
 from protocols.events import Event
 from protocols.rules import Rule
 from protocols.sets import Kind, Offer, Page, Sent
+
+if TYPE_CHECKING:
+    from edge.sets.people import PeopleReader
+    from protocols.access.cardholders import Cardholders
 
 MAX_WAITING: Final = 8 * sets.WANTS
 _RETRY_S: Final = 1.0
@@ -69,7 +72,7 @@ class Receiving:
         self._store, self._agent, self._host = store, agent, host
         self._tell, self._now_ms, self._clock = tell, now_ms, clock
         self._log = Log("sets")
-        self._people = PeopleReader()
+        self._people: PeopleReader | None = None
         self._heard: queue.Queue[object] = queue.Queue(MAX_WAITING)
         self._expected: dict[Kind, _Expected] = {}
         self._held = nothing_held()
@@ -208,13 +211,17 @@ class Receiving:
         pages = self._store.pages(held.pages)
         if held.kind == "rules":
             return read_rules(held.number, pages)
+        if self._people is None:
+            from edge.sets.people import PeopleReader  # its modules cost memory, which gateways without doors may keep
+
+            self._people = PeopleReader()
         return self._people.read(held.number, held.pages, pages)
 
     def _take(self, held: Held, content: Cardholders | tuple[Rule, ...]) -> None:
-        if isinstance(content, Cardholders):
-            self.cardholders = content
-        else:
+        if isinstance(content, tuple):
             self.rules = content
+        else:
+            self.cardholders = content
         self._held[held.kind] = held
 
     def _work_by(self, kind: Kind) -> None:
