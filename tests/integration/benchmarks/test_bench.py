@@ -15,7 +15,7 @@ from benchmarks.figures import figure, quantile
 from liandong.cli import main
 
 FIGURES = {
-    "ingest": {"ingest-100", "ingest-5"},
+    "ingest": {"ingest-100", "ingest-5", "ingest-100-sorted", "ingest-5-sorted"},
     "edge": {"edge-cold-start", "edge-memory", "edge-outbox", "edge-flash", "edge-cpu"},
     "alert": {"alert-p50", "alert-p99"},
     "urgent": {"urgent-p50", "urgent-p99", "urgent-max"},
