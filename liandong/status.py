@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.request import urlopen
 
 from edge.config import load_config
 from edge.local import ask as ask_agent
@@ -19,6 +20,8 @@ from liandong.up.street import answers
 from protocols.errors import LiandongError, UnavailableError
 from protocols.messages import Language
 from simulators.control import ask
+
+_ANSWER_S: Final = 5.0
 
 
 def register(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -55,6 +58,7 @@ def _parts(facts: dict[str, Any], say: Say, language: Language) -> Iterator[dict
         if name not in facts["gateways"]:
             yield _part(name, listening(port), f"127.0.0.1:{port}", say)
     yield _part("cloud", answers(f"{facts['console']}/healthz"), facts["console"], say)
+    yield from _workers(facts["console"], say)
     try:
         devices = ask(Path(facts["simulation"]), {"cmd": "ping"})["devices"]
         yield {"name": "simulation", "ok": True, "detail": f"{devices} devices"}
@@ -62,6 +66,19 @@ def _parts(facts: dict[str, Any], say: Say, language: Language) -> Iterator[dict
         yield _part("simulation", False, facts["simulation"], say)
     for gateway, config in facts["gateways"].items():
         yield from _gateway(gateway, Path(config), say, language)
+
+
+def _workers(console: str, say: Say) -> Iterator[dict[str, Any]]:
+    """All that ingest for this cloud, in its process and elsewhere: what each carries, and which groups lag."""
+    try:
+        with urlopen(f"{console}/healthz", timeout=_ANSWER_S) as answer:  # noqa: S310 - our own
+            told = json.load(answer)
+    except (OSError, ValueError):
+        return  # the line above says that the cloud is silent
+    for one in told["workers"]:
+        lagging = ", ".join(f"{group} {seconds} s" for group, seconds in one["lagging"].items()) or "-"
+        detail = say("liandong.status.worker", groups=one["groups"], waiting=one["waiting_s"], lagging=lagging)
+        yield {"name": f"cloud/worker {one['name']}", "ok": one["connected"] and one["storing"], "detail": detail}
 
 
 def _gateway(name: str, config: Path, say: Say, language: Language) -> Iterator[dict[str, Any]]:

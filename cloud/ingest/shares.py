@@ -108,9 +108,10 @@ class Shares:
     def _figures(self) -> dict[str, Any]:
         """What the worker says of itself; `cut_off`: its way to the broker has been gone for a while."""
         figures, now = self._worker.figures(), time.monotonic()
-        if figures["connected"] or not self._worker.listens:
+        connected = figures["connected"] or not self._worker.listens
+        if connected:
             self._broker_at = now
-        return figures | {"cut_off": now - self._broker_at > LEASE_S}
+        return figures | {"connected": connected, "cut_off": now - self._broker_at > LEASE_S}
 
     def _tend(self, tx: Transaction, members: frozenset[uuid.UUID]) -> bool:
         """The list of groups, kept by one worker; whether it may have changed."""
