@@ -330,7 +330,10 @@ def _times(part: _Make, least: int, most: int, *, lazy: bool) -> _Make:
     def make(address: int) -> list[_Step]:
         steps: list[_Step] = []
         for _ in range(least):
-            steps += part(address + len(steps))
+            once = part(address + len(steps))
+            if not once:
+                break  # nothing, many times: written out it would cost time without end, and no steps
+            steps += once
         if most < 0:
             begin = address + len(steps)
             inner = part(begin + 1)

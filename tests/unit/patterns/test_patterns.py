@@ -114,3 +114,4 @@ def test_no_pattern_breaks_the_reader(pattern: str) -> None:
 
 def test_what_is_nested_deeply_is_written_out_once() -> None:
     assert compiled("(" * 19 + "(?P<a>a)?" + ")?" * 19).search("ba") == {"a": None}
+    assert compiled("(" * 19 + "){200}" * 19).search("a") == {}, "nothing, many times, is nothing"
