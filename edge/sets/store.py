@@ -15,7 +15,7 @@ from typing import Final
 from edge.log import Log
 from edge.outbox.database import failure, open_database, set_aside, transaction
 from protocols.errors import StorageError
-from protocols.sets import KINDS_OF_SETS, Kind, set_hash
+from protocols.sets import KINDS_OF_SETS, Kind, name_of, set_hash
 
 VERSION: Final = 1
 
@@ -67,10 +67,14 @@ class SetStore:
         return [place for place, name in enumerate(names) if name not in known]
 
     def pages(self, names: Sequence[str]) -> list[bytes]:
-        """These pages. Raises StorageError when one is not here."""
+        """These pages. Raises StorageError when one is not here, or not what it was: that one is lacking then."""
         with self._using() as connection:
             rows = [connection.execute("SELECT body FROM page WHERE hash = ?", (name,)).fetchone() for name in names]
-        if None in rows:
+            bad = [(name,) for name, row in zip(names, rows, strict=True) if row is None or name_of(row[0]) != name]
+            if bad:
+                with transaction(connection):
+                    connection.executemany("DELETE FROM page WHERE hash = ?", bad)
+        if bad:
             raise StorageError("edge.storage.corrupt", file=self._path, why="page")
         return [row[0] for row in rows]
 

@@ -152,6 +152,19 @@ def test_a_cut_transfer_goes_on_where_it_was_also_after_a_restart(gateway: Gatew
     assert again["count"] == 2000
 
 
+def test_a_page_that_the_disk_has_spoilt_comes_again(gateway: Gateway) -> None:
+    items = people(1000)
+    gateway.give("cardholders", items)
+    gateway.stop()
+    with closing(sqlite3.connect(gateway.path)) as file, file:
+        assert file.execute("UPDATE page SET body = x'00' WHERE hash = ?", (gateway.offered["pages"][3],)).rowcount == 1
+    gateway.start()
+    assert gateway.receiving.cardholders is None
+    applied, sent = gateway.give("cardholders", items, 1)
+    assert (applied["count"], sent) == (1000, 1)
+    assert gateway.owner("H10301:1:7") == "p-7"
+
+
 def test_late_replayed_and_foreign_messages_change_nothing(gateway: Gateway) -> None:
     ready = gateway.offer("cardholders", people(1))
     for said in ({"ticket": str(uuid.uuid4()), "id": ready["id"], "sent": True}, {"nonsense": 1}):
