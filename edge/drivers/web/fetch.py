@@ -18,6 +18,8 @@ from edge.drivers.web.config import WebDevice
 from protocols.errors import DeviceError
 
 _CHUNK: Final = 16_384
+_SAID: Final = 200
+"""Characters of what a device says that go into an error: a line of an answer may have 64 KB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,11 @@ class Fetch:
             if response.status != http.client.OK:
                 raise self._refused(response)
             body = self._body(response)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: what is no host name
             if time.monotonic() >= deadline:
                 raise self._error("slow", seconds=self._device.timeout_s) from error
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise self._error("away", why=why) from error
+            raise self._error("away", why=why[:_SAID]) from error
         finally:
             if guard is not None:
                 guard.cancel()
@@ -80,7 +82,10 @@ class Fetch:
         headers = {"Accept": "application/json, text/*;q=0.8", "Connection": "close"}
         device = self._device
         if device.token_file is not None:
-            headers["Authorization"] = f"Bearer {_secret(device.token_file)}"
+            token = _secret(device.token_file)
+            if not (token.isascii() and token.isprintable()):
+                raise self._error("token", file=device.token_file)  # without the token itself
+            headers["Authorization"] = f"Bearer {token}"
         elif device.username is not None and device.password_file is not None:
             pair = f"{device.username}:{_secret(device.password_file)}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode('ascii')}"
@@ -97,7 +102,7 @@ class Fetch:
     def _refused(self, response: http.client.HTTPResponse) -> DeviceError:
         """A redirect is not followed: who asks a device in the cellar must not end up elsewhere."""
         if 300 <= response.status < 400:
-            return self._error("redirect", status=response.status, to=(response.headers["Location"] or "-")[:200])
+            return self._error("redirect", status=response.status, to=(response.headers["Location"] or "-")[:_SAID])
         return self._error("status", status=response.status)
 
     def _error(self, reason: str, **params: object) -> DeviceError:
@@ -111,6 +116,6 @@ def _cut(sock: socket.socket) -> None:
 
 def _secret(file: Path) -> str:
     try:
-        return file.read_text("utf-8").strip()
+        return file.read_text("utf-8-sig").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise DeviceError("edge.driver.http.file", file=file, why=error) from error

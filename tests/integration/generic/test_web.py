@@ -122,3 +122,24 @@ def test_certificates_are_verified(ledger: Ledger) -> None:
             until(lambda: known.values("air", "temperature"))
     finally:
         sensor.stop()
+
+
+@pytest.mark.parametrize(
+    ("more", "code"), [({"token_file": "token"}, "token"), ({"url": f"http://{'a' * 70}.local/"}, "away")]
+)
+def test_what_cannot_be_sent_is_told_and_ends_no_driver(
+    sensor: WebSensor, tmp_path: Path, more: dict[str, Any], code: str
+) -> None:
+    (tmp_path / "token").write_text("one\ntwo", encoding="utf-8")
+    agent, wrong = Agent(), more | ({"token_file": tmp_path / "token"} if "token_file" in more else {})
+    with agent.running(driver(sensor, **wrong)):
+        until(lambda: agent.error_code("air") == f"edge.driver.http.{code}")
+    assert sensor.asked == []
+
+
+def test_a_token_as_an_editor_of_windows_writes_it(sensor: WebSensor, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("\ufeffsecret\r\n", encoding="utf-8")
+    agent = Agent()
+    with agent.running(driver(sensor, token_file=tmp_path / "token")):
+        until(lambda: agent.online == {"air": True})
+    assert sensor.asked[-1] == "Bearer secret"
