@@ -45,7 +45,7 @@ class DriverRunner:
     ) -> None:
         """`delivered`: the cardholders that the cloud has delivered, at any time."""
         self._entry = entry
-        self._delivered = delivered
+        self._delivered, self._delivering = delivered, threading.Lock()
         self._pipeline, self._board, self._told = pipeline, board, told
         self._stored_state, self._clock = stored_state, clock
         self._log = Log(f"driver.{entry.name}")
@@ -181,8 +181,9 @@ class DriverRunner:
 
     def deliver(self) -> None:
         """Let the driver know whom the cloud has delivered, if it asks for people at all."""
-        if isinstance(self._driver, KnowsPeople):
-            self._driver.deliver(self._delivered())
+        with self._delivering:  # two at a time could leave the older ones with the driver
+            if isinstance(self._driver, KnowsPeople):
+                self._driver.deliver(self._delivered())
 
     def _supervise(self) -> None:
         pause = FIRST_PAUSE_S
