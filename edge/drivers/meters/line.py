@@ -15,6 +15,8 @@ from edge import ports
 from edge.drivers.polling import LineError
 
 _CHUNK: Final = 512
+_MOST_UNASKED: Final = 64
+"""Chunks that may lie there before a question: a connection that brings more is made anew."""
 _FAULTS: Final = (OSError, termios.error)
 _CONNECT_S: Final = 5.0
 _SEND_S: Final = 2.0
@@ -160,8 +162,8 @@ class TcpLine:
 
     def write(self, data: bytes) -> None:
         """As `MeterLine.write`."""
-        while self.read(0.0):
-            pass
+        if all(self.read(0.0) for _ in range(_MOST_UNASKED)):
+            raise self._lost(ConnectionError("it speaks unasked, without an end"))
         try:
             self._opened().sendall(data)
         except OSError as error:

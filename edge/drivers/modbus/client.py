@@ -19,6 +19,8 @@ logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 _KEPT: Final = 256
 _CHUNK: Final = 1024
+_MOST_UNASKED: Final = 32
+"""Chunks that may lie there before a question: a connection that brings more is made anew."""
 _CONNECT_S: Final = 5.0
 _SEND_S: Final = 2.0
 _LOST_AFTER_MS: Final = 20_000
@@ -86,9 +88,13 @@ class TcpClient(ModbusTcpClient):
         """Throw away what came unasked, then send `request`. Raises ConnectionException for a lost connection."""
         link = self._link()
         try:
-            while select.select([link], [], [], 0)[0]:
+            for _ in range(_MOST_UNASKED):
+                if not select.select([link], [], [], 0)[0]:
+                    break
                 if not link.recv(_CHUNK):
                     raise ConnectionError("closed by the other end")
+            else:
+                raise ConnectionError("it speaks unasked, without an end")
             link.sendall(request)
         except OSError as error:
             raise self._lost(error) from error
