@@ -87,6 +87,7 @@ class Strangers:
     def leave(self, address: str) -> None:
         """It is gone from its network."""
         if self._listed.pop(address, None) is not None:
+            del self._stored_ms[address]
             self.changed = self.worn = True
 
     def plain(self) -> list[dict[str, Any]]:

@@ -118,3 +118,4 @@ def test_what_is_known_of_a_stranger_grows_and_its_words_wear_no_flash() -> None
     assert (one.model, one.heard, one.last, one.first_ms, one.last_ms) == ("WS303", 3, "three", 1000, 90_000)
     listed.leave("a")
     assert addresses(listed) == []
+    assert listed._stored_ms == {}, "who comes and goes under ever new names must not fill the memory"
