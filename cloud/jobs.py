@@ -1,4 +1,4 @@
-"""What is done periodically: retention, purging, partitions, columns. APScheduler keeps the time, the database the memory.
+"""What is done periodically: retention, purging, partitions, columns. APScheduler keeps time, the database the memory.
 
 Each job runs under an advisory lock, so that of several services one does it; its last run is a row. A service that
 starts and finds a run missed catches it up, once.
