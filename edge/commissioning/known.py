@@ -14,6 +14,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.commissioning.book import FOLDER
+from edge.commissioning.owner import as_owner
 from edge.config_store import replace_file
 from protocols.commissioning import Place
 from protocols.errors import ConfigError, StorageError
@@ -79,10 +80,12 @@ def keep(data: Path, group: str, source: Path) -> KnownPlaces:
     """Read the list in `source`, and keep it for the next time. Raises ConfigError and StorageError."""
     found = load(source, group)
     try:
-        (data / FOLDER).mkdir(mode=0o750, exist_ok=True)
+        text = source.read_text("utf-8")
+        with as_owner(data):
+            (data / FOLDER).mkdir(mode=0o750, exist_ok=True)
+            replace_file(data / FOLDER / _FILE, text)
     except OSError as error:
         raise StorageError("edge.storage.unusable", file=data, why=error.strerror or error) from error
-    replace_file(data / FOLDER / _FILE, source.read_text("utf-8"))
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.commissioning.book import FOLDER
+from edge.commissioning.owner import as_owner
 from protocols.errors import RefusedError, StorageError
 
 MOST_BYTES: Final = 1_000_000
@@ -27,7 +28,7 @@ class Photos:
     """The photos of one gateway."""
 
     def __init__(self, data: Path) -> None:
-        self._folder = data / FOLDER / "photos"
+        self._data, self._folder = data, data / FOLDER / "photos"
 
     def keep(self, device: str, content: bytes) -> None:
         """Keep `content` as the photo of `device`, in place of the one before.
@@ -38,20 +39,8 @@ class Photos:
             raise RefusedError("edge.photo.too-large", size=len(content), limit=MOST_BYTES)
         kind, cleaned = clean(content)
         try:
-            self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-            kept = {path.stem for path in self._folder.iterdir()}
-            if len(kept | {device}) > MOST_PHOTOS:
-                raise RefusedError("edge.photo.too-many", limit=MOST_PHOTOS)
-            path = self._folder / f"{device}.{kind}"
-            fresh = path.with_suffix(".new")
-            with fresh.open("wb") as file:
-                fresh.chmod(0o640)
-                file.write(cleaned)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
-            for other in _KINDS.keys() - {kind}:
-                (self._folder / f"{device}.{other}").unlink(missing_ok=True)
+            with as_owner(self._data):
+                self._put(device, kind, cleaned)
         except OSError as error:
             raise StorageError("edge.storage.unusable", file=self._folder, why=error.strerror or error) from error
 
@@ -62,6 +51,22 @@ class Photos:
             if path.is_file():
                 return kind, path.read_bytes()
         return None
+
+    def _put(self, device: str, kind: str, picture: bytes) -> None:
+        self._folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        kept = {path.stem for path in self._folder.iterdir()}
+        if len(kept | {device}) > MOST_PHOTOS:
+            raise RefusedError("edge.photo.too-many", limit=MOST_PHOTOS)
+        path = self._folder / f"{device}.{kind}"
+        fresh = path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            fresh.chmod(0o640)
+            file.write(picture)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        for other in _KINDS.keys() - {kind}:
+            (self._folder / f"{device}.{other}").unlink(missing_ok=True)
 
 
 def clean(content: bytes) -> tuple[str, bytes]:

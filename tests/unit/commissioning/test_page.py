@@ -63,6 +63,7 @@ class Agent:
 
 @pytest.fixture
 def config(tmp_path: Path) -> EdgeConfig:
+    (tmp_path / "data").mkdir(exist_ok=True)  # the agent has made it
     table = {"group": "garden", "node": "gw-1", "name": "<Garden>", "data": str(tmp_path / "data")}
     made = {"gateway": table, "uplink": {"host": "127.0.0.1"}}
     return parse_config(made, tmp_path / "gateway.toml", {})

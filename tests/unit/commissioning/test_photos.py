@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from edge.commissioning.book import FOLDER, Book
 from edge.commissioning.door import TRIES, Door
 from edge.commissioning.known import keep, remembered
+from edge.commissioning.owner import as_owner
 from edge.commissioning.photos import MOST_BYTES, Photos, clean
 from edge.commissioning.stages import Entry, Proof
 from protocols.errors import ConfigError, RefusedError
@@ -131,3 +134,18 @@ def test_the_list_of_places(tmp_path: Path) -> None:
         with pytest.raises(ConfigError):
             keep(tmp_path, "garden", source)
     assert len(remembered(tmp_path, "garden")) == 3
+
+
+def test_what_root_keeps_is_the_agents() -> None:
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()  # the agent's user, where a test may have one
+    with TemporaryDirectory() as folder:
+        data = Path(folder)
+        os.chown(data, owner, owner if owner == 65534 else -1)
+        listed = data / "listed.json"
+        listed.write_text(json.dumps({"group": "estate", "places": [{"place": "3/1"}]}), "utf-8")
+        keep(data, "estate", listed)
+        Photos(data).keep("smoke-1", jpeg())
+        assert {path.stat().st_uid for path in (data / FOLDER).rglob("*")} == {owner}
+        with as_owner(data):
+            Book(data).write({"smoke-1": Entry(type="smoke", place="3/1", name="", version=1, at_ms=1)})
+    assert os.geteuid() in (0, owner)
