@@ -139,6 +139,24 @@ class Pick(BaseModel):
         return _word(raw) not in ("", *_NO) and not any(_same(one, raw) for one in self.off)
 
 
+class Rising:
+    """Events of a device that is asked again and again: one happens when an answer first says so, not with each answer.
+
+    What an answer says at the start happened, for nobody knows since when: an alarm told twice is better than none.
+    """
+
+    def __init__(self) -> None:
+        self._standing: set[tuple[str, int]] = set()
+
+    def news(self, device: str, place: int, told: Observation | None) -> Observation | None:
+        """What the pick at `place` of `device` `told` by the newest answer, if it is news; readings always are."""
+        if told is not None and not isinstance(told, Event):
+            return told
+        stood = (device, place) in self._standing
+        (self._standing.discard if told is None else self._standing.add)((device, place))
+        return None if stood else told
+
+
 def as_number(raw: object) -> float | None:
     """A finite number, also one written as text; None for anything else."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):

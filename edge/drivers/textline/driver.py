@@ -14,6 +14,7 @@ from edge.drivers.textline.config import TextDevice, TextlineConfig
 from edge.drivers.textline.lines import Lines
 from protocols.errors import DeviceError, RefusedError
 from protocols.events import Observation, Value
+from protocols.picking import Rising
 
 _LISTEN_S: Final = 0.25
 _REOPEN_S: Final = (0.25, 10.0)
@@ -29,6 +30,7 @@ class TextlineDriver:
         self._lines = Lines(config.line_end.encode(config.encoding), config.most_bytes)
         self._devices = {device.id: device for device in config.device}
         self._patterns = {device.id: device.compiled() for device in config.device}
+        self._rising = Rising()
         intervals_s = {device.id: device.interval_s for device in config.device}
         self._polling = Polling(config.name, intervals_s, self._line, self._visit, retry_max_s=config.retry_max_s)
         self._heard_s: dict[str, float] = {}
@@ -124,6 +126,10 @@ class TextlineDriver:
         groups: Mapping[str, str | None] | None = self._patterns[device.id].search(text)
         if groups is None:
             return None
-        found = ((pick, groups[pick.group]) for pick in device.value)
-        told = (pick.observation(device.id, device.type, raw, at_ms) for pick, raw in found if raw is not None)
-        return [one for one in told if one is not None]
+        told: list[Observation] = []
+        for place, pick in enumerate(device.value):
+            raw = groups[pick.group]
+            one = None if raw is None else pick.observation(device.id, device.type, raw, at_ms)
+            news = self._rising.news(device.id, place, one) if self._config.asks else one
+            told += [] if news is None else [news]
+        return told

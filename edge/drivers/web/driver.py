@@ -13,7 +13,7 @@ from protocols.bridged import read_json
 from protocols.errors import DeviceError, RefusedError
 from protocols.events import Observation, Value
 from protocols.patterns import Pattern, compiled
-from protocols.picking import at_pointer
+from protocols.picking import Rising, at_pointer
 
 _SEARCHED: Final = 8192
 """Characters of an answer that a pattern is searched in."""
@@ -38,6 +38,7 @@ class WebDriver:
         self._devices = {device.id: device for device in config.device}
         texts = {pick.pattern for device in config.device for pick in device.value if pick.pattern}
         self._patterns = {text: compiled(text) for text in texts}
+        self._rising = Rising()
         intervals_s = {device.id: device.interval_s for device in config.device}
         self._polling = Polling(config.name, intervals_s, _Network(), self._visit, retry_max_s=config.retry_max_s)
 
@@ -63,9 +64,10 @@ class WebDriver:
         answer = self._fetches[name].get()
         at_ms = ctx.now_ms()
         told: list[Observation] = []
-        for pick, raw in self._values(device, answer):
+        for place, (pick, raw) in enumerate(self._values(device, answer)):
             one = None if raw is None else pick.observation(name, device.type, raw, at_ms)
-            told += [] if one is None else [one]
+            news = self._rising.news(name, place, one)
+            told += [] if news is None else [news]
         if not told and all(pick.metric for pick in device.value):
             raise DeviceError("edge.driver.http.nothing", device=name, url=device.url)
         hand_on(told, ctx)

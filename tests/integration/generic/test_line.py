@@ -134,3 +134,31 @@ def test_who_speaks_by_itself_is_heard_and_missed(bus: TextBus, speaker: Callabl
         until(lambda: not agent.online["air-1"] and str(agent.error_code("air-1")).endswith("-away"))
         bus.triggers()["plug"]("air-1", {})
         until(heard)
+
+
+def pressed(bus: TextBus, *, asks: bool) -> TextlineDriver:
+    """Devices whose every line says that a button is pressed."""
+    table = driver(bus, asks=asks)._config.model_dump()
+    for device in table["device"]:
+        device |= {"type": "button", "value": [{"group": "h", "event": "button.pressed"}]}
+    made = FAMILY.make(TextlineConfig.model_validate(table))
+    assert isinstance(made, TextlineDriver)
+    return made
+
+
+def test_what_stands_there_happened_once_when_asked(bus: TextBus, ledger: Ledger) -> None:
+    agent = Agent()
+    with agent.running(pressed(bus, asks=True)):
+        until(lambda: len(ledger.values("air-1", "temperature")) >= 3)
+    assert len([one for one in agent.events("button.pressed") if one.device == "air-1"]) == 1
+
+
+def test_who_speaks_unasked_tells_with_each_line(bus: TextBus) -> None:
+    agent = Agent()
+
+    def heard() -> bool:
+        bus.line.write(b"T=70F H=55\r\n")
+        return len(agent.events("button.pressed")) >= 3
+
+    with agent.running(pressed(bus, asks=False)):
+        until(heard)

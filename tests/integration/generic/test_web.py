@@ -143,3 +143,12 @@ def test_a_token_as_an_editor_of_windows_writes_it(sensor: WebSensor, tmp_path: 
     with agent.running(driver(sensor, token_file=tmp_path / "token")):
         until(lambda: agent.online == {"air": True})
     assert sensor.asked[-1] == "Bearer secret"
+
+
+def test_what_stands_there_happened_once(sensor: WebSensor) -> None:
+    agent = Agent()
+    lid = [{"pointer": "/lid", "event": "button.pressed", "on": ["shut"]}]
+    with agent.running(web := driver(sensor, type="button", value=lid)):
+        for _ in range(3):
+            web.read("air", 10)
+    assert len(agent.events("button.pressed")) == 1
