@@ -22,7 +22,7 @@ PINGRESP: Final = 13
 PINGREQ: Final = bytes((0xC0, 0))
 DISCONNECT: Final = bytes((0xE0, 0))
 MOST_BYTES: Final = 2 * 1024 * 1024
-"""A packet that says it is longer is not ours."""
+"""A message that is longer is not ours, and left out; any other packet of this length makes no sense."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,23 +113,35 @@ def received(head: int, body: bytes) -> Received:
 
 
 class Stream:
-    """Cuts what a connection brought into packets. One per connection."""
+    """Cuts what a connection brought into packets. One per connection. `left_out`: messages that were too long.
+
+    Whoever may publish must not be able to end the connection of everybody who listens, and with what a broker retains
+    each new one too: so a long message is passed over, without being kept or acknowledged.
+    """
 
     def __init__(self) -> None:
         self._pending = bytearray()
+        self._passed_over = 0
+        self.left_out = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """The first byte and the body of each packet that is whole now. Raises ProtocolError for a wrong length."""
-        self._pending += data
+        passed = min(self._passed_over, len(data))
+        self._passed_over -= passed
+        self._pending += data[passed:]
         start = 0
         while (place := self._next(start)) is not None:
             body, end = place
-            yield self._pending[start], bytes(self._pending[body:end])
+            if end - body > MOST_BYTES:
+                self.left_out += 1
+                self._passed_over = max(0, end - len(self._pending))
+            else:
+                yield self._pending[start], bytes(self._pending[body:end])
             start = end
         del self._pending[:start]
 
     def _next(self, start: int) -> tuple[int, int] | None:
-        """Where the body of the packet at `start` begins and ends; None while it is not all there."""
+        """Where the body of the packet at `start` begins and ends; None while it is not there yet."""
         size = 0
         for index in range(1, 5):
             if start + index >= len(self._pending):
@@ -137,9 +149,11 @@ class Stream:
             digit = self._pending[start + index]
             size |= (digit & 127) << 7 * (index - 1)
             if digit < 128:
-                if size > MOST_BYTES:
-                    break
                 body = start + index + 1
+                if size > MOST_BYTES:
+                    if self._pending[start] >> 4 != PUBLISH:
+                        break
+                    return body, body + size
                 return (body, body + size) if len(self._pending) >= body + size else None
         raise ProtocolError("protocols.mqtt.bad-packet", kind=self._pending[start] >> 4)
 

@@ -7,6 +7,7 @@ time. Clean sessions on MQTT 3.1.1 (OASIS, chapter 3); QoS 2 is never asked for.
 
 from __future__ import annotations
 
+import logging
 import selectors
 import socket
 import ssl
@@ -21,6 +22,7 @@ from protocols import mqtt
 from protocols.errors import ProtocolError
 from protocols.sparkplug.actions import Publish
 
+_LOG: Final = logging.getLogger("liandong.cloud.link")
 _CONNECT_S: Final = 5.0
 _LEAVE_S: Final = 2.0
 _HANG_UP_S: Final = 0.5
@@ -183,12 +185,14 @@ class Client:
         quiet = True
         self._write()
         while data := self._read():
-            quiet, self._heard_at = False, time.monotonic()
+            quiet, self._heard_at, left_out = False, time.monotonic(), self._stream.left_out
             for head, body in self._stream.feed(data):
                 self._take(head, body)
                 self._keep_alive()
                 if self._ending.is_set():
                     return
+            if self._stream.left_out > left_out:
+                _LOG.warning("message-too-long client=%s most=%d; left out", self._client_id, mqtt.MOST_BYTES)
             self._write()
         self._keep_alive()
         if quiet and time.monotonic() - self._heard_at > _PATIENCE * self._broker.keepalive_s:

@@ -109,6 +109,17 @@ def test_packets_in_pieces_and_many_in_one_piece(played: Played) -> None:
         told.link.stop()
 
 
+def test_a_message_that_is_too_long_ends_nothing(played: Played) -> None:
+    told = Told(played)
+    try:
+        wait_for(lambda: told.ups)
+        played.send(mqtt.publish("a/long", bytes(mqtt.MOST_BYTES), retain=True) + mqtt.publish("a/b", b"after"))
+        wait_for(lambda: told.heard)
+        assert ([one.payload for one in told.heard], told.downs) == ([b"after"], 0)
+    finally:
+        told.link.stop()
+
+
 def test_what_was_published_before_the_end_leaves_and_then_a_farewell(played: Played) -> None:
     told = Told(played)
     wait_for(lambda: told.ups)

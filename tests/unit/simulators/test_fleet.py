@@ -40,6 +40,18 @@ def test_a_length_that_is_none_is_refused() -> None:
         list(mqtt.Stream().feed(b"\x30\xff\xff\xff\xff\xff"))
 
 
+@pytest.mark.parametrize("piece", [1 << 18, 3 * mqtt.MOST_BYTES])
+def test_a_message_that_is_too_long_is_passed_over_and_what_follows_is_read(piece: int) -> None:
+    after = mqtt.publish("a", b"1") + mqtt.publish("a", b"2")
+    told = mqtt.publish("a", bytes(mqtt.MOST_BYTES)) + after
+    reader = mqtt.Stream()
+    parts = [told[at : at + piece] for at in range(0, len(told), piece)]
+    found = [mqtt.received(*packet).payload for part in parts for packet in reader.feed(part)]
+    assert (found, reader.left_out) == ([b"1", b"2"], 1)
+    with pytest.raises(ProtocolError):
+        list(mqtt.Stream().feed(mqtt.frame(mqtt.SUBACK << 4, bytes(mqtt.MOST_BYTES + 1))))
+
+
 def test_connect_as_the_standard_writes_it() -> None:
     """OASIS MQTT 3.1.1, figures 3.2 to 3.6: a clean session with a will of QoS 1, user and password."""
     will = mqtt.Will(topic="t", payload=b"x", qos=1)
