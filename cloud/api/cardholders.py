@@ -104,7 +104,7 @@ def listed(
 
 @router.put("/cardholders/{code}")
 def put(code: Code, wanted: Wanted, who: SignedIn, request: Request, given: Given) -> Json:
-    """Add or change somebody; `cards` left out leaves their cards as they are."""
+    """Add or change somebody; `cards` left out leaves their cards as they are, and so `duress_cards`."""
     if wanted.holder.code != code:
         raise RefusedError("cloud.cardholder.code", code=code)
     with given.database.transaction() as tx:
@@ -112,7 +112,9 @@ def put(code: Code, wanted: Wanted, who: SignedIn, request: Request, given: Give
         before = _known(tx, who, code)
         author = Author(person=who.id, now=now())
         cardholders.put(tx, [wanted.holder], cardholders.site(tx, here), author)
-        said = {"enabled": wanted.holder.enabled, "cards": None if wanted.holder.cards is None else "changed"}
+        kinds = {"cards": wanted.holder.cards, "duress_cards": wanted.holder.duress_cards}
+        said: Json = {"enabled": wanted.holder.enabled}
+        said |= {kind: None if cards is None else "changed" for kind, cards in kinds.items()}
         _record(tx, who, request, "cardholder.change" if before else "cardholder.add", code, here["id"], **said)
     return {"code": code}
 

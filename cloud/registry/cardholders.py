@@ -32,7 +32,8 @@ _COLUMNS: Final = ("code", "name", "schedule", "valid_from", "valid_until", "ena
 class Holder(BaseModel):
     """Somebody as they are wanted. `doors`: ``door`` or ``gateway/door``, none: every door at their place and below.
 
-    `cards` None leaves their cards as they are. `name` is a name, a note or nothing: doors do not need it.
+    `cards` None leaves their cards as they are, `duress_cards` None their duress cards. `name` is a name, a note or
+    nothing: doors do not need it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,8 +117,7 @@ def put(tx: Transaction, holders: Sequence[Holder], where: Site, author: Author)
     before = {row["code"]: row for row in tx.fetch(sql["many"], {"codes": codes})}
     touched = {row["path"] for row in before.values()} | {where.path}
     ids = _put_rows(tx, holders, where, author)
-    given = [number for number, holder in zip(ids, holders, strict=True) if holder.cards is not None]
-    _give_cards(tx, holders, ids, given)
+    _give_cards(tx, holders, ids)
     tx.execute(sql["take_doors"], {"ids": ids})
     pairs = [(number, door) for number, its in zip(ids, doors, strict=True) for door in its]
     tx.execute(sql["give_doors"], {"ids": [one for one, _ in pairs], "doors": [door for _, door in pairs]})
@@ -132,24 +132,26 @@ def _put_rows(tx: Transaction, holders: Sequence[Holder], where: Site, author: A
     return [found[holder.code] for holder in holders]
 
 
-def _give_cards(tx: Transaction, holders: Sequence[Holder], ids: Sequence[int], given: Sequence[int]) -> None:
+def _give_cards(tx: Transaction, holders: Sequence[Holder], ids: Sequence[int]) -> None:
+    """Cards and duress cards each for themselves: who is given one of the two keeps the other as it is."""
     sql = load("cardholders")
     cards: list[tuple[str, int, bool]] = []
+    given: dict[bool, list[int]] = {False: [], True: []}
     owner: dict[str, str] = {}
     for number, holder in zip(ids, holders, strict=True):
-        if holder.cards is None:
-            continue
-        for texts, duress in ((holder.cards, False), (holder.duress_cards or (), True)):
+        for texts, duress in ((holder.cards, False), (holder.duress_cards, True)):
+            if texts is None:
+                continue
+            given[duress].append(number)
             for text in texts:
                 if text in owner:
                     raise ConfigError("cloud.cardholder.card-taken", card=masked(text), owner=owner[text])
                 owner[text] = holder.code
                 cards.append((text, number, duress))
-    codes = [holder.code for holder in holders if holder.cards is not None]
-    taken = tx.one(sql["owners"], {"cards": list(owner), "codes": codes})
+    tx.execute(sql["take_cards"], {"ids": given[False], "duress_ids": given[True]})
+    taken = tx.one(sql["owners"], {"cards": list(owner)})
     if taken is not None:
         raise ConfigError("cloud.cardholder.card-taken", card=masked(taken["card"]), owner=taken["code"])
-    tx.execute(sql["take_cards"], {"ids": list(given)})
     columns = {"cards": [c for c, _, _ in cards], "ids": [n for _, n, _ in cards], "duress": [d for _, _, d in cards]}
     tx.execute(sql["give_cards"], columns)
 

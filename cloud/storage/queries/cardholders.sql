@@ -45,12 +45,13 @@ DELETE FROM cardholder WHERE id = %(id)s;
 -- cards: of somebody
 SELECT card, duress FROM cardholder_card WHERE cardholder_id = %(id)s ORDER BY duress, card;
 
--- owners: whose these cards are already
-SELECT card, cardholder.code FROM cardholder_card JOIN cardholder ON cardholder.id = cardholder_id
-WHERE card = ANY(%(cards)s) AND cardholder.code <> ALL(%(codes)s) ORDER BY card LIMIT 1;
-
 -- take_cards: before others are given
-DELETE FROM cardholder_card WHERE cardholder_id = ANY(%(ids)s);
+DELETE FROM cardholder_card
+WHERE cardholder_id = ANY(%(ids)s::int[]) AND NOT duress OR cardholder_id = ANY(%(duress_ids)s::int[]) AND duress;
+
+-- owners: whose these cards still are
+SELECT card, cardholder.code FROM cardholder_card JOIN cardholder ON cardholder.id = cardholder_id
+WHERE card = ANY(%(cards)s::text[]) ORDER BY card LIMIT 1;
 
 -- give_cards: one row each
 INSERT INTO cardholder_card (card, cardholder_id, duress)

@@ -265,6 +265,23 @@ def test_what_cannot_be_is_refused_as_a_whole(quiet: Street, console: httpx.Clie
     assert [row["code"] for row in quiet.rows("SELECT code FROM cardholder")] == ["wang"]
 
 
+def test_cards_and_duress_cards_are_changed_each_for_themselves(quiet: Street, console: httpx.Client) -> None:
+    def kept() -> tuple[list[str], list[str]]:
+        shown = done(console.post(f"{ACCESS}/cardholders/wang/cards"))
+        return shown["cards"], shown["duress_cards"]
+
+    done(put(console, "wang", cards=["H10301:42:1"]))
+    done(put(console, "wang", duress_cards=["H10301:42:2"]))
+    assert kept() == (["H10301:42:1"], ["H10301:42:2"])
+    assert refused(put(console, "wang", duress_cards=["H10301:42:1"])) == (422, "cloud.cardholder.card-taken")
+    assert sheet(console, "code,cards\nwang,H10301:42:3\n")["stored"]
+    assert kept() == (["H10301:42:3"], ["H10301:42:2"])
+    done(put(console, "wang", cards=["H10301:42:2"], duress_cards=["H10301:42:3"]))
+    assert kept() == (["H10301:42:2"], ["H10301:42:3"])
+    done(put(console, "wang", cards=[]))
+    assert kept() == ([], ["H10301:42:3"])
+
+
 def sheet(client: httpx.Client, text: str, **more: Any) -> Any:
     return done(client.post(f"{ACCESS}/import", json={"place": GARDEN, "text": text, **more}))
 

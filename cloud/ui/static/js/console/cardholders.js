@@ -125,13 +125,10 @@ function Editor({ place, known, shown, onDone, onBack }) {
     event.preventDefault();
     const { code, name, doors, enabled, passback_exempt } = form;
     const holder = { code, name, doors, enabled, passback_exempt, schedule: form.schedule || null, valid_from: form.valid_from || null, valid_until: form.valid_until || null };
-    if (form.isNew || form.cards.trim() || form.duress_cards.trim()) {
-      holder.cards = words(form.cards);
-      holder.duress_cards = words(form.duress_cards);
-    }
+    for (const key of ["cards", "duress_cards"]) if (form.isNew || form.isRevealed || form[key].trim()) holder[key] = words(form[key]);
     put(path(code), { place, holder }).then(() => onDone(t("ui.cardholders.saved", { code })), failed);
   };
-  const reveal = () => post(`${path(form.code)}/cards`).then((found) => setForm((now) => ({ ...now, cards: found.cards.join(" "), duress_cards: found.duress_cards.join(" ") })), failed);
+  const reveal = () => post(`${path(form.code)}/cards`).then((found) => setForm((now) => ({ ...now, cards: found.cards.join(" "), duress_cards: found.duress_cards.join(" "), isRevealed: true })), failed);
   const remove = () => (isLeaving ? call("DELETE", path(form.code)).then(() => onDone(t("ui.cardholders.removed", { code: form.code })), failed) : setIsLeaving(true));
   const field = (key, type = "text", more = {}) => html`<label>${t(`ui.cardholders.field.${key}`)}<input type=${type} value=${form[key]} data-testid=${`field-${key}`} onInput=${set(key)} ...${more} /></label>`;
   return html`<form class="form editor" onSubmit=${save} data-testid="cardholder-form">
