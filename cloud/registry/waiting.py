@@ -76,7 +76,8 @@ def approve(tx: Transaction, gateway: DictRow, wish: Wish, *, person: UUID, now:
         raise RefusedError("cloud.waiting.unknown", address=wish.address)
     if text is None:
         raise RefusedError("cloud.waiting.no-configuration", gateway=gateway["code"])
-    device = {**wish.device, **row["settings"]}
+    # What the person said counts: the settings are words of the gateway, or of a device behind it.
+    device = {**wish.device, **row["settings"], **wish.device}
     made = configuration.to_toml(approval.approved(configuration.parse(text), wish.driver, device))
     return configurations.want(tx, gateway, wish.id, made, hold_s=configuration.HOLD_S, person=person, now=now)
 

@@ -102,6 +102,18 @@ def test_from_the_list_to_a_wish(quiet: Street) -> None:
     assert listed(quiet) == []
 
 
+def test_settings_do_not_speak_against_who_approves(quiet: Street) -> None:
+    runs(quiet)
+    settings = {"dev_eui": EUI, "id": "door-1", "type": "door"}
+    tells(quiet, (WAITING, HEARD | {"settings": settings}))
+    assert approves(quiet).status_code == 200
+    with quiet.signed_in("chenjing") as client:
+        wanted = client.get(f"{PATH}/configuration").json()["wanted"]
+    assert tomllib.loads(wanted["text"])["driver"][0]["device"] == [
+        {"id": "leak-9", "type": "water-leak", "dev_eui": EUI}
+    ]
+
+
 def test_what_cannot_be_approved(quiet: Street) -> None:
     runs(quiet)
     tells(quiet, (WAITING, HEARD))
