@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from edge.log import Log
-from edge.outbox.database import failure, open_database, set_aside, transaction
+from edge.outbox.cramped import without_room
+from edge.outbox.database import failure, in_memory, open_database, set_aside, transaction
 from protocols.errors import StorageError
 from protocols.sets import KINDS_OF_SETS, Kind, name_of, set_hash
 
@@ -38,7 +39,10 @@ class SetStore:
     """May be used from any thread. Every method raises StorageError when the disk refuses; then nothing changed."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make `path`, for this user alone. A damaged one is set aside: the cloud delivers again."""
+        """Open or make `path`, for this user alone. A damaged one is set aside: the cloud delivers again.
+
+        On a disk without room for it this is kept in memory until the next start.
+        """
         self._path, self._lock = path, threading.Lock()
         schema = files("edge.sets").joinpath("schema.sql").read_text("utf-8")
         try:
@@ -116,7 +120,13 @@ class SetStore:
             self._path.chmod(0o600)
         except OSError as error:
             raise StorageError("edge.storage.unusable", file=self._path, why=error.strerror or error) from error
-        return open_database(self._path, schema, VERSION, alone=True)
+        try:
+            return open_database(self._path, schema, VERSION, alone=True)
+        except StorageError as error:
+            if not without_room(error, self._path):
+                raise
+            Log("sets").error("sets-in-memory", file=self._path, why=error)
+            return open_database(in_memory(), schema, VERSION)
 
 
 def nothing_held() -> dict[Kind, Held]:

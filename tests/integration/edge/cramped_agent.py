@@ -1,7 +1,8 @@
 """A process in a mount namespace of its own: an agent whose data lie on a small file system that is filled and emptied.
 
-It does what it reads, a word a line: ``start``, ``stop``, ``fill``, ``empty``, ``tell`` (the next number, with the
-driver's state), ``odd`` (a new metric), ``ask`` (what the status says of the outbox). Each is answered in JSON.
+It does what it reads, a word a line: ``start``, ``stop``, ``fill``, ``empty``, ``older``, ``tell`` (the next number,
+with the driver's state), ``odd`` (a new metric), ``ask`` (what the status says of the outbox). Each is answered
+in JSON.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class _Machine:
 
     def empty(self) -> None:
         (self._data / "filler").unlink()
+
+    def older(self) -> None:
+        """As a release left it that knew of no delivered sets."""
+        (self._data / "sets.db").unlink()
 
     def tell(self) -> int:
         assert self._driver is not None

@@ -105,3 +105,17 @@ def test_an_agent_that_starts_on_a_full_disk_works_from_memory_until_there_is_ro
         assert sorted(host.values("meter-1", "power")) == [1.0, 2.0, 3.0, 4.0, 5.0], "each once"
         assert len({epoch for epoch, _ in host.received}) == 4
         assert len(declared(host)) >= 3
+
+
+@pytest.mark.needs("namespace")
+def test_an_update_on_a_full_disk_starts_without_a_file_for_delivered_sets(order: Order) -> None:
+    assert order("start") == 0
+    order("stop")
+    order("older")
+    assert order("fill") > 2_000_000
+    assert order("start") == 0
+    assert order("tell") == 1
+    order("stop")
+    order("empty")
+    assert order("start") == 0, "what was in memory alone is forgotten, and nothing stands in the way"
+    order("stop")
