@@ -21,7 +21,7 @@ class InputTable(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    pin: Pin
+    gpio: Pin
     metric: str = ""
     event: str = ""
     pull: Literal["up", "down", "none"] = "up"
@@ -36,7 +36,7 @@ class OutputTable(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    pin: Pin
+    gpio: Pin
     output: str
     active: Literal["low", "high"] = "high"
     pulse_s: float = Field(default=0.0, ge=0, le=3600)
@@ -58,7 +58,7 @@ class GpioDevice(DeviceConfig):
         states = [metric.name for metric in row.metrics if metric.datatype == "Boolean"]
         for one in self.input:
             if bool(one.metric) == bool(one.event):
-                raise ConfigError("edge.driver.gpio.one-meaning", device=self.id, pin=one.pin)
+                raise ConfigError("edge.driver.gpio.one-meaning", device=self.id, pin=one.gpio)
             if one.metric and one.metric not in states:
                 allowed = ", ".join(states) or "-"
                 raise ConfigError("edge.driver.gpio.metric", device=self.id, metric=one.metric, allowed=allowed)
@@ -84,7 +84,7 @@ class GpioConfig(BaseModel):
     def _each_pin_once(self) -> GpioConfig:
         seen: set[str] = set()
         for device in self.device:
-            for pin in [*(one.pin for one in device.input), *(one.pin for one in device.output)]:
+            for pin in [*(one.gpio for one in device.input), *(one.gpio for one in device.output)]:
                 number = pin.removeprefix("GPIO")
                 if number in seen:
                     raise ConfigError("edge.driver.gpio.pin-twice", name=self.name, pin=pin)

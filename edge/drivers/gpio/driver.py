@@ -36,7 +36,7 @@ class _Input:
         self.state = Debounced(rest_s=table.debounce_s)
         up = {"up": True, "down": False, "none": None}[table.pull]
         # gpiozero derives the level of "active" from the resistor, and takes it only where there is none.
-        self.pin = DigitalInputDevice(table.pin, pull_up=up, active_state=None if up is not None else True)
+        self.pin = DigitalInputDevice(table.gpio, pull_up=up, active_state=None if up is not None else True)
 
     def closed(self) -> bool:
         """By the level of the pin, whatever gpiozero takes for active."""
@@ -47,7 +47,7 @@ class _Input:
 class _Output:
     def __init__(self, device: GpioDevice, table: OutputTable) -> None:
         self.device, self.table = device, table
-        self.pin = DigitalOutputDevice(table.pin, active_high=table.active == "high", initial_value=False)
+        self.pin = DigitalOutputDevice(table.gpio, active_high=table.active == "high", initial_value=False)
         self.off_s = 0.0
 
 
@@ -139,7 +139,7 @@ class GpioDriver:
             if table.metric:
                 told.append(Reading(device=device, metric=table.metric, value=news, at_ms=ctx.now_ms()))
             elif news and not first:
-                told.append(Event(device=device, kind=table.event, at_ms=ctx.now_ms(), data={"pin": table.pin}))
+                told.append(Event(device=device, kind=table.event, at_ms=ctx.now_ms(), data={"pin": table.gpio}))
         hand_on(told, ctx)
 
     def _obey(self, ctx: DriverContext) -> None:

@@ -24,17 +24,17 @@ TABLE = {
             "id": "cabinet",
             "type": "contact",
             "input": [
-                {"pin": "GPIO17", "metric": "contact-open", "pull": "up", "active": "high", "debounce_s": 0.05},
-                {"pin": "5", "metric": "tamper", "pull": "down", "active": "high", "debounce_s": 0},
+                {"gpio": "GPIO17", "metric": "contact-open", "pull": "up", "active": "high", "debounce_s": 0.05},
+                {"gpio": "5", "metric": "tamper", "pull": "down", "active": "high", "debounce_s": 0},
             ],
         },
-        {"id": "bell", "type": "button", "input": [{"pin": "27", "event": "button.pressed", "active": "low"}]},
+        {"id": "bell", "type": "button", "input": [{"gpio": "27", "event": "button.pressed", "active": "low"}]},
         {
             "id": "board",
             "type": "relay",
             "output": [
-                {"pin": "22", "output": "relay-1"},
-                {"pin": "23", "output": "relay-2", "active": "low", "pulse_s": 0.2},
+                {"gpio": "22", "output": "relay-1"},
+                {"gpio": "23", "output": "relay-2", "active": "low", "pulse_s": 0.2},
             ],
         },
     ],
@@ -91,7 +91,7 @@ def test_contacts_and_a_button(pins: MockFactory) -> None:
 
 
 def test_a_button_that_is_held_at_the_start_was_not_pressed(pins: MockFactory) -> None:
-    table = {"pin": "27", "event": "button.pressed", "active": "low", "pull": "none"}
+    table = {"gpio": "27", "event": "button.pressed", "active": "low", "pull": "none"}
     gpio, agent = driver(device=[{"id": "bell", "type": "button", "input": [table]}]), Agent()
     pin(pins, 27).drive_low()
     with agent.running(gpio):

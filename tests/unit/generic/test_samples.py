@@ -62,7 +62,7 @@ def test_the_sample_makes_a_driver_and_shows_every_key(family: str) -> None:
         ("gpio", ("device", 0, "input", 0), {"metric": "battery"}, "edge.driver.gpio.metric"),
         ("gpio", ("device", 1, "input", 0), {"event": "sos"}, "edge.driver.gpio.event"),
         ("gpio", ("device", 2, "output", 0), {"output": "sound"}, "edge.driver.gpio.output"),
-        ("gpio", ("device", 2, "output", 0), {"pin": "17"}, "edge.driver.gpio.pin-twice"),
+        ("gpio", ("device", 2, "output", 0), {"gpio": "17"}, "edge.driver.gpio.pin-twice"),
     ],
 )
 def test_each_fault_has_its_sentence(
@@ -82,7 +82,7 @@ def test_each_fault_has_its_sentence(
 @pytest.mark.parametrize("pin", ["GPIO", "17a", "", "GPIO171"])
 def test_a_pin_has_a_number(pin: str) -> None:
     table = sample("gpio")
-    table["device"][0]["input"][0]["pin"] = pin
+    table["device"][0]["input"][0]["gpio"] = pin
     with pytest.raises(ValidationError):
         FAMILIES["gpio"]().config.model_validate(table)
 
