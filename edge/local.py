@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from edge.log import Log
 from protocols.errors import ConfigError, DeviceError, LiandongError, StorageError, UnavailableError
 
 SOCKET: Final = "agent.sock"
@@ -79,10 +80,13 @@ class LocalServer:
             if not isinstance(request, dict):
                 raise ConfigError("edge.local.unreadable")
             return self._answer(request)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _refusal(ConfigError("edge.local.unreadable"))
         except LiandongError as error:
             return _refusal(error)
+        except Exception as error:  # noqa: BLE001 - one question must not cost the thread that answers the next one
+            Log("local").error("answer-crashed", trace=True)
+            return _refusal(DeviceError("edge.local.crashed", why=repr(error)))
 
 
 def ask(data: Path, request: Mapping[str, Any], within_s: float = ANSWER_S) -> dict[str, Any]:
