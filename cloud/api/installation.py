@@ -121,9 +121,13 @@ def approve(group: Text, code: Text, approved: Approved, who: SignedIn, request:
 
 @router.post("/gateways/{group}/{code}/walk-test")
 def begin(group: Text, code: Text, test: Test, who: SignedIn, request: Request, given: Given) -> Json:
-    """Begin a walk test, or agree to the one that the gateway asked for. It ends by itself."""
+    """Begin a walk test, or agree to the one that the gateway asked for. It ends by itself.
+
+    For who installs wherever the gateway has devices.
+    """
     with working(given.database, given.places, now(), who.id) as work:
         gateway = _require(work.tx, who, group, code)
+        _require_devices(work.tx, who, gateway)
         walktests.begin(work, gateway, test.action_id, test.minutes)
         _audit(work, who, request, "walk-test.begin", gateway, test=test.action_id, minutes=test.minutes)
         return _shown(work.tx, given, gateway)
@@ -148,6 +152,13 @@ def _require(tx: Transaction, who: Who, group: str, code: str) -> DictRow:
     if row is None or not who.configures.covers(row["path"]):
         raise RefusedError("cloud.device.unknown", id=f"{group}/{code}")
     return row
+
+
+def _require_devices(tx: Transaction, who: Who, gateway: DictRow) -> None:
+    """A walk test silences all devices of the gateway: a radio reaches farther than the places of who installs here."""
+    for row in tx.fetch(load("walktests")["reaches"], {"gateway": gateway["id"]}):
+        if not who.configures.covers(row["path"]):
+            raise RefusedError("cloud.walk-test.elsewhere", gateway=gateway["code"], place=row["path"])
 
 
 def _audit(work: Work, who: Who, request: Request, action: str, gateway: DictRow, **detail: Any) -> None:

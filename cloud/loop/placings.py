@@ -77,6 +77,8 @@ def decide(work: Work, device: int, decision: Decision, path: str | None, allowe
     place = _told_place(work, row) if decision == "take" else work.tx.one(load("placings")["at"], {"path": path})
     if place is None or not allowed(place["path"]):
         raise RefusedError("cloud.placing.no-place", place=row["told_place"] if decision == "take" else path)
+    if row["path"] is not None and not allowed(row["path"]):  # nor is it taken away from where others decide
+        raise RefusedError("cloud.placing.no-place", place=row["path"])
     _hang(work, row, place, how="person", trusted=decision == "take")
     if row["version"] is not None:
         told = _told_place(work, row)

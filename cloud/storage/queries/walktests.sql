@@ -23,6 +23,9 @@ WHERE walk_test.id = ANY (%(tests)s::uuid[]) AND walk_test.person_id IS NOT NULL
 SELECT gateway.id, gateway.group_code, gateway.code, gateway.name, gateway.online, gateway.place_id, place.path
 FROM gateway LEFT JOIN place ON place.id = gateway.place_id WHERE group_code = %(group)s AND gateway.code = %(code)s;
 
+-- reaches: where the devices of a gateway hang
+SELECT DISTINCT place.path FROM device JOIN place ON place.id = device.place_id WHERE device.gateway_id = %(gateway)s ORDER BY place.path;
+
 -- hold: one change of a gateway's walk tests at a time
 SELECT pg_advisory_xact_lock(hashtextextended('walk-test/' || %(gateway)s, 0));
 

@@ -170,6 +170,24 @@ def test_an_installer_works_at_the_own_estate_only(quiet: Street) -> None:
         assert elsewhere.post(f"{PATH}/walk-test", json={"minutes": 5} | action()).status_code == 404
 
 
+def test_a_device_that_hangs_where_others_install_is_neither_silenced_nor_taken_away(quiet: Street) -> None:
+    installs(quiet, "zhaogong", "donggang/taoyuan/peach-garden")
+    path = "donggang/haiyun/sea-view"
+    with quiet.signed_in("chenjing") as page:
+        there = page.post(f"{PATH}/devices/smoke-new/place", json={"decision": "place", "path": path})
+        assert there.status_code == 200, "a radio reaches farther than an estate"
+    with quiet.signed_in("zhaogong") as here:
+        begun = here.post(f"{PATH}/walk-test", json={"minutes": 5} | action())
+        assert (begun.status_code, begun.json()["error"]["code"]) == (409, "cloud.walk-test.elsewhere")
+        own = "donggang/taoyuan/peach-garden/3/1/502"
+        taken = here.post(f"{PATH}/devices/smoke-new/place", json={"decision": "place", "path": own})
+        assert taken.json()["error"]["code"] == "cloud.placing.no-place"
+    assert device(quiet)["path"] == path
+    assert quiet.rows("SELECT id FROM walk_test") == []
+    with quiet.signed_in("chenjing") as page:
+        assert page.post(f"{PATH}/walk-test", json={"minutes": 5} | action()).status_code == 200
+
+
 def test_in_a_walk_test_nobody_is_called_and_its_end_comes_by_itself(quiet: Street) -> None:
     with quiet.signed_in("chenjing") as page:
         begun = page.post(f"{PATH}/walk-test", json={"minutes": 15} | action()).json()
