@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import queue
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -391,6 +393,22 @@ def test_a_gateway_that_lost_its_disk_and_a_cloud_that_lost_its_newest_rows(
     assert gateway.owner(1) is not None
     assert gateway.owner(3) is None
     assert done(console.get(SETS))["cardholders"]["same"]
+
+
+def test_a_door_that_is_placed_while_a_set_is_made_is_in_the_next_one(quiet: Street, console: httpx.Client) -> None:
+    done(put(console, "wang", cards=["H10301:42:1"]))
+    place = "UPDATE device SET place_id = place_id WHERE code = 'door-1' AND type = 'door' RETURNING id"
+    placing = threading.Thread(target=quiet.rows, args=(place,), daemon=True)
+    with quiet.database.transaction() as tx:
+        assert tx.fetch("SELECT id FROM due WHERE kind = 'set.build' FOR UPDATE"), "a worker is about to make it"
+        placing.start()
+        until = time.monotonic() + 20
+        while placing.is_alive() and not tx.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        tx.execute("DELETE FROM due WHERE kind = 'set.build'")
+    placing.join(20)
+    assert len(quiet.rows("SELECT id FROM due WHERE kind = 'set.build'")) == 1
 
 
 def test_a_door_that_is_placed_gets_the_people_of_its_place(
