@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import rival
+from benchmarks import mosquitto, rival
 from benchmarks.figures import Figure, Order, figure
 from benchmarks.site import HOST_ID, USER, Site, until
 from liandong.up.layout import replace_file
@@ -116,7 +116,7 @@ def _offline(order: Order, site: Site, pid: int, buses: list[ModbusBus], seconds
 
 def _rival(order: Order, site: Site, seconds: float) -> list[tuple[Use, Use]]:
     """What thingsboard-gateway uses for the same; nothing where it or its broker is not there."""
-    interpreter, broker = rival.python(), rival.mosquitto()
+    interpreter, broker = rival.python(), mosquitto.program()
     if interpreter is None or broker is None:
         order.tell("liandong.bench.no-rival")
         return []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -16,6 +18,7 @@ from protocols.errors import UnavailableError
 from protocols.events import EVENT_METRIC
 from simulators.ledger import read_ledger
 
+_LOOK_S: Final = 1.0
 _EVENTS: Final = """
 SELECT g.group_code || '/' || g.code || '/' || d.code || '/' || (e.data ->> 'card') AS key, count(*) AS count
 FROM event e JOIN device d ON d.id = e.device_id JOIN gateway g ON g.id = d.gateway_id
@@ -50,14 +53,21 @@ class FleetProcess:
             self._child.kill()
             self._child.wait(10)
 
-    def figures(self, within_s: float) -> dict[str, Any]:
-        """What it tells at its end. Raises UnavailableError when it does not come to it in time."""
-        try:
-            said, _ = self._child.communicate(timeout=within_s)
-            found: dict[str, Any] = json.loads(said)
-        except (subprocess.TimeoutExpired, ValueError) as error:
-            raise UnavailableError("liandong.bench.waited", what="fleet", seconds=round(within_s)) from error
-        return found
+    def figures(self, within_s: float, beside: Callable[[], object] = lambda: None) -> dict[str, Any]:
+        """What it tells at its end; `beside` is called every second until then.
+
+        Raises UnavailableError when it does not come to it in time.
+        """
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            beside()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                said, _ = self._child.communicate(timeout=_LOOK_S)
+                with contextlib.suppress(ValueError):
+                    found: dict[str, Any] = json.loads(said)
+                    return found
+                break
+        raise UnavailableError("liandong.bench.waited", what="fleet", seconds=round(within_s))
 
 
 def compare(site: Site, ledger: Path) -> tuple[int, int]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +20,9 @@ from typing import IO, Any, Final
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.mosquitto import mosquitto
 from benchmarks.site import until
+from liandong.up.broker import listening
 from liandong.up.layout import free_port
 from protocols.modbus.profile import Profile
 from protocols.modbus.reads import FUNCTIONS
@@ -60,11 +60,6 @@ def python() -> Path | None:
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     home = Path(cache) / "liandong" / "others" / "thingsboard-gateway"
     return home / "bin" / "python" if (home / "complete").exists() else None
-
-
-def mosquitto() -> str | None:
-    """The broker that it publishes to."""
-    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
 
 
 class Heard:
@@ -109,13 +104,12 @@ def running(interpreter: Path, broker: str, folder: Path, street: Street) -> Ite
     """Its process, from when its values arrive. `folder` is made."""
     folder.mkdir()
     port = free_port()
-    (folder / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["TB_GW_CONFIG_DIR"] = str(_configured(folder, port, street))
     words = [str(interpreter), "-c", "from thingsboard_gateway.tb_gateway import main; main()"]
     with (
         (folder / "out.log").open("wb") as log,
-        _process([broker, "-c", str(folder / "mosquitto.conf")], folder, log, None),
+        _process(mosquitto(broker, folder, port).command, folder, log, None),
         closing(_listening(port)) as heard,
         _process(words, folder, log, environment) as gateway,
     ):
@@ -124,15 +118,8 @@ def running(interpreter: Path, broker: str, folder: Path, street: Street) -> Ite
 
 
 def _listening(port: int) -> Heard:
-    until(lambda: answers_at(port), "mosquitto")
+    until(lambda: listening(port), "mosquitto")
     return Heard(port)
-
-
-def answers_at(port: int) -> bool:
-    """Whether something listens on a port of 127.0.0.1."""
-    with socket.socket() as one:
-        one.settimeout(1)
-        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

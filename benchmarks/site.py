@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from benchmarks.figures import Order
+from benchmarks.mosquitto import mosquitto
 from cloud.storage.database import Database
 from cloud.storage.migrate import migrate
 from liandong.up.broker import embedded_broker
@@ -30,10 +31,14 @@ TOOL: Final = Path(__file__).parents[1] / "tools" / "timescaledb"
 
 
 class Site:
-    """Open it, then `start_cloud` where the benchmark needs it; a context manager that ends every process it began."""
+    """Open it, then `start_cloud` where the benchmark needs it; a context manager that ends every process it began.
 
-    def __init__(self, order: Order) -> None:
+    `broker` is the program of a Mosquitto that takes the place of the embedded broker.
+    """
+
+    def __init__(self, order: Order, *, broker: str | None = None) -> None:
         self._order = order
+        self._broker = broker
         self._stack = ExitStack()
         self.dsn = order.dsn or ""
         self._pids: dict[str, int] = {}
@@ -50,8 +55,7 @@ class Site:
                 (self.data.path / name).mkdir()
             self.supervisor = Supervisor(self.data.path / "logs", self._changed)
             stack.callback(self.supervisor.stop)
-            users = {name: self.data.secret(f"mqtt-{name}") for name in ("cloud", USER)}
-            parts = [embedded_broker("broker", self.data.path / "mqtt", self.broker_port, users)]
+            parts = [self._broker_part(self.data.path / "mqtt")]
             if self._order.timescale:
                 self.dsn = stack.enter_context(timescaledb())
             elif not self.dsn:
@@ -69,6 +73,12 @@ class Site:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _broker_part(self, home: Path) -> Part:
+        users = {name: self.data.secret(f"mqtt-{name}") for name in ("cloud", USER)}
+        if self._broker is not None:
+            return mosquitto(self._broker, home, self.broker_port)
+        return embedded_broker("broker", home, self.broker_port, users)
 
     @property
     def password(self) -> str:

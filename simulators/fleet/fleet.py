@@ -73,6 +73,11 @@ class Fleet:
             await self._wait(
                 lambda: self._enough.is_set() or all(one.session.born for one in self._members), _BORN_WITHIN_S
             )
+            # What is measured while births still wait for the cloud waits behind them, and says nothing of the cloud.
+            await self._wait(
+                lambda: self._enough.is_set() or all(one.session.settled for one in self._members),
+                self._plan.patience_s,
+            )
             await self._measure()
             await self._wait(lambda: all(one.session.settled for one in self._members), self._plan.patience_s)
             return self.figures()

@@ -61,12 +61,20 @@ def play(plan: Plan, processes: int, said: Said, stops: Callable[[], int]) -> di
 def make_room(connections: int, processes: int) -> None:
     """Let this process (and its children) open so many files. Raises ConfigError when the system does not allow it."""
     wanted = connections + _SPARE_FILES
+    limit = allow_files(wanted)
+    if limit is not None:
+        raise ConfigError("simulators.fleet.files", wanted=wanted, limit=limit, processes=processes + 1)
+
+
+def allow_files(wanted: int) -> int | None:
+    """Let this process and those that it starts open `wanted` files; the system's limit, where that is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= wanted or soft == resource.RLIM_INFINITY:
-        return
+        return None
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise ConfigError("simulators.fleet.files", wanted=wanted, limit=hard, processes=processes + 1)
+        return hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return None
 
 
 def together(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:

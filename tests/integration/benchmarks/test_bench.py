@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from benchmarks import rival
+from benchmarks import mosquitto, rival
 from benchmarks.cli import NAMES
 from benchmarks.figures import figure, quantile
 from liandong.cli import main
@@ -27,7 +27,7 @@ FIGURES = {
     "query": {"query-latest", "query-day", "query-month", "query-bytes", "query-bytes-random"},
 }
 
-if rival.python() and rival.mosquitto():
+if rival.python() and mosquitto.program():
     FIGURES["edge"] |= {"edge-memory-beside", "edge-work-beside", "edge-rate-beside"}
 
 
