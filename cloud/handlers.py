@@ -53,7 +53,7 @@ def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) ->
         "set.build": courier.sets.build,
         "set.offer": courier.sets.offer,
         "set.send": courier.sets.send,
-        "placing.take": _once(placings.take),
+        "placing.take": placings.take,
         "device.live": GoingLive(judge, SqlAlarmStore),
         "walk-test.end": walks.end,
         "walk-test.settle": walks.settle,

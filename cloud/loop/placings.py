@@ -44,19 +44,23 @@ class Newest:
     observation: Observation
 
 
-def take(work: Work, ref: str) -> None:
-    """Handler of `placing.take` (ref: device): take the gateway's word, or say that a person must decide."""
+def take(work: Work, ref: str) -> datetime | None:
+    """Handler of `placing.take` (ref: device): take the gateway's word, or say that a person must decide.
+
+    Due again at once when the gateway has said something newer meanwhile: this timer is that word's, too.
+    """
     row = work.tx.one(load("placings")["lock"], {"device": int(ref)})
     if row is None or row["state"] != "told":
-        return
+        return None
     place = _told_place(work, row)
     if place is None:
-        _mark(work, row, "unknown")
+        state = "unknown"
     elif row["place_id"] not in (None, place["id"]) or row["type"] not in (None, row["told_type"]):
-        _mark(work, row, "differs")
+        state = "differs"
     else:
         _hang(work, row, place, how="gateway")
-        _mark(work, row, "taken")
+        state = "taken"
+    return None if _mark(work, row, state) else work.now
 
 
 def decide(work: Work, device: int, decision: Decision, path: str | None, allowed: Any) -> None:
@@ -119,13 +123,15 @@ def _hang(work: Work, row: DictRow, place: DictRow, *, how: str, trusted: bool =
     _LOG.info("device-placed device=%s/%s place=%s by=%s", row["gateway_code"], row["code"], place["path"], how)
 
 
-def _mark(work: Work, row: DictRow, state: str) -> None:
-    which = {"device": row["id"], "state": state, "person": work.person, "now": work.now}
-    work.tx.execute(load("placings")["state"], which)
+def _mark(work: Work, row: DictRow, state: str) -> bool:
+    """What became of the gateway's word; False when that is not its newest any more."""
+    which = {"device": row["id"], "version": row["version"], "state": state, "person": work.person, "now": work.now}
+    newest = bool(work.tx.execute(load("placings")["state"], which))
     now = work.tx.one(load("devices")["where"], {"id": row["id"]})
     assert now is not None
     data = {"id": row["id"], "online": row["online"], "placing": state}
     work.tx.publish(StreamEvent(kind="device", key=str(row["id"]), data=data, place_id=now["place_id"]))
+    return newest
 
 
 def _fact(device: int, row: DictRow) -> Newest:

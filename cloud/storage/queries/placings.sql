@@ -28,8 +28,9 @@ LIMIT 2;
 -- at: a place by its path
 SELECT id, path FROM place WHERE path = %(path)s;
 
--- state: what became of it
-UPDATE told_place SET state = %(state)s, decided_by = %(person)s, decided_at = %(now)s WHERE device_id = %(device)s;
+-- state: what became of it, if it is the newest
+UPDATE told_place SET state = %(state)s, decided_by = %(person)s, decided_at = %(now)s
+WHERE device_id = %(device)s AND version = %(version)s;
 
 -- hang: the device hangs there; what was not known of it is
 UPDATE device SET place_id = %(place)s,

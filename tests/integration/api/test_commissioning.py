@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -75,6 +76,29 @@ def test_the_gateways_word_is_taken_where_the_tree_has_such_a_place(quiet: Stree
     assert device(quiet)["path"].endswith("/502"), "an older word changes nothing"
     (audit,) = quiet.rows("SELECT * FROM audit WHERE action = 'device.place'")
     assert (audit["person_id"], audit["detail"]["to"]) == (None, found["path"])
+
+
+def test_a_word_that_comes_while_the_one_before_is_taken_is_not_lost(quiet: Street) -> None:
+    (row,) = quiet.rows("SELECT id FROM device WHERE code = 'smoke-new'")
+
+    def said(place: str, version: int) -> list[tuple[int | None, Event]]:
+        data = {"device": "smoke-new", "type": "smoke", "version": version, "place": place, "name": ""}
+        return [(row["id"], Event(device="smoke-new", kind=PLACED, at_ms=0, data=data))]
+
+    now_ms = round(time.time() * 1000)
+    with quiet.database.transaction() as tx:
+        commissioning.take_told(tx, said("3/1/502", 1), now_ms)
+    taking = threading.Thread(target=quiet.settle, daemon=True)
+    with quiet.database.transaction() as tx:
+        commissioning.take_told(tx, said("3/1/301", 2), now_ms)
+        taking.start()
+        until = time.monotonic() + 20
+        while not tx.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    taking.join(20)
+    found = device(quiet)
+    assert (found["path"], found["state"]) == ("donggang/taoyuan/peach-garden/3/1/502", "differs")
 
 
 def test_where_the_cloud_says_otherwise_a_person_decides(quiet: Street) -> None:
