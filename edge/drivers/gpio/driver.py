@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
 from gpiozero import DigitalInputDevice, DigitalOutputDevice
 from gpiozero.exc import GPIOZeroError
@@ -13,15 +14,16 @@ from gpiozero.exc import GPIOZeroError
 from edge.drivers.awaited import Awaited
 from edge.drivers.gpio.config import GpioConfig, GpioDevice, InputTable, OutputTable
 from edge.drivers.gpio.debounce import Debounced
-from edge.drivers.polling import hand_on
 from edge.drivers.port import DriverContext
 from protocols.catalog import DEVICE_TYPES
-from protocols.errors import DeviceError, RefusedError
+from protocols.errors import DeviceError, RefusedError, UnavailableError
 from protocols.events import Event, Observation, Reading, Value
 
 _LOOK_S: Final = 0.01
 """How often the pins are looked at: an edge that is shorter is a spike, and a hundred looks cost a Pi 3 one percent."""
 _TOLD_S: Final = 5.0
+_MOST_UNTOLD: Final = 256
+"""Observations that wait here while the agent is behind; then contacts are looked at again once it has taken them."""
 
 
 class _Order(Awaited):
@@ -49,10 +51,11 @@ class _Output:
         self.device, self.table = device, table
         self.pin = DigitalOutputDevice(table.gpio, active_high=table.active == "high", initial_value=False)
         self.off_s = 0.0
+        self.told: bool | None = None
 
 
 class GpioDriver:
-    """Owns the pins. Orders are carried out by the driver's own thread."""
+    """Owns the pins. Orders are carried out by the driver's own thread, which never waits for the agent: pulses end."""
 
     def __init__(self, config: GpioConfig) -> None:
         self._config = config
@@ -61,6 +64,7 @@ class GpioDriver:
         self._outputs: dict[tuple[str, str], _Output] = {}
         self._lock = threading.Lock()
         self._order: _Order | None = None
+        self._untold: list[Observation] = []
 
     @property
     def devices(self) -> Sequence[GpioDevice]:
@@ -72,15 +76,17 @@ class GpioDriver:
         told_s = 0.0
         try:
             self._open()
-            self._tell_outputs(ctx)
             while not ctx.stop.is_set():
-                self._look(ctx)
-                self._obey(ctx)
-                self._end_pulses(ctx)
-                if time.monotonic() - told_s > _TOLD_S:
+                if time.monotonic() - told_s > _TOLD_S:  # first of all: the first one may take long, and no pulse runs
                     told_s = time.monotonic()
                     for device in self._devices:
                         ctx.status(device, online=True)
+                self._look(ctx)
+                order = self._obey()
+                self._end_pulses()
+                self._tell(ctx)
+                if order is not None:
+                    order.finish(self._outcome(order))
                 ctx.stop.wait(_LOOK_S)
         except (GPIOZeroError, OSError) as error:
             raise DeviceError("edge.driver.gpio.pin", why=f"{type(error).__name__}: {error}") from error
@@ -129,7 +135,8 @@ class GpioDriver:
             order.finish(DeviceError("edge.driver.down", driver=self._config.name))
 
     def _look(self, ctx: DriverContext) -> None:
-        told: list[Observation] = []
+        if len(self._untold) >= _MOST_UNTOLD:
+            return
         for one in self._inputs:
             first = one.state.closed is None
             news = one.state.see(one.closed(), time.monotonic())
@@ -137,43 +144,52 @@ class GpioDriver:
                 continue
             device, table = one.device.id, one.table
             if table.metric:
-                told.append(Reading(device=device, metric=table.metric, value=news, at_ms=ctx.now_ms()))
+                self._untold.append(Reading(device=device, metric=table.metric, value=news, at_ms=ctx.now_ms()))
             elif news and not first:
-                told.append(Event(device=device, kind=table.event, at_ms=ctx.now_ms(), data={"pin": table.gpio}))
-        hand_on(told, ctx)
+                self._untold.append(
+                    Event(device=device, kind=table.event, at_ms=ctx.now_ms(), data={"pin": table.gpio})
+                )
 
-    def _obey(self, ctx: DriverContext) -> None:
+    def _obey(self) -> _Order | None:
+        """The order that waited and was carried out."""
         order = self._order
-        if order is None:
-            return
-        self._order = None
-        output = self._outputs[order.device.id, order.table.output]
-        output.pin.value = order.value
-        pulse_s = order.table.pulse_s if order.value else 0.0
-        output.off_s = time.monotonic() + pulse_s if pulse_s else 0.0
-        confirmed = bool(output.pin.value) is order.value
-        self._tell(output, ctx)
-        order.finish(None if confirmed else self._unconfirmed(order, 0.0))
+        if order is not None:
+            self._order = None
+            output = self._outputs[order.device.id, order.table.output]
+            output.pin.value = order.value
+            pulse_s = order.table.pulse_s if order.value else 0.0
+            output.off_s = time.monotonic() + pulse_s if pulse_s else 0.0
+        return order
 
-    def _end_pulses(self, ctx: DriverContext) -> None:
+    def _end_pulses(self) -> None:
         for output in self._outputs.values():
             if output.off_s and time.monotonic() >= output.off_s:
                 output.off_s = 0.0
                 output.pin.off()
-                self._tell(output, ctx)
 
-    def _tell_outputs(self, ctx: DriverContext) -> None:
-        for output in self._outputs.values():
-            self._tell(output, ctx)
+    def _tell(self, ctx: DriverContext) -> None:
+        """Hand on what is new, unless the agent is behind: then it waits here."""
+        if len(self._untold) < _MOST_UNTOLD:
+            self._untold += [reading for output in self._outputs.values() for reading in _news(output, ctx)]
+        if self._untold:
+            with suppress(UnavailableError):
+                ctx.emit(tuple(self._untold), timeout_s=0.0)
+                self._untold.clear()
 
-    def _tell(self, output: _Output, ctx: DriverContext) -> None:
-        """What the pin shows, where the device's type has a state of that name."""
-        device, name = output.device, output.table.output
-        if DEVICE_TYPES[device.type].metric(name) is not None:
-            value: Any = bool(output.pin.value)
-            hand_on([Reading(device=device.id, metric=name, value=value, at_ms=ctx.now_ms())], ctx)
+    def _outcome(self, order: _Order) -> DeviceError | None:
+        shown = bool(self._outputs[order.device.id, order.table.output].pin.value)
+        return None if shown is order.value else self._unconfirmed(order, 0.0)
 
     def _unconfirmed(self, order: _Order, timeout_s: float) -> DeviceError:
         return DeviceError(
             "edge.driver.gpio.not-confirmed", device=order.device.id, output=order.table.output, timeout_s=timeout_s
         )
+
+
+def _news(output: _Output, ctx: DriverContext) -> list[Reading]:
+    """What the pin shows, if that is news and the device's type has a state of that name."""
+    shown, device, name = bool(output.pin.value), output.device, output.table.output
+    if shown is output.told or DEVICE_TYPES[device.type].metric(name) is None:
+        return []
+    output.told = shown
+    return [Reading(device=device.id, metric=name, value=shown, at_ms=ctx.now_ms())]

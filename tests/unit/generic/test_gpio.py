@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +12,9 @@ from gpiozero.pins.mock import MockFactory, MockPin
 
 from edge.drivers.gpio import FAMILY, GpioConfig, GpioDriver
 from edge.drivers.gpio.debounce import Debounced
-from protocols.errors import DeviceError, RefusedError
-from protocols.events import Value
+from edge.drivers.gpio.driver import _MOST_UNTOLD
+from protocols.errors import DeviceError, RefusedError, UnavailableError
+from protocols.events import Observation, Value
 from tests.integration.modbus.agent import Agent, until
 
 TABLE = {
@@ -119,6 +120,34 @@ def test_relays_obey_and_are_off_in_the_end(pins: MockFactory) -> None:
         gpio.act("board", "relay-1", True, 5)
     with pytest.raises(DeviceError):
         gpio.act("board", "relay-1", True, 0.1)
+
+
+def test_a_pulse_ends_in_time_while_the_agent_is_behind(pins: MockFactory) -> None:
+    class Behind(Agent):
+        behind = True
+
+        def emit(self, observations: Sequence[Observation], **more: Any) -> None:
+            if self.behind:
+                self.stop.wait(more["timeout_s"])
+                raise UnavailableError("edge.pipeline.behind")
+            super().emit(observations, **more)
+
+    agent, gpio = Behind(), driver()
+    with agent.running(gpio):
+        until(lambda: gpio._outputs)
+        gpio.act("board", "relay-2", True, 5)
+        assert not pin(pins, 23).state, "active low: the pulse has begun"
+        until(lambda: pin(pins, 23).state)
+        for step in range(_MOST_UNTOLD):
+            gpio.act("board", "relay-1", step % 2 == 0, 5)
+        gpio.act("board", "relay-2", True, 5)
+        until(lambda: pin(pins, 23).state)
+        assert agent.taken == []
+        assert len(gpio._untold) <= _MOST_UNTOLD + 2
+        agent.behind = False
+        until(lambda: agent.values("board", "relay-2") == [False, True, False])
+        assert agent.values("board", "relay-1")[:3] == [False, True, False]
+        until(lambda: agent.values("board", "relay-1")[-1] is False)
 
 
 def test_what_is_not_declared_is_not_switched(pins: MockFactory) -> None:
