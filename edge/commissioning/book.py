@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -23,20 +24,28 @@ class Book:
     """Every method may be called from any thread."""
 
     def __init__(self, data: Path) -> None:
-        """Open the book below `data`. One that cannot be read is set aside: the devices are then to be placed anew."""
+        """Open the book below `data`. One that is damaged is set aside: the devices are then to be placed anew.
+
+        One that the disk does not give now (an I/O error, too many open files) stays where it is, and the agent starts
+        all the same: it is read again at every later look, and nothing is written before that.
+        """
         self._path = data / FOLDER / _FILE
         self._lock = threading.Lock()
-        self._entries = self._read()
+        self._entries: dict[str, Entry] | None = None
+        self._told = False
+        with suppress(StorageError):
+            self._known()
 
     def entries(self) -> Mapping[str, Entry]:
-        """By device."""
-        with self._lock:
-            return dict(self._entries)
+        """By device; empty while the disk does not give the book."""
+        with self._lock, suppress(StorageError):
+            return dict(self._known())
+        return {}
 
     def write(self, changed: Mapping[str, Entry]) -> None:
         """Keep these entries. Raises StorageError; then nothing changed."""
         with self._lock:
-            entries = {**self._entries, **changed}
+            entries = {**self._known(), **changed}
             text = json.dumps({"version": _VERSION, "devices": {name: asdict(one) for name, one in entries.items()}})
             try:
                 self._path.parent.mkdir(mode=0o750, exist_ok=True)
@@ -45,19 +54,27 @@ class Book:
             replace_file(self._path, text)
             self._entries = entries
 
+    def _known(self) -> dict[str, Entry]:
+        """What the book holds. Raises StorageError while it cannot be had; that is logged once."""
+        if self._entries is None:
+            try:
+                self._entries = self._read()
+            except OSError as error:
+                if not self._told:
+                    Log("commissioning").error("book-not-read", file=self._path, why=repr(error))
+                self._told = True
+                raise StorageError("edge.storage.unusable", file=self._path, why=error.strerror or error) from error
+        return self._entries
+
     def _read(self) -> dict[str, Entry]:
         try:
             found = json.loads(self._path.read_text("utf-8"))
             return {name: _entry(one) for name, one in found["devices"].items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            self._path.replace(self._path.with_suffix(".damaged"))
             Log("commissioning").error("book-set-aside", why=repr(error))
-            aside = self._path.with_suffix(".damaged")
-            try:
-                self._path.replace(aside)
-            except OSError as failure:
-                raise StorageError("edge.storage.unusable", file=self._path, why=failure.strerror) from failure
             return {}
 
 

@@ -19,7 +19,7 @@ from edge.commissioning.known import keep, remembered
 from edge.commissioning.owner import as_owner
 from edge.commissioning.photos import MOST_BYTES, Photos, clean
 from edge.commissioning.stages import Entry, Proof
-from protocols.errors import ConfigError, RefusedError
+from protocols.errors import ConfigError, RefusedError, StorageError
 
 SECRET = b"GPS 29.97,122.29 owner"
 
@@ -92,6 +92,35 @@ def test_the_book_is_there_after_a_restart_and_a_damaged_one_is_set_aside(tmp_pa
     (tmp_path / FOLDER / "book.json").write_text('{"devices": {"smoke-1": ')
     assert Book(tmp_path).entries() == {}
     assert (tmp_path / FOLDER / "book.damaged").exists()
+
+
+def test_a_good_book_that_cannot_be_read_now_is_neither_set_aside_nor_written_over(tmp_path: Path) -> None:
+    entry = Entry(type="smoke", place="3/1", name="", version=7, at_ms=7)
+    Book(tmp_path).write({"smoke-1": entry})
+    path, away = tmp_path / FOLDER / "book.json", tmp_path / "away"
+    path.rename(away)
+    path.mkdir()  # reading it is an OSError, as an I/O error is, also for root
+    book = Book(tmp_path)
+    assert book.entries() == {}
+    with pytest.raises(StorageError):
+        book.write({"door-1": entry})
+    assert [one.name for one in path.parent.iterdir()] == ["book.json"]
+    path.rmdir()
+    away.rename(path)
+    book.write({"door-1": entry})
+    assert book.entries() == Book(tmp_path).entries() == {"smoke-1": entry, "door-1": entry}
+
+
+def test_a_damaged_book_that_cannot_be_set_aside_lets_the_agent_start(tmp_path: Path) -> None:
+    path = tmp_path / FOLDER / "book.json"
+    path.with_suffix(".damaged").mkdir(parents=True)
+    path.write_text("{")
+    book = Book(tmp_path)
+    with pytest.raises(StorageError):
+        book.write({})
+    assert (book.entries(), path.read_text()) == ({}, "{")
+    path.with_suffix(".damaged").rmdir()
+    assert (book.entries(), path.with_suffix(".damaged").read_text()) == ({}, "{")
 
 
 def test_the_code_works_once() -> None:
