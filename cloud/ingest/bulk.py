@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.ingest import shapes
-from cloud.ingest.channels import Aliases
 from cloud.ingest.decode import GOOD, Columns, decode
 from cloud.ingest.directory import BOOLEAN, DOUBLE, FLOAT, SIGNED_AT, UNSIGNED_AT, WIDTHS, Directory
 from cloud.ingest.shapes import Gathered, Read, Words
@@ -27,6 +26,7 @@ _EXACT: Final = 1 << 53
 _PLACES: Final = 1 << 17
 """More than a message has metrics."""
 _WIDTHS: Final = np.array(WIDTHS)
+_INT32: Final = 4
 _NOTHING: Final = Columns()
 
 Mask = NDArray[np.bool_]
@@ -81,9 +81,9 @@ def decode_all(messages: Sequence[Message | None], directory: Directory) -> Cont
     for index, message in enumerate(messages):
         if message is None:
             continue
-        aliases = message.table.aliases(directory)
-        if len(aliases.numbers) and gathered.add(index, message.raw, len(message.payload.metrics)):
-            birth.add(index, aliases)
+        channels = message.table.numbers(directory)
+        if channels and gathered.add(index, message.raw, len(message.payload.metrics)):
+            birth.add(index, message.table.lowest, channels)
         else:
             by_hand[index] = None
     odd = list(gathered.odd)
@@ -113,24 +113,25 @@ class _Births:
         self._size = np.zeros(messages, np.uint64)
         self._begin = np.zeros(messages, np.int64)
         self._begins: dict[int, int] = {}
-        self._tables: list[NDArray[np.int32]] = []
+        self._tables: list[bytes] = []
         self._length = 0
 
-    def add(self, message: int, aliases: Aliases) -> None:
-        """A message is read with these."""
-        begin = self._begins.get(id(aliases))
+    def add(self, message: int, lowest: int, channels: bytes) -> None:
+        """A message is read with these channels (int32), from alias `lowest` on."""
+        size = len(channels) // _INT32
+        begin = self._begins.get(id(channels))
         if begin is None:
-            begin = self._begins[id(aliases)] = self._length
-            self._tables.append(aliases.numbers)
-            self._length += len(aliases.numbers)
-        self._lowest[message], self._size[message] = aliases.lowest, len(aliases.numbers)
+            begin = self._begins[id(channels)] = self._length
+            self._tables.append(channels)
+            self._length += size
+        self._lowest[message], self._size[message] = lowest, size
         self._begin[message] = begin
 
     def explain(self, read: Read, directory: Directory) -> tuple[Numbers, Mask]:
         """The readings that metrics are, and which of them are plain; the others mean nothing."""
         after = read.alias - self._lowest[read.message]
         plain = after < self._size[read.message]
-        table = np.concatenate(self._tables)
+        table = np.frombuffer(b"".join(self._tables), np.int32)
         channel = table[np.where(plain, self._begin[read.message] + after.astype(np.int64), 0)]
         plain &= (channel >= 0) & (read.at_ms > 0) & (read.at_ms <= MAX_MS)
         how = directory.how[channel]

@@ -80,11 +80,10 @@ def decode(payload: RawPayload, table: Table, received_ms: int, places: Sequence
     """
     columns = Columns()
     fallback_ms = _in_calendar(payload.timestamp) or received_ms
-    by_alias, by_name = table.by_alias, table.by_name
     for place in range(len(payload.metrics)) if places is None else places:
         metric = payload.metrics[place]
         alias = metric.alias
-        channel = by_alias.get(alias) if alias or metric.HasField("alias") else by_name.get(metric.name)
+        channel = table.of_alias(alias) if alias or metric.HasField("alias") else table.named(metric.name)
         best = UNCERTAIN if table.came_after else GOOD
         if channel is None:
             channel, born = _without_alias(table, metric)
@@ -105,8 +104,9 @@ def _without_alias(table: Table, metric: RawMetric) -> tuple[Channel | None, boo
     name: object = metric.name
     if not isinstance(name, str) or not name:
         return None, False
-    if name in table.by_name:
-        return table.by_name[name], True
+    born = table.named(name)
+    if born is not None:
+        return born, True
     datatype = DataType(metric.datatype) if metric.HasField("datatype") and metric.datatype in _DATATYPES else None
     return table.unborn(name, datatype), False
 

@@ -96,11 +96,11 @@ def _learn(tx: Transaction, born: Sequence[tuple[Born, births.Arrival]], ids: Id
     given = {}
     for turn, arrival in born:
         ids.learn_station(turn.table.station, arrival.gateway_id, arrival.device_id)
-        for alias, channel in turn.table.by_alias.items():
+        for alias, channel in turn.table.aliases():
             if alias <= _ALIAS_MAX:
                 spec = SeriesSpec(metric=channel.name, datatype=int(channel.datatype))
                 given[arrival.gateway_id, alias] = (arrival.device_id, spec)
-    ids.learn_series(tx, [channel for turn, _ in born for channel in turn.table.by_name.values()])
+    ids.learn_series(tx, [channel for turn, _ in born for channel in turn.table.by_name()])
     births.aliases(tx, given)
 
 

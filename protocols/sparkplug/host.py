@@ -8,7 +8,7 @@ the ingest reads their metrics in bulk; an alias that it finds in no birth it re
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,8 +68,8 @@ class DeviceBorn:
 class Data:
     """NDATA (`device` None) or DDATA. `in_order` is False for what came after its place, or after a hole.
 
-    `aliases` are those of the birth that it came under; a birth may follow in the same list of actions. `raw` are the
-    bytes of `payload`; empty when it was inside of another one.
+    `raw` are the bytes of `payload`; empty when it was inside of another one. A birth may follow in the same list of
+    actions: who keeps what births said takes the actions one by one.
     """
 
     node: NodeKey
@@ -77,7 +77,6 @@ class Data:
     payload: RawPayload
     raw: bytes = field(repr=False)
     in_order: bool
-    aliases: Mapping[int, BirthMetric] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +121,7 @@ class _Heard:
 class _Node:
     bdseq: int | None
     expected: int
-    devices: dict[str, Mapping[int, BirthMetric]] = field(default_factory=dict)
-    aliases: Mapping[int, BirthMetric] = field(default_factory=dict)
+    devices: dict[str, None] = field(default_factory=dict)  # those born; a set would take three times the memory
     held: dict[int, _Heard] = field(default_factory=dict)
     hole_since: float | None = None
 
@@ -175,13 +173,6 @@ class Host:
             actions += self.ask_rebirth(key, now)
         return actions
 
-    def metric(self, node: NodeKey, device: str | None, alias: int) -> BirthMetric | None:
-        """What the newest birth said about `alias` of the node (`device` None) or of one of its devices."""
-        known = self._nodes.get(node)
-        if known is None:
-            return None
-        return (known.aliases if device is None else known.devices.get(device, {})).get(alias)
-
     def alive(self, node: NodeKey) -> bool:
         """Whether the node is in a session that this host has seen the birth of."""
         return node in self._nodes
@@ -211,7 +202,7 @@ class Host:
         before = self._nodes.get(key)
         actions = self._release(key, before, now) if before is not None else []
         expected = (payload.seq + 1) % 256
-        node = _Node(bdseq=_bdseq(payload), expected=expected, aliases=_by_alias(metrics))
+        node = _Node(bdseq=_bdseq(payload), expected=expected)
         self._nodes[key] = node
         self._waiting.discard(key)
         self._wanted.discard(key)
@@ -275,15 +266,15 @@ class Host:
         if topic.type is MessageType.DBIRTH and device is not None:
             return self._device_birth(key, node, device, payload, now)
         if topic.type is MessageType.DDEATH and device is not None:
-            if node.devices.pop(device, None) is None:
+            if device not in node.devices:
                 return []
+            del node.devices[device]
             died_ms = payload.timestamp or now.utc_ms  # 0: a node that does not know the time
             return [DeviceDied(node=key, device=device, utc_ms=died_ms)]
         if device is not None and device not in node.devices:
             unexplained = Unexplained(node=key, device=device, kind=topic.type, payload=payload)
             return [unexplained, *self.ask_rebirth(key, now)]
-        aliases = node.aliases if device is None else node.devices[device]
-        return [Data(node=key, device=device, payload=payload, raw=heard.raw, in_order=in_order, aliases=aliases)]
+        return [Data(node=key, device=device, payload=payload, raw=heard.raw, in_order=in_order)]
 
     def _device_birth(self, key: NodeKey, node: _Node, device: str, payload: RawPayload, now: Now) -> list[Action]:
         try:
@@ -292,7 +283,7 @@ class Host:
             topic = topics.node_topic(key[0], MessageType.DBIRTH, key[1], device)
             bad = Malformed(topic=topic, code="protocols.sparkplug.bad-metric", what=str(error))
             return [bad, *self.ask_rebirth(key, now)]
-        node.devices[device] = _by_alias(metrics)
+        node.devices[sys.intern(device)] = None
         return [DeviceBorn(node=key, device=device, metrics=metrics, payload=payload)]
 
 
@@ -326,10 +317,6 @@ def command(node: NodeKey, device: str | None, metrics: tuple[Metric, ...], now:
 
 def _size(held: Iterable[_Heard]) -> int:
     return sum(one.size for one in held)
-
-
-def _by_alias(metrics: Iterable[BirthMetric]) -> dict[int, BirthMetric]:
-    return {metric.alias: metric for metric in metrics if metric.alias is not None}
 
 
 def _bdseq(payload: RawPayload) -> int | None:

@@ -49,7 +49,9 @@ def message(*metrics: Metric, at_ms: int | None = None) -> RawPayload:
 def test_numbers_of_every_type(datatype: DataType, value: Any, kind: Kind, stored: float) -> None:
     metric = Metric(name="m", alias=7, datatype=datatype, value=value, timestamp_ms=T0)
     explained = table(metric)
-    assert explained.by_alias[7].kind is kind
+    channel = explained.of_alias(7)
+    assert channel is not None
+    assert channel.kind is kind
     columns = decode(message(metric), explained, RECEIVED)
     assert (columns.value, columns.at_ms, columns.quality) == ([stored], [T0], [192])
     assert not columns.faults
@@ -184,7 +186,9 @@ def test_a_name_that_no_column_holds_is_a_fault() -> None:
 def test_the_engineering_unit_of_a_birth(key: str) -> None:
     unit = {key: Property(datatype=DataType.STRING, value="kWh")}
     metric = Metric(name="e", alias=2, datatype=DataType.DOUBLE, value=1.0, properties=unit)
-    assert table(metric).by_name["e"].unit == "kWh"
+    channel = table(metric).named("e")
+    assert channel is not None
+    assert channel.unit == "kWh"
 
 
 def test_a_value_of_another_type_is_a_fault() -> None:
@@ -203,5 +207,38 @@ def test_a_channel_outlives_births_unless_its_type_changes() -> None:
         return channels.node_born(NODE, birth_metrics(payload), payload).tables[""]
 
     first, second, third = born(DataType.INT32), born(DataType.INT32), born(DataType.INT64)
-    assert first.by_name["t"] is second.by_name["t"]
-    assert second.by_name["t"] is not third.by_name["t"]
+    assert first.named("t") is second.named("t")
+    assert second.named("t") is not third.named("t")
+
+
+def test_equal_births_share_their_layout_and_nothing_else() -> None:
+    channels = Channels()
+    channels.node_born(NODE, (), RawPayload())
+
+    def born(device: str, first: int) -> Table:
+        named = [Metric(name=n, alias=first + i, datatype=DataType.INT32, value=1) for i, n in enumerate("ab")]
+        payload = decode_raw(encode(Payload(metrics=tuple(named), seq=0)))
+        return channels.device_born(NODE, device, birth_metrics(payload), payload)
+
+    one, other = born("x", 10), born("y", 700)
+    assert one.layout is other.layout
+    assert [(alias, channel.station.code) for alias, channel in other.aliases()] == [(700, "y"), (701, "y")]
+    assert (one.of_alias(700), other.of_alias(10), one.of_alias(9)) == (None, None, None)
+
+
+def test_a_metric_that_a_birth_leaves_out_keeps_its_channel() -> None:
+    channels = Channels()
+
+    def born(*names: str) -> Table:
+        metrics = tuple(Metric(name=name, datatype=DataType.INT32, value=1) for name in names)
+        payload = decode_raw(encode(Payload(metrics=metrics, seq=0)))
+        return channels.node_born(NODE, birth_metrics(payload), payload).tables[""]
+
+    both = born("a", "b")
+    without = born("a")
+    assert without.named("b") is None
+    assert without.unborn("b", None) is both.named("b")
+    unheard = without.unborn("b", DataType.STRING)
+    assert unheard is not both.named("b")
+    assert without.unborn("b", None) is unheard
+    assert born("a", "b").named("a") is both.named("a")

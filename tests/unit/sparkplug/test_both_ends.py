@@ -14,7 +14,7 @@ from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.edge_node import Action as NodeAction
 from protocols.sparkplug.edge_node import EdgeNode
 from protocols.sparkplug.host import Action as HostAction
-from protocols.sparkplug.host import Data, Host
+from protocols.sparkplug.host import BirthMetric, Data, DeviceBorn, Host, NodeBorn
 from protocols.sparkplug.payload import Metric, read_metric, typed
 
 
@@ -48,6 +48,7 @@ class Street:
         self.host = Host(reorder_timeout=2)
         self.second = 0
         self.air: list[Publish] = []
+        self.born: dict[str | None, tuple[BirthMetric, ...]] = {}
         self.values: list[tuple[str | None, str | None, object]] = []
         self.node.connect(0, self.now)
         self.node.connected()
@@ -73,10 +74,15 @@ class Street:
         for action in actions:
             if isinstance(action, Publish):
                 self.send(self.node.received(action.topic, action.payload, self.now))
+            if isinstance(action, NodeBorn):
+                self.born = {None: action.metrics}
+            elif isinstance(action, DeviceBorn):
+                self.born[action.device] = action.metrics
             if not isinstance(action, Data):
                 continue
+            aliases = {metric.alias: metric for metric in self.born[action.device]}
             for raw in action.payload.metrics:
-                known = action.aliases[raw.alias]
+                known = aliases[raw.alias]
                 metric = typed(read_metric(raw), name=known.name, datatype=known.datatype)
                 self.values.append((action.device, metric.name, metric.value))
 

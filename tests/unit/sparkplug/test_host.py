@@ -108,11 +108,7 @@ def test_births_give_names_and_types() -> None:
     (device,) = wire.raw("DBIRTH", dbirth(1))
     assert isinstance(device, DeviceBorn)
     assert device.metrics == (BirthMetric("Energy", DataType.INT32, 7),)
-    assert wire.host.metric(GW, "meter", 7) == BirthMetric("Energy", DataType.INT32, 7)
-    assert wire.host.metric(GW, None, 2) == BirthMetric("CPU", DataType.DOUBLE, 2)
-    assert wire.host.metric(GW, None, 7) is None
-    assert wire.host.metric(GW, "door", 7) is None
-    assert wire.host.metric(("estate", "gw2"), None, 2) is None
+    assert BirthMetric("CPU", DataType.DOUBLE, 2) in node.metrics
 
 
 def test_the_same_device_id_at_two_nodes() -> None:
@@ -360,8 +356,9 @@ def test_birth_that_cannot_be_read() -> None:
 def test_datatype_that_nobody_knows_is_unknown() -> None:
     wire = Wire()
     body = b"\x0a\x01x\x10\x05\x20\x63"
-    wire.send("NBIRTH", b"\x12" + bytes([len(body)]) + body + b"\x18\x00")
-    assert wire.host.metric(GW, None, 5) == BirthMetric("x", DataType.UNKNOWN, 5)
+    (node,) = wire.raw("NBIRTH", b"\x12" + bytes([len(body)]) + body + b"\x18\x00")
+    assert isinstance(node, NodeBorn)
+    assert node.metrics == (BirthMetric("x", DataType.UNKNOWN, 5),)
 
 
 def test_another_worker_takes_over() -> None:
