@@ -72,5 +72,5 @@ class Delivery:
             raise faults[0]
 
     def delivered(self, kind: Kind) -> None:
-        """Work by what is delivered now. Raises UnavailableError when that must be tried again."""
+        """Work by what is delivered now. Raises UnavailableError or StorageError when that must be tried again."""
         (self._judge if kind == "rules" else self._deliver)()

@@ -40,7 +40,7 @@ class Agent(Protocol):
         """Raise ConfigError when one of `rules` cannot be judged here."""
 
     def delivered(self, kind: Kind) -> None:
-        """Work by what is delivered now. Raises UnavailableError when that must be tried again."""
+        """Work by what is delivered now. Raises UnavailableError or StorageError when that must be tried again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +76,7 @@ class Receiving:
         self._heard: queue.Queue[object] = queue.Queue(MAX_WAITING)
         self._expected: dict[Kind, _Expected] = {}
         self._held = nothing_held()
+        self._behind: set[Kind] = set()  # what is held, and not worked by yet
         self.cardholders: Cardholders | None = None
         self.rules: tuple[Rule, ...] = ()
         for kind in sets.KINDS_OF_SETS:
@@ -116,9 +117,15 @@ class Receiving:
         try:
             held = self._store.held(kind)
             if held.number:
+                self._store.mark(kind)
                 self._take(held, self._content(held))
         except LiandongError as error:  # of another release, or damaged: the cloud delivers again
             self._log.error("set-unusable", kind=kind, error=error)
+        if kind == "cardholders" and self.cardholders is None and self._store.delivered_before(kind):
+            from protocols.access.beside import UNUSABLE  # costs memory where there are no doors
+
+            self._log.error("nobody-passes", kind=kind)
+            self.cardholders = UNUSABLE
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -153,6 +160,8 @@ class Receiving:
     def _offered(self, offer: Offer) -> None:
         held, wanted = self._held[offer.kind], Held(kind=offer.kind, number=offer.number, pages=offer.pages)
         if wanted == held:
+            if offer.kind in self._behind:
+                self._work_by(offer.kind)
             self._say(sets.APPLIED, held, id=str(offer.id), count=self._count(offer.kind))
             return
         if offer.number <= held.number:
@@ -225,13 +234,16 @@ class Receiving:
         self._held[held.kind] = held
 
     def _work_by(self, kind: Kind) -> None:
+        """Until the agent does: nothing is told as applied before. What it raises else is tried again when offered."""
+        self._behind.add(kind)
         while not self._stop.is_set():
             try:
                 self._agent.delivered(kind)
-            except UnavailableError as error:
+            except (UnavailableError, StorageError) as error:
                 self._log.warning("set-waits", kind=kind, error=error)
                 self._stop.wait(_RETRY_S)
             else:
+                self._behind.discard(kind)
                 return
 
     def _count(self, kind: Kind) -> int:

@@ -64,6 +64,10 @@ class SetStore:
             row = connection.execute("SELECT number, pages FROM held WHERE kind = ?", (kind,)).fetchone()
         return Held(kind=kind) if row is None else Held(kind=kind, number=row[0], pages=tuple(row[1].split()))
 
+    def delivered_before(self, kind: Kind) -> bool:
+        """Whether a set of this kind was ever held here, also where the file has lost it."""
+        return self._mark(kind).exists()
+
     def lacking(self, names: Sequence[str]) -> list[int]:
         """Which of these pages, by their place, are not here."""
         with self._using() as connection:
@@ -99,6 +103,17 @@ class SetStore:
             connection.execute("REPLACE INTO held VALUES (?, ?, ?)", (held.kind, held.number, " ".join(held.pages)))
             connection.execute("DELETE FROM coming WHERE kind = ?", (held.kind,))
             self._tidy(connection)
+        self.mark(held.kind)
+
+    def mark(self, kind: Kind) -> None:
+        """A set of this kind is held: a file of its own says so, which outlives a damaged one."""
+        try:
+            self._mark(kind).touch(mode=0o600)
+        except OSError as error:  # a full disk: the set itself counts all the same
+            Log("sets").warning("set-not-marked", file=self._mark(kind), why=error)
+
+    def _mark(self, kind: Kind) -> Path:
+        return self._path.with_name(f"{self._path.name}.{kind}")
 
     def _tidy(self, connection: sqlite3.Connection) -> None:
         rows = connection.execute("SELECT pages FROM held UNION ALL SELECT pages FROM coming").fetchall()

@@ -3,11 +3,17 @@
 Who is delivered counts as delivered: the file's entry of the same id adds its codes and nothing else, and a delivered
 card is that person's wherever the file has it. So a card that is withdrawn in the cloud opens nothing, whatever a
 forgotten file says. Whom only the file knows counts by the file. Each origin keeps its own hours, holidays and zone.
+Where a set was delivered and cannot be read, nobody can tell whom the cloud has taken away: nobody counts (`UNUSABLE`).
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from protocols.access.cardholders import Cardholder, Cardholders, Owner
+
+UNUSABLE: Final = Cardholders(version="unusable")
+"""Stands for a delivered set that cannot be read: it counts alone, until the cloud has delivered again."""
 
 
 class Beside:

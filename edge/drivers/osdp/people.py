@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.drivers.osdp.store import CardholderFile
-from protocols.access.beside import Beside
+from protocols.access.beside import UNUSABLE, Beside
 from protocols.access.cardholders import Cardholders, Roll
 from protocols.errors import ConfigError
 
@@ -57,6 +57,6 @@ class People:
         return True
 
     def _joined(self) -> Roll:
-        if self._file is None:
+        if self._file is None or self._taken is UNUSABLE:
             return self._taken or Cardholders()
         return self._file.store if self._taken is None else Beside(self._taken, self._file.store)

@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 
+from edge.drivers.osdp.people import People
 from edge.sets.content import fitting
 from edge.sets.delivery import Delivery
 from edge.sets.receiving import Receiving
 from edge.sets.store import SetStore
 from protocols import sets
+from protocols.access.beside import UNUSABLE
 from protocols.access.wiegand import parse_card
+from protocols.errors import StorageError, UnavailableError
 from protocols.events import Event
 from protocols.rules import Rule
 from protocols.sets import Kind
@@ -46,6 +49,7 @@ class Gateway:
         self.path, self.now = path, 0.0
         self.told: queue.Queue[Event] = queue.Queue()
         self.works: list[Kind] = []
+        self.failures: list[Exception] = []
         self.number = 0
 
     def start(self) -> None:
@@ -67,6 +71,8 @@ class Gateway:
             raise faults[0]
 
     def delivered(self, kind: Kind) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
         self.works.append(kind)
 
     def said(self, *kinds: str) -> Any:
@@ -159,7 +165,7 @@ def test_a_page_that_the_disk_has_spoilt_comes_again(gateway: Gateway) -> None:
     with closing(sqlite3.connect(gateway.path)) as file, file:
         assert file.execute("UPDATE page SET body = x'00' WHERE hash = ?", (gateway.offered["pages"][3],)).rowcount == 1
     gateway.start()
-    assert gateway.receiving.cardholders is None
+    assert gateway.receiving.cardholders is UNUSABLE
     applied, sent = gateway.give("cardholders", items, 1)
     assert (applied["count"], sent) == (1000, 1)
     assert gateway.owner("H10301:1:7") == "p-7"
@@ -233,13 +239,60 @@ def test_a_damaged_file_is_set_aside_and_filled_again(gateway: Gateway) -> None:
     gateway.give("cardholders", people(3))
     gateway.stop()
     gateway.path.write_bytes(b"this is no database" * 100)
+    for _ in range(2):
+        gateway.start()
+        assert gateway.receiving.number("cardholders") == 0
+        assert gateway.receiving.cardholders is UNUSABLE, "also at the second start, with a new file"
+        gateway.stop()
     gateway.start()
-    assert gateway.receiving.number("cardholders") == 0
     assert gateway.give("cardholders", people(3), 1)[0]["count"] == 3
     gateway.stop()
     with closing(sqlite3.connect(gateway.path)) as file:
         assert file.execute("SELECT count(*) FROM page").fetchone() == (2,)
     gateway.start()
+
+
+def test_while_a_delivered_set_is_unusable_nobody_of_the_file_passes(gateway: Gateway, tmp_path: Path) -> None:
+    listed = tmp_path / "cardholders.toml"
+    listed.write_text('[[cardholder]]\nid = "p-7"\ncards = ["H10301:1:7", "H10301:1:8"]\ncodes = ["271828"]\n')
+    listed.chmod(0o600)
+    card = parse_card("H10301:1:8").identity
+    with closing(People(listed)) as doors, closing(People(listed, delivered=False)) as alone:
+
+        def owners() -> list[bool]:
+            for line in (doors, alone):
+                line.deliver(gateway.receiving.cardholders)
+                line.changed(0.0)
+            return [line.roll.owner_of_card(card) is not None for line in (doors, alone)]
+
+        assert owners() == [True, True], "nothing was ever delivered"
+        gateway.give("cardholders", people(8))
+        assert owners() == [False, True], "the cloud has taken it away"
+        gateway.stop()
+        gateway.path.write_bytes(b"this is no database" * 100)
+        gateway.start()
+        assert owners() == [False, True]
+        assert doors.roll.owner_of_code("271828") is None
+        assert (doors.roll.people, doors.versions["delivered"]) == (0, "unusable")
+        gateway.give("cardholders", people(9), 1)
+        assert owners() == [True, True]
+
+
+def test_rules_are_told_as_applied_once_they_are_in_force(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.sets.receiving._RETRY_S", 0.01)
+    gateway.failures += [
+        StorageError("edge.storage.unusable", file="x", why="x"),
+        UnavailableError("edge.pipeline.behind"),
+    ]
+    assert gateway.give("rules", [RULE])[0]["number"] == 1
+    assert (gateway.works, gateway.failures) == (["rules"], [])
+    gateway.failures += [ValueError("a fault"), ValueError("still there")]
+    ready = gateway.offer("rules", [{**RULE, "code": "other"}])
+    gateway.send(ready)
+    gateway.hear(gateway.offered)
+    gateway.hear(gateway.offered)
+    assert gateway.said(sets.APPLIED)["number"] == 2
+    assert (gateway.works, gateway.failures) == (["rules", "rules"], [])
 
 
 def test_rules_whose_device_went_away_stand_aside_and_come_back(tmp_path: Path) -> None:
