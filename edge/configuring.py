@@ -28,6 +28,8 @@ from protocols.events import Event
 MAX_WAITING: Final = 4 * configuration.MAX_PIECES
 REREAD_S: Final = 20.0
 """How long a person waits until the file on the spot is read and applied."""
+APPLYING: Final = "edge.config.applying"
+"""The code of the error that leaves open whether it is applied."""
 _LOOK_S: Final = 0.2
 _IDLE_S: Final = 1.0
 _TOLD_S: Final = 0.5
@@ -66,7 +68,13 @@ class _Expected:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Reread(Awaited):
-    """Somebody on the spot has changed the file."""
+    """Somebody on the spot has changed the file. Whoever claims it first may: to apply it, or to give it up."""
+
+    _token: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def claim(self) -> bool:
+        """Whether nobody has before."""
+        return self._token.acquire(blocking=False)
 
 
 class Configuring:
@@ -100,15 +108,17 @@ class Configuring:
     def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """A person at the gateway asks for the text that runs, if it came from afar, or wants the file read again.
 
-        Raises RefusedError while a version is on trial or the file is not applied in time, ConfigError for what is
-        wrong in it; then nothing changed.
+        Raises RefusedError while a version is on trial or the agent has no time for it, ConfigError for what is
+        wrong in it; then nothing changed. Raises UnavailableError where it is still being applied.
         """
         if request.get("do") != "reread":
             return {"text": self._versions.text_from_afar()}
         wanted = _Reread()
         self.hear(wanted)
         if not wanted.wait(REREAD_S):
-            raise RefusedError("edge.config.busy", seconds=REREAD_S)
+            if wanted.claim():
+                raise RefusedError("edge.config.busy", seconds=REREAD_S)
+            raise UnavailableError(APPLYING, seconds=REREAD_S)
         return {"ok": True}
 
     def start(self) -> None:
@@ -146,6 +156,8 @@ class Configuring:
                 self._stop.wait(_IDLE_S)
 
     def _reread(self, wanted: _Reread) -> None:
+        if not wanted.claim():
+            return
         error: LiandongError | None = RefusedError("edge.config.crashed", why="reread")
         try:
             if self._versions.trial is not None:

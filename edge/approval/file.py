@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge.config import parse_config
-from edge.configuring import REREAD_S
+from edge.configuring import APPLYING, REREAD_S
 from edge.local import ask
 from protocols.approval import approved_text
-from protocols.errors import LiandongError, StorageError
+from protocols.errors import LiandongError, StorageError, UnavailableError
 
 _GRACE_S: Final = 5.0
 KEPT: Final = ".before"
@@ -23,6 +23,7 @@ KEPT: Final = ".before"
 def approve(file: Path, data: Path, driver: str, device: Mapping[str, Any]) -> None:
     """Put `device` into `file` and let the agent at `data` work by it; if it cannot, the file is as it was.
 
+    Where the agent does not say whether it can, the device stays in the file: it may work by it at this moment.
     Where the running configuration came from the cloud, that is what the file becomes, with the device.
     Raises ConfigError, RefusedError, StorageError, UnavailableError.
     """
@@ -33,7 +34,9 @@ def approve(file: Path, data: Path, driver: str, device: Mapping[str, Any]) -> N
     _write(file, text, kept)
     try:
         ask(data, {"ask": "configuration", "do": "reread"}, REREAD_S + _GRACE_S)
-    except LiandongError:
+    except LiandongError as error:
+        if isinstance(error, UnavailableError) or error.code == APPLYING:
+            raise UnavailableError("edge.approve.open", file=file, kept=kept) from error
         kept.replace(file)
         raise
 

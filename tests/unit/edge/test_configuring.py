@@ -7,19 +7,21 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge import config_store
+from edge.approval.file import approve
 from edge.config import EdgeConfig
 from edge.config_store import Versions
 from edge.config_trial import Trial
 from edge.configuring import Configuring
+from edge.local import LocalServer
 from protocols import configuration
-from protocols.errors import ConfigError, StorageError
+from protocols.errors import ConfigError, DeviceError, StorageError, UnavailableError
 from protocols.events import Event
 from tests.unit.edge.test_config_trial import DOCUMENT, attempt, versions, wanted
 
@@ -259,3 +261,40 @@ def test_files_outside_the_gateways_folder_are_named_on_the_spot_only(tmp_path: 
         with pytest.raises(ConfigError) as caught:
             store.check(configuration.to_toml(document), 1)
         assert (caught.value.code, caught.value.params["key"]) == ("edge.config.path", key)
+
+
+class Slow(Agent):
+    """Takes a file up once a test lets it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may = threading.Event(), threading.Event()
+
+    def check(self, config: EdgeConfig) -> None:
+        self.asked.set()
+        assert self.may.wait(PATIENCE_S)
+
+
+def test_a_file_that_is_still_being_applied_keeps_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that the agent has not begun with is as it was, and stays so."""
+    monkeypatch.setattr("edge.configuring.REREAD_S", 0.2)
+    store, agent = versions(tmp_path), Slow()
+    store.start()
+    file, device = tmp_path / "gateway.toml", {"id": "new", "type": "water-leak", "dev_eui": "24e124136b777777"}
+    device["codec"] = "milesight-ws303"
+    file.write_text(file.read_text() + '\n[[driver]]\nfamily = "chirpstack"\nname = "lora"\n')
+    with bench(store, agent) as made, closing(LocalServer(tmp_path, made.configuring.answer)) as server:
+        server.start()
+        with pytest.raises(UnavailableError) as unsaid:
+            approve(file, tmp_path, "lora", device)
+        assert (unsaid.value.code, agent.asked.is_set()) == ("edge.approve.open", True)
+        assert "24e124136b777777" in file.read_text()
+        with pytest.raises(DeviceError) as refused:
+            approve(file, tmp_path, "lora", {**device, "id": "newer", "dev_eui": "24e124136b888888"})
+        assert refused.value.code == "edge.config.busy"
+        assert "newer" not in file.read_text()
+        assert "24e124136b777777" in file.read_text()
+        agent.may.set()
+        made.next(configuration.RUNNING)
+        made.next(configuration.RUNNING)
+        assert len(agent.lives_by) == 1, "what was given up is not applied"
