@@ -200,6 +200,7 @@ def _reason(condition: StateIs | Threshold | EventIs, fact: Observation) -> Mapp
     if isinstance(fact, Event):
         return {"event": fact.kind, "at_ms": fact.at_ms, "data": dict(fact.data)}
     reason: dict[str, Any] = {"metric": fact.metric, "value": fact.value, "at_ms": fact.at_ms}
+    reason |= {} if fact.quality == "good" else {"quality": fact.quality}
     if isinstance(condition, StateIs):
         return reason | {"equals": condition.equals}
     if isinstance(condition, Threshold):

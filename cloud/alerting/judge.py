@@ -46,6 +46,13 @@ class Change:
         """One condition on one thing."""
         return self.rule.code, self.subject.device_id
 
+    @property
+    def testable(self) -> bool:
+        """Whether a walk test may claim it: the gateway knew the time of what it told."""
+        data = self.reason.get("data", {})
+        known = data.get("time") not in ("estimated", "unknown") and self.reason.get("quality", "good") == "good"
+        return known and not self.actual
+
 
 class Judge:
     """Holds the rules in force. Thread-safe: everything that changes is in the store of the caller's transaction."""
@@ -156,7 +163,7 @@ class Judge:
         for change in changes:
             if change.transition == "clear":
                 store.clear(change.key, change.reason, moment(change.since_ms), now)
-            elif change.transition == "raise" or not store.repeat(change.key, change.reason, moment(change.since_ms)):
+            elif change.transition == "raise" or not _repeats(store, change, now):
                 self._raise(store, change, now)
 
     def _raise(self, store: AlarmStore, change: Change, now: datetime) -> None:
@@ -173,7 +180,7 @@ class Judge:
             reason=change.reason,
             raised_at=moment(change.since_ms),
         )
-        test = None if change.actual else _test(store, change)
+        test = _test(store, change, now) if change.testable else None
         if test is not None:
             store.raise_test(condition, test, now)
             return
@@ -202,10 +209,14 @@ def _change(rule: Rule, subject: Subject, outcome: Outcome) -> Change:
     return Change(rule=rule, subject=subject, transition=outcome.transition, since_ms=at, reason=outcome.reason)
 
 
-def _test(store: AlarmStore, change: Change) -> UUID | None:
-    """The walk test in which the condition both began and fired."""
+def _repeats(store: AlarmStore, change: Change, now: datetime) -> bool:
+    return store.repeat(change.key, change.reason, moment(change.since_ms), now, testable=change.testable)
+
+
+def _test(store: AlarmStore, change: Change, now: datetime) -> UUID | None:
+    """The walk test in which the condition both began and fired, if it was told in time for it."""
     fired, began = moment(change.since_ms), moment(change.since_ms - round(change.rule.for_s * 1000))
-    return store.test_covering(change.subject.gateway_id, began, fired)
+    return store.test_covering(change.subject.gateway_id, began, fired, now)
 
 
 def _holds_on(rule: Rule, state: RuleState) -> bool:

@@ -98,8 +98,8 @@ class AlarmStore(Protocol):
     def raise_alarm(self, condition: Condition, incident_id: int, now: datetime) -> int:
         """A new active alarm; its id."""
 
-    def test_covering(self, gateway_id: int, first: datetime, last: datetime) -> UUID | None:
-        """The walk test of this gateway in which both moments lie, if there is one."""
+    def test_covering(self, gateway_id: int, first: datetime, last: datetime, now: datetime) -> UUID | None:
+        """The walk test of this gateway in which both moments lie, while it runs or shortly after its end."""
 
     def raise_test(self, condition: Condition, test: UUID, now: datetime) -> None:
         """A new active alarm of a walk test: it has no incident and calls nobody."""
@@ -110,10 +110,11 @@ class AlarmStore(Protocol):
     def end_tested(self, test: UUID, now: datetime) -> None:
         """The active alarms of this walk test are cleared."""
 
-    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime) -> bool:
+    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime, *, testable: bool) -> bool:
         """The condition was told once more; False when no alarm of it is active.
 
-        An alarm of a walk test in which `at` does not lie stands for nothing any more: it is cleared.
+        An alarm of a walk test to which this does not belong (not `testable`, `at` outside of it, told long after its
+        end) stands for nothing any more: it is cleared.
         """
 
     def clear(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime) -> None:

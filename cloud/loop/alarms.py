@@ -16,7 +16,7 @@ from cloud.alerting.port import Condition, Fact, Key, OpenIncident
 from cloud.domain.places import Place
 from cloud.domain.policy import Policies, Policy, Response
 from cloud.loop import case as cases
-from cloud.loop.walktests import settle_later
+from cloud.loop.walktests import DELIVERED, settle_later
 from cloud.loop.work import Work, to_json
 from cloud.storage.database import Transaction
 from cloud.storage.places import Places
@@ -136,9 +136,9 @@ class SqlAlarmStore:
         self._work.touched.alarms.add(alarm_id)
         return alarm_id
 
-    def test_covering(self, gateway_id: int, first: datetime, last: datetime) -> UUID | None:
-        """By the times that the gateway gave."""
-        which = {"gateway": gateway_id, "first": first, "last": last}
+    def test_covering(self, gateway_id: int, first: datetime, last: datetime, now: datetime) -> UUID | None:
+        """By the times that the gateway gave, as long as they are not of a test long past."""
+        which = {"gateway": gateway_id, "first": first, "last": last, "ended_after": now - DELIVERED}
         row = self._tx.one(load("walktests")["covering"], which)
         return None if row is None else row["id"]
 
@@ -159,10 +159,11 @@ class SqlAlarmStore:
         self._tx.execute(load("walktests")["clear"], {"test": test, "now": now, "reason": reason})
         self._work.touched.tests.add(test)
 
-    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime) -> bool:
+    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime, *, testable: bool) -> bool:
         """Counted; the reason shown is the newest."""
         which = {"rule": key[0], "device": key[1], "reason": to_json(reason)}
-        stale = self._tx.fetch(load("walktests")["clear_stale"], which | {"at": at})
+        seen = which | {"at": at, "ended_after": now - DELIVERED, "testable": testable}
+        stale = self._tx.fetch(load("walktests")["clear_stale"], seen)
         self._work.touched.tests |= {row["walk_test_id"] for row in stale}
         row = self._tx.one(self._sql["repeat"], which)
         if row is not None:

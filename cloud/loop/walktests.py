@@ -2,8 +2,9 @@
 
 asked (somebody at the gateway wants one) → running (a person who may, said yes) → over. The end is a row of `due`: it
 comes whoever was restarted meanwhile. Whether an alarm is a test is decided by the gateway's own time of what made it
-fire, so that what arrives late is neither a real alarm nor a test by accident. What still holds when the test is over
-is raised like any other alarm; what is told of the test afterwards is looked at again in a moment, for the same.
+fire, so that what arrives a little late is neither a real alarm nor a test by accident; a time that the gateway did not
+know, and what arrives long after the end, make no test. What still holds when the test is over is raised like any other
+alarm; what is told of the test afterwards is looked at again in a moment, for the same.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ SETTLE: Final = "walk-test.settle"
 TELL: Final = "walk-test.tell"
 LATER: Final = timedelta(seconds=30)
 """What arrives for a test that is over may still be followed by its own clearing; this long."""
+DELIVERED: Final = timedelta(minutes=5)
+"""So long after its end a test takes what was on its way; what a gateway tells of it later may have a wrong time."""
 NO_BROKER: Final = timedelta(milliseconds=300)
 
 Store = Callable[[Work], "AlarmStore"]

@@ -1,6 +1,7 @@
--- covering: the walk test of a gateway in which both moments lie
+-- covering: the walk test of a gateway in which both moments lie, and which did not end long ago
 SELECT id FROM walk_test
 WHERE gateway_id = %(gateway)s AND from_at <= %(first)s AND %(last)s < coalesce(ended_at, due_at)
+  AND %(ended_after)s < coalesce(ended_at, due_at)
 ORDER BY from_at DESC LIMIT 1;
 
 -- active: conditions whose active alarm is of this walk test
@@ -9,10 +10,11 @@ SELECT rule_code, device_id FROM alarm WHERE walk_test_id = %(test)s AND cleared
 -- clear: the alarms of this walk test end
 UPDATE alarm SET cleared_at = %(now)s, cleared_reason = %(reason)s WHERE walk_test_id = %(test)s AND cleared_at IS NULL;
 
--- clear_stale: an alarm of a walk test in which this moment does not lie
+-- clear_stale: an alarm of a walk test to which what is told now does not belong
 UPDATE alarm SET cleared_at = %(at)s, cleared_reason = %(reason)s FROM walk_test
 WHERE walk_test.id = alarm.walk_test_id AND alarm.rule_code = %(rule)s AND alarm.device_id = %(device)s AND alarm.cleared_at IS NULL
-  AND (%(at)s < walk_test.from_at OR %(at)s >= coalesce(walk_test.ended_at, walk_test.due_at))
+  AND (NOT %(testable)s OR %(at)s < walk_test.from_at
+       OR greatest(%(at)s, %(ended_after)s) >= coalesce(walk_test.ended_at, walk_test.due_at))
 RETURNING alarm.walk_test_id;
 
 -- told: whose page shows these walk tests

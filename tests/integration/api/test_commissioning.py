@@ -291,6 +291,22 @@ def test_what_was_on_its_way_when_the_test_ended_outlasts_it_by_moments_only(qui
         assert offers(quiet) > 0, "it still burns"
 
 
+def test_who_calls_for_help_with_a_clock_of_a_test_long_past_is_heard(quiet: Street) -> None:
+    with quiet.signed_in("chenjing") as page:
+        page.post(f"{PATH}/walk-test", json={"minutes": 15} | action())
+        quiet.observe("sos-301", "sos")
+        page.post(f"{PATH}/walk-test/stop")
+    quiet.rows(
+        "UPDATE walk_test SET from_at = from_at - interval '10 min', due_at = due_at - interval '10 min',"
+        " state = 'over', outcome = 'stopped', ended_at = now() - interval '6 min' RETURNING id"
+    )
+    quiet.rows("UPDATE rule_state SET at_ms = at_ms - 480000 RETURNING device_id")
+    quiet.observe("sos-301", "sos", at_ms=round(time.time() * 1000) - 420_000)
+    alarms = quiet.rows("SELECT walk_test_id, cleared_at FROM alarm ORDER BY id")
+    assert [(row["walk_test_id"] is None, row["cleared_at"] is None) for row in alarms] == [(False, False), (True, True)]
+    assert len(quiet.rows("SELECT id FROM incident")) == 1
+
+
 def test_the_gateway_asks_and_a_person_agrees(quiet: Street) -> None:
     identity = str(uuid.uuid4())
     tells(quiet, ASKED, id=identity, minutes=10)

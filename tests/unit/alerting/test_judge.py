@@ -15,6 +15,7 @@ from cloud.alerting.judge import Judge, Subject, moment
 from cloud.alerting.port import Condition, Key, OpenIncident
 from cloud.domain.places import Place
 from cloud.domain.policy import Policy, builtin
+from cloud.loop.walktests import DELIVERED
 from protocols.catalog import DEVICE_TYPES
 from protocols.events import Event, Observation, Reading
 from protocols.rules import EventIs, RuleState, StateIs, Threshold
@@ -95,12 +96,12 @@ class Memory:
         self.alarms.append(_Alarm(condition.rule_code, condition.device_id, incident_id, condition.raised_at))
         return len(self.alarms)
 
-    def test_covering(self, gateway_id: int, first: datetime, last: datetime) -> UUID | None:
+    def test_covering(self, gateway_id: int, first: datetime, last: datetime, now: datetime) -> UUID | None:
         return next(
             (
                 test
                 for test, (of, begin, end) in self.walks.items()
-                if of == gateway_id and begin <= first and last < end
+                if of == gateway_id and begin <= first and last < end and now < end + DELIVERED
             ),
             None,
         )
@@ -116,11 +117,11 @@ class Memory:
         for alarm in self.alarms:
             alarm.active = alarm.active and alarm.test != test
 
-    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime) -> bool:
+    def repeat(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime, *, testable: bool) -> bool:
         for alarm in self.alarms:
             if alarm.test is not None and (alarm.rule, alarm.device) == key:
                 _, begin, end = self.walks[alarm.test]
-                alarm.active = alarm.active and begin <= at < end
+                alarm.active = alarm.active and testable and begin <= at < end and now < end + DELIVERED
         for alarm in self.alarms:
             if alarm.active and (alarm.rule, alarm.device) == key:
                 alarm.repeats += 1
@@ -418,9 +419,38 @@ def test_what_began_before_the_walk_test_is_meant(script: Script) -> None:
 
 def test_what_arrives_late_is_judged_by_the_time_at_which_it_was_observed(script: Script) -> None:
     walking(script, 10, 60)
-    script.tell(20, Reading(device="d", metric="smoke", value=True, at_ms=_ms(20)), "smoke", 1, 1, late_s=600)
-    script.tell(61, Reading(device="d", metric="smoke", value=True, at_ms=_ms(61)), "smoke", 2, 2, late_s=600)
+    script.tell(20, Reading(device="d", metric="smoke", value=True, at_ms=_ms(20)), "smoke", 1, 1, late_s=240)
+    script.tell(61, Reading(device="d", metric="smoke", value=True, at_ms=_ms(61)), "smoke", 2, 2, late_s=240)
     assert [(a.device, a.test is None) for a in script.store.alarms] == [(1, False), (2, True)]
+
+
+def sos(at_s: float, **data: str) -> Event:
+    return Event(device="d", kind="sos", at_ms=_ms(at_s), data=data)
+
+
+@pytest.mark.parametrize("time", ["estimated", "unknown"])
+def test_a_time_that_the_gateway_did_not_know_makes_no_test(script: Script, time: str) -> None:
+    walking(script, 0, 600)
+    script.tell(20, sos(20, time=time), "sos-button", 1, 1, late_s=30)
+    uncertain = Reading(device="d", metric="smoke", value=True, at_ms=_ms(20), quality="uncertain")
+    script.tell(20, uncertain, "smoke", 2, 2, late_s=30)
+    assert [(a.rule, a.test) for a in script.store.alarms] == [("sos", None), ("smoke", None)]
+
+
+def test_who_calls_for_help_beside_a_tested_button_is_heard_though_the_time_is_guessed(script: Script) -> None:
+    walking(script, 0, 600)
+    script.happens(10, "sos-button", "sos")
+    script.tell(20, sos(20, time="estimated"), "sos-button", 1, 1)
+    assert [(a.test is None, a.active) for a in script.store.alarms] == [(False, False), (True, True)]
+
+
+def test_what_is_told_long_after_a_walk_test_is_meant_whatever_the_gateways_clock_says(script: Script) -> None:
+    walking(script, 0, 60)
+    script.tell(20, sos(20), "sos-button", 1, 1, late_s=600)
+    script.happens(50, "sos-button", "sos", device=2, place=2)
+    script.tell(55, sos(55), "sos-button", 2, 2, late_s=600)
+    alarms = [(a.device, a.test is None, a.active) for a in script.store.alarms]
+    assert alarms == [(1, True, True), (2, False, False), (2, True, True)]
 
 
 def test_other_gateways_are_left_alone(script: Script) -> None:
