@@ -52,6 +52,8 @@ class FleetProcess:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait(10)
+        if self._child.stdout is not None:
+            self._child.stdout.close()
 
     def figures(self, within_s: float, beside: Callable[[], object] = lambda: None) -> dict[str, Any]:
         """What it tells at its end; `beside` is called every second until then.
