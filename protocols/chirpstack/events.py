@@ -130,8 +130,9 @@ def _battery(body: Mapping[str, Any]) -> float | None:
 
 
 def _heard(gateways: object) -> tuple[int | None, float | None]:
+    """Of the gateway that heard it best. One without an rssi (0 dBm is none: the default) does not say how well."""
     rows = [row for row in gateways if isinstance(row, Mapping)] if isinstance(gateways, list) else []
-    found = [(_level(row, "rssi"), _level(row, "snr")) for row in rows]
+    found = [(rssi, _level(row, "snr")) for row in rows if (rssi := _level(row, "rssi"))]
     best = max(found, default=None)
     return (None, None) if best is None else (int(best[0]), best[1])
 

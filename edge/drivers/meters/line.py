@@ -129,7 +129,7 @@ class SerialLine:
 
     def _lost(self, why: Exception) -> LineError:
         self.close()
-        return LineError("edge.driver.meters.port-away", port=self._config.where, why=why)
+        return LineError("edge.driver.port-away", port=self._config.where, why=why)
 
 
 class TcpLine:
@@ -189,4 +189,4 @@ class TcpLine:
 
     def _lost(self, why: Exception) -> LineError:
         self.close()
-        return LineError("edge.driver.meters.server-away", server=self._where, why=why)
+        return LineError("edge.driver.server-away", server=self._where, why=why)

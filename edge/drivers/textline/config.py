@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -73,6 +74,14 @@ class TextlineConfig(BaseModel):
             raise ConfigError("edge.driver.line.one-line", name=self.name)
         if len({bool(device.request) for device in self.device}) > 1:
             raise ConfigError("edge.driver.line.mixed", name=self.name)
+        for key, text in (("line_end", self.line_end), *(("request", device.request) for device in self.device)):
+            try:
+                text.encode(self.encoding)
+            except UnicodeEncodeError as error:
+                shown = json.dumps(text, ensure_ascii=False)
+                raise ConfigError(
+                    "edge.driver.line.encoding", name=self.name, key=key, text=shown, encoding=self.encoding
+                ) from error
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -12,6 +13,11 @@ from edge.drivers.port import DeviceConfig
 from protocols.errors import ConfigError
 from protocols.patterns import compiled
 from protocols.picking import Pick
+
+
+def without_secrets(url: str) -> str:
+    """`url` as sentences show it: a query may hold a key, and what stands before an @ a password."""
+    return re.sub(r"//[^/]*@", "//…@", re.split(r"[?#]", url, maxsplit=1)[0])
 
 
 class WebPick(Pick):
@@ -55,8 +61,13 @@ class WebDevice(DeviceConfig):
             parts, port = urlsplit(""), None
         plain = url.isascii() and url.isprintable() and " " not in url
         if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or parts.username or not plain:
-            raise ConfigError("edge.driver.http.url", url=url)
+            raise ConfigError("edge.driver.http.url", url=without_secrets(url))
         return url
+
+    @property
+    def where(self) -> str:
+        """The address, as sentences name it."""
+        return without_secrets(self.url)
 
     @model_validator(mode="after")
     def _fits(self) -> WebDevice:

@@ -69,7 +69,7 @@ class WebDriver:
             news = self._rising.news(name, place, one)
             told += [] if news is None else [news]
         if not told and all(pick.metric for pick in device.value):
-            raise DeviceError("edge.driver.http.nothing", device=name, url=device.url)
+            raise DeviceError("edge.driver.http.nothing", device=name, url=device.where)
         hand_on(told, ctx)
         return answer.took_s
 
@@ -80,7 +80,7 @@ class WebDriver:
             try:
                 document = read_json(answer.body)
             except (ValueError, RecursionError) as error:
-                raise DeviceError("edge.driver.http.not-json", device=device.id, url=device.url) from error
+                raise DeviceError("edge.driver.http.not-json", device=device.id, url=device.where) from error
         text = answer.body.decode("utf-8", "replace")[:_SEARCHED]
         return [
             (pick, at_pointer(document, pick.pointer) if pick.pointer else _found(self._patterns[pick.pattern], text))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from edge.drivers.web.config import WebDevice
+from edge.drivers.web.config import WebDevice, without_secrets
 from protocols.errors import DeviceError
 
 _CHUNK: Final = 16_384
@@ -102,11 +102,12 @@ class Fetch:
     def _refused(self, response: http.client.HTTPResponse) -> DeviceError:
         """A redirect is not followed: who asks a device in the cellar must not end up elsewhere."""
         if 300 <= response.status < 400:
-            return self._error("redirect", status=response.status, to=(response.headers["Location"] or "-")[:_SAID])
+            to = without_secrets(response.headers["Location"] or "-")[:_SAID]
+            return self._error("redirect", status=response.status, to=to)
         return self._error("status", status=response.status)
 
     def _error(self, reason: str, **params: object) -> DeviceError:
-        return DeviceError(f"edge.driver.http.{reason}", device=self._device.id, url=self._device.url, **params)
+        return DeviceError(f"edge.driver.http.{reason}", device=self._device.id, url=self._device.where, **params)
 
 
 def _cut(sock: socket.socket) -> None:

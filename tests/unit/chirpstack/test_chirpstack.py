@@ -78,6 +78,21 @@ def test_an_uplink() -> None:
     assert [(one.metric, one.value) for one in told if isinstance(one, Reading)] == [("linkquality", 128)]
 
 
+@pytest.mark.parametrize(
+    ("gateways", "heard"),
+    [
+        ([{"rssi": -90}, {"snr": 9.5}], (-90, 0.0)),
+        ([{"rssi": -90, "snr": -3}, {"rssi": -80, "snr": 2.5}, {"rssi": 0, "snr": 9}, {"rssi": 5000}], (-80, 2.5)),
+        ([{"snr": 9.5}, {"rssi": "-70"}, "x"], (None, None)),
+    ],
+)
+def test_a_radio_gateway_that_gives_no_rssi_has_not_heard_it_best(
+    gateways: list[object], heard: tuple[int | None, float | None]
+) -> None:
+    said = read_event("up", json.dumps({"deviceInfo": {"devEui": EUI}, "rxInfo": gateways}).encode())
+    assert (said.rssi, said.snr) == heard
+
+
 def test_what_is_left_out_has_its_default() -> None:
     empty = read_event("up", json.dumps({"deviceInfo": {"devEui": EUI}}).encode())
     assert (empty.port, empty.data, empty.object, empty.rssi) == (0, b"", {}, None)

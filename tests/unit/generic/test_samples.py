@@ -11,8 +11,10 @@ from pydantic import ValidationError
 
 from edge.drivers import FAMILIES
 from edge.drivers.textline.lines import Lines
+from edge.drivers.web.config import WebDevice
+from edge.drivers.web.fetch import Fetch
 from protocols.catalog import DEVICE_TYPES
-from protocols.errors import ConfigError
+from protocols.errors import ConfigError, DeviceError
 from protocols.picking import UNITS, Pick, at_pointer
 
 FOLDERS = {"line": "textline", "http": "web", "gpio": "gpio"}
@@ -26,6 +28,9 @@ def sample(family: str) -> dict[str, Any]:
     (table,) = tomllib.loads(text(family))["driver"]
     assert isinstance(table, dict)
     return table
+
+
+ASKED = sample("line")["device"][0]
 
 
 @pytest.mark.parametrize("family", FOLDERS)
@@ -45,6 +50,8 @@ def test_the_sample_makes_a_driver_and_shows_every_key(family: str) -> None:
     [
         ("line", (), {"tcp": "host:1"}, "edge.driver.line.one-line"),
         ("line", ("device", 0), {"request": ""}, "edge.driver.line.mixed"),
+        ("line", (), {"encoding": "latin-1", "line_end": "；"}, "edge.driver.line.encoding"),
+        ("line", (), {"encoding": "ascii", "device": [ASKED | {"request": "读"}]}, "edge.driver.line.encoding"),
         ("line", ("device", 0), {"pattern": "(?P<t>a)(?P<t>b)"}, "protocols.pattern.group"),
         ("line", ("device", 0, "value", 0), {"group": "x"}, "edge.driver.line.group"),
         ("line", ("device", 0, "value", 0), {"metric": "smoke"}, "protocols.picking.metric"),
@@ -147,3 +154,14 @@ def test_lines_are_bounded() -> None:
     lines.feed(b"half")
     lines.forget()
     assert lines.feed(b"new\n") == [b"new"]
+
+
+def test_what_an_address_hides_is_in_no_sentence() -> None:
+    table = sample("http")["device"][0] | {"url": "http://127.0.0.1:1/status?key=open-sesame", "timeout_s": 0.5}
+    with pytest.raises(DeviceError) as away:
+        Fetch(WebDevice.model_validate(table)).get()
+    assert away.value.params["url"] == "http://127.0.0.1:1/status"
+    assert "sesame" not in repr(away.value.params)
+    with pytest.raises(ConfigError) as wrong:
+        WebDevice.model_validate(table | {"url": "ftp://me:open-sesame@x/a?key=open-sesame#open-sesame"})
+    assert wrong.value.params["url"] == "ftp://…@x/a"
