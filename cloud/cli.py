@@ -179,7 +179,7 @@ def _worker_parts(config: Config, language: Language) -> Iterator[dict[str, Any]
             "silent": round(row["silent_s"]),
             "lagging": ", ".join(f"{group} {seconds} s" for group, seconds in told["lagging"].items()) or "-",
         }
-        well = row["alive"] and told["connected"] and told["storing"] and row["figures"]["late_s"] is None
+        well = row["alive"] and told["connected"] and told["storing"] and row["figures"].get("late_s") is None
         detail = sentence(f"cloud.cli.{code}", params, language)
         yield told | {"name": f"worker {told['name']}", "ok": well, "detail": detail}
     living = sum(row["alive"] for row in rows)

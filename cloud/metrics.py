@@ -127,11 +127,11 @@ class _Workers(Collector):
         for row in self.rows:
             name, told = row["name"], row["figures"]
             groups.add_metric([name], row["groups"])
-            waits.add_metric([name], told["waiting_s"])
-            readings.add_metric([name], told["readings"])
+            waits.add_metric([name], told.get("waiting_s", 0.0))
+            readings.add_metric([name], told.get("readings", 0))
             for outcome in ("stored", "dropped"):
-                messages.add_metric([name, outcome], told[outcome])
-            for group, seconds in told["lagging"].items():
+                messages.add_metric([name, outcome], told.get(outcome, 0))
+            for group, seconds in told.get("lagging", {}).items():
                 lagging.add_metric([group], seconds)
         yield from (groups, waits, readings, messages, lagging)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from edge.config import load_config
@@ -69,16 +70,24 @@ def _parts(facts: dict[str, Any], say: Say, language: Language) -> Iterator[dict
 
 
 def _workers(console: str, say: Say) -> Iterator[dict[str, Any]]:
-    """All that ingest for this cloud, in its process and elsewhere: what each carries, and which groups lag."""
+    """All that ingest for this cloud, in its process and elsewhere. Their names `liandong cloud status` tells."""
     try:
-        with urlopen(f"{console}/healthz", timeout=_ANSWER_S) as answer:  # noqa: S310 - our own
-            told = json.load(answer)
-    except (OSError, ValueError):
-        return  # the line above says that the cloud is silent
-    for one in told["workers"]:
-        lagging = ", ".join(f"{group} {seconds} s" for group, seconds in one["lagging"].items()) or "-"
-        detail = say("liandong.status.worker", groups=one["groups"], waiting=one["waiting_s"], lagging=lagging)
-        yield {"name": f"cloud/worker {one['name']}", "ok": one["connected"] and one["storing"], "detail": detail}
+        told = _health(f"{console}/healthz")["workers"]
+    except (OSError, ValueError, KeyError):
+        return  # the line above says that the cloud is silent; without its database it knows of no worker
+    figures = {key: told[key] for key in ("count", "well", "groups")}
+    detail = say("liandong.status.workers", waiting=told["waiting_s"], **figures)
+    yield {"name": "cloud/workers", "ok": 0 < told["count"] == told["well"], "detail": detail}
+
+
+def _health(url: str) -> dict[str, Any]:
+    """What the cloud says of itself, also when it is not well (503)."""
+    try:
+        with urlopen(url, timeout=_ANSWER_S) as answer:  # noqa: S310 - our own
+            return dict(json.load(answer))
+    except HTTPError as error:
+        with error:
+            return dict(json.load(error))
 
 
 def _gateway(name: str, config: Path, say: Say, language: Language) -> Iterator[dict[str, Any]]:

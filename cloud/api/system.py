@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from psycopg.rows import DictRow
 
-from cloud.api.services import Given, Services
+from cloud.api.services import COOKIE, Given, Services, signed_in
 from cloud.storage import delivery, workers
 from cloud.storage.queries import load
 from protocols.errors import LiandongError, RefusedError
@@ -42,13 +42,14 @@ def _sentences(language: Language) -> dict[str, str]:
 
 
 @router.get("/healthz", tags=["system"])
-def health(given: Given) -> JSONResponse:
+def health(request: Request, given: Given) -> JSONResponse:
     """200 while the database answers, every thread lives, and timers are dealt with in time.
 
     `warnings` name what does not stop the service and still wants somebody to look: `broker` away, `late` (what arrives
     waits too long for the database), `timers` that fail and are tried again, messages `unjudged` within a day (an alarm
-    may be missing), groups `uncarried` (no worker listens to them). `workers`: all that ingest, in this process, in
-    others and on other hosts.
+    may be missing), groups `uncarried` (no worker listens to them). `workers` are all that ingest, in this process, in
+    others and on other hosts: how many, how many of them are well, their groups, and how long the oldest message of all
+    has waited. `each` of them, with names of hosts and groups, is told to administrators only.
     """
     parts = dict(given.working())
     broker, in_time = parts.pop("broker", True), parts.pop("in_time", True)
@@ -63,7 +64,8 @@ def health(given: Given) -> JSONResponse:
     warnings = [name for name, wants in wanted.items() if wants]
     ok = told["late_timers"] == 0 and all(parts.values())
     answer = {"ok": ok, "database": "ok", "parts": parts | {"broker": broker}, "warnings": warnings} | told
-    answer |= {"workers": ingesting, "uncarried": uncarried}
+    named = {"each": ingesting} if _administers(request, given) else {}
+    answer |= {"workers": workers.summary(ingesting) | named, "uncarried": uncarried}
     return JSONResponse(answer, 200 if ok else 503)
 
 
@@ -86,6 +88,16 @@ def _standing(given: Services) -> DictRow:
         row = tx.one(load("health")["standing"])
     assert row is not None
     return row
+
+
+def _administers(request: Request, given: Services) -> bool:
+    """Whether an administrator is signed in where this comes from; nobody has to be."""
+    if COOKIE not in request.cookies:
+        return False
+    try:
+        return any(role.role == "administrator" for role in signed_in(request, given).roles)
+    except LiandongError:
+        return False
 
 
 def _ingesting(given: Services) -> tuple[list[dict[str, Any]], int]:

@@ -112,7 +112,18 @@ def told(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of `standing` as people and programs are told of it."""
     figures = row["figures"]
     picked = {key: figures.get(key) for key in ("waiting_s", "queue", "connected", "storing", "readings", "lagging")}
+    picked["lagging"] = picked["lagging"] or {}
     return {"name": row["name"], "groups": row["groups"], "first_groups": row["first_groups"] or []} | picked
+
+
+def summary(each: Collection[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `told` tells of workers, without any name: how they do together."""
+    return {
+        "count": len(each),
+        "well": sum(bool(one["connected"] and one["storing"]) for one in each),
+        "groups": sum(one["groups"] for one in each),
+        "waiting_s": max((one["waiting_s"] or 0.0 for one in each), default=0.0),
+    }
 
 
 def late_s(tx: Transaction, host_id: str) -> float | None:

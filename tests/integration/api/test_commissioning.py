@@ -303,7 +303,10 @@ def test_who_calls_for_help_with_a_clock_of_a_test_long_past_is_heard(quiet: Str
     quiet.rows("UPDATE rule_state SET at_ms = at_ms - 480000 RETURNING device_id")
     quiet.observe("sos-301", "sos", at_ms=round(time.time() * 1000) - 420_000)
     alarms = quiet.rows("SELECT walk_test_id, cleared_at FROM alarm ORDER BY id")
-    assert [(row["walk_test_id"] is None, row["cleared_at"] is None) for row in alarms] == [(False, False), (True, True)]
+    assert [(row["walk_test_id"] is None, row["cleared_at"] is None) for row in alarms] == [
+        (False, False),
+        (True, True),
+    ]
     assert len(quiet.rows("SELECT id FROM incident")) == 1
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
+from cloud.storage import workers
 from tests.integration.api.conftest import Street, wait_for
 from tests.integration.api.test_stream import _listening
 
@@ -20,6 +23,28 @@ def test_what_wants_somebody_to_look_is_named_and_the_service_goes_on(street: St
         served.rows("INSERT INTO due (kind, ref, due_at) VALUES ('x', 'z', now() - interval '1 h') RETURNING id")
         late = anybody.get("/healthz")
         assert (late.status_code, late.json()["ok"], late.json()["late_timers"]) == (503, False, 1)
+
+
+def test_names_of_workers_and_groups_are_for_administrators(street: Street) -> None:
+    with street.serving(workers=False) as served, served.browser() as anybody, served.signed_in("chenjing") as desk:
+        assert served.services is not None
+        figures = {"waiting_s": 2.5, "connected": True, "storing": True, "lagging": {"secret-estate": 2.5}}
+        with served.database.transaction() as tx:
+            for name, told in (("secret-host/1", figures), ("secret-host/2", {})):
+                me = workers.Member(id=uuid4(), host_id=served.services.host_id, name=name, connection="none")
+                workers.beat(tx, me, told)
+        alone = {"count": 2, "well": 1, "groups": 0, "waiting_s": 2.5}
+        answer = anybody.get("/healthz")
+        assert answer.json()["workers"] == alone
+        assert "secret" not in answer.text
+        with served.signed_in("liming") as volunteer:
+            assert volunteer.get("/healthz").json()["workers"] == alone
+        each = desk.get("/healthz").json()["workers"]["each"]
+        assert [(one["name"], one["lagging"]) for one in each] == [
+            ("secret-host/1", {"secret-estate": 2.5}),
+            ("secret-host/2", {}),
+        ]
+        assert anybody.get("/metrics").status_code == 200
 
 
 def test_figures_follow_what_happens(served: Street) -> None:
