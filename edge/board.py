@@ -47,6 +47,7 @@ class Board:
         self._latest: dict[str, dict[str, Reading]] = {}
         self._tallies = {name: Tally() for name in devices}
         self._waiting: dict[str, tuple[Stranger, ...]] = {}
+        self._unlisted: dict[str, int] = {}
         self.triggers = Triggers()
 
     def stored(self, observations: Iterable[Observation]) -> None:
@@ -96,6 +97,7 @@ class Board:
             self._drivers = {name: running.get(name, one) for name, one in drivers.items()}
             self._latest = {name: rows for name, rows in self._latest.items() if name == "" or name in devices}
             self._waiting = {name: listed for name, listed in self._waiting.items() if name in drivers}
+            self._unlisted = {name: refused for name, refused in self._unlisted.items() if name in running}
 
     def driver(self, name: str, *, running: bool, error: LiandongError | None = None) -> None:
         """A driver started or ended."""
@@ -106,9 +108,10 @@ class Board:
                 before, running=running, restarts=restarts, error=error if error is not None else before.error
             )
 
-    def waiting(self, driver: str, strangers: Sequence[Stranger]) -> tuple[Stranger, ...]:
-        """These devices wait to be approved at `driver`; who did before."""
+    def waiting(self, driver: str, strangers: Sequence[Stranger], refused: int = 0) -> tuple[Stranger, ...]:
+        """These devices wait to be approved at `driver`, with no room for `refused` messages of others; who did before."""
         with self._lock:
+            self._unlisted[driver] = refused
             before = self._waiting.get(driver, ())
             self._waiting[driver] = tuple(strangers)
             return before
@@ -117,6 +120,11 @@ class Board:
         """By driver, who waits to be approved."""
         with self._lock:
             return {driver: listed for driver, listed in self._waiting.items() if listed}
+
+    def unlisted(self) -> dict[str, int]:
+        """By driver, how many messages came from devices for which its list has no room."""
+        with self._lock:
+            return {driver: refused for driver, refused in self._unlisted.items() if refused}
 
     def tally(self, device: str, now_ms: int) -> tuple[int, int]:
         """How often `device` was asked over the last minutes, and how often that failed."""

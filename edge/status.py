@@ -12,7 +12,7 @@ from typing import Any, Final
 from edge.board import Board, DeviceCondition
 from edge.clock.clock import Clock
 from edge.clock.values import ClockCondition
-from edge.drivers.strangers import Stranger
+from edge.drivers.strangers import MOST, Stranger
 from edge.outbox.store import Outbox
 from edge.uplink.uplink import UplinkCondition
 from protocols.catalog import DEVICE_TYPES
@@ -40,6 +40,7 @@ def report(
         parts.append(_part(f"driver/{name}", f"edge.status.driver-{code}", data, ok=driver.running))
     parts += [_device(name, condition, board, clock) for name, condition in board.devices().items()]
     parts += [_stranger(driver, one, clock) for driver, listed in board.strangers().items() for one in listed]
+    parts += [_unlisted(driver, refused) for driver, refused in board.unlisted().items()]
     return {"ok": all(part["ok"] for part in parts), "parts": parts}
 
 
@@ -145,6 +146,12 @@ def _stranger(driver: str, one: Stranger, clock: Clock) -> Report:
         "what": " ".join(dict.fromkeys(word for word in (one.model, one.name) if word)) or "-",
     }
     return _part(f"waiting/{one.address}", "edge.status.waiting", data, ok=True)
+
+
+def _unlisted(driver: str, refused: int) -> Report:
+    """Devices for which the list of those that wait has no room."""
+    data = {"driver": driver, "limit": MOST, "heard": refused}
+    return _part(f"unlisted/{driver}", "edge.status.unlisted", data, ok=True)
 
 
 def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -> Report:

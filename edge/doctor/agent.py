@@ -35,7 +35,9 @@ def look(parts: Iterable[Part], now_ms: int, *, tls: bool) -> list[Check]:
             case "driver", _, name:
                 found.append(_bus(part, name, [one for one in devices if one["data"]["driver"] == name]))
             case "waiting", _, _:
-                found.append(_stranger(part))
+                found.append(_unapproved(part, "edge.doctor.do-waiting"))
+            case "unlisted", _, _:
+                found.append(_unapproved(part, "edge.doctor.do-unlisted"))
             case _:
                 found.append(_device(part))
     return found
@@ -112,8 +114,7 @@ def _bus(part: Part, name: str, devices: list[Part]) -> Check:
     )
 
 
-def _stranger(part: Part) -> Check:
-    todo = "edge.doctor.do-waiting"
+def _unapproved(part: Part, todo: str) -> Check:
     return Check(name=part["name"], grade=Grade.ATTENTION, code=part["code"], data=part["data"], todo=todo)
 
 

@@ -80,10 +80,11 @@ class DriverContext(Protocol):
         Online with an `error`: this question failed, and the device is not given up yet. That makes its error rate.
         """
 
-    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = (), refused: int = 0) -> None:
         """Report every device that is heard and not in the configuration, whenever that list changes.
 
-        `gone`: addresses that were on the list as it was stored and are in the configuration by now.
+        `gone`: addresses that were on the list as it was stored and are in the configuration by now. `refused`: how
+        many messages came from devices for which the list has no room.
         """
 
 

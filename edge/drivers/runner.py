@@ -139,9 +139,9 @@ class DriverRunner:
             self._log.warning("device-offline", device=device, error=error)
         self._told(self.name, device, online, error)
 
-    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = (), refused: int = 0) -> None:
         """Report who waits to be approved, see `DriverContext.waiting`; the cloud hears of each, and of who is gone."""
-        before = self._board().waiting(self.name, strangers)
+        before = self._board().waiting(self.name, strangers, refused)
         here = {one.address for one in strangers}
         known = {one.address: one.described for one in before}
         for one in strangers:

@@ -59,7 +59,7 @@ class Strangers:
         self.changed = bool(before)
         self.worn = bool(self.gone)
         self.refused = 0
-        """Messages of those for whom the list had no room."""
+        """Messages of those for whom the list has no room."""
 
     @property
     def listed(self) -> tuple[Stranger, ...]:
@@ -74,6 +74,7 @@ class Strangers:
             return
         if before is None and len(self._listed) >= MOST:
             self.refused += 1
+            self.changed = True
             return
         now = self._merged(before or Stranger(address=address, first_ms=now_ms), stranger)
         if told is not None:
@@ -88,6 +89,7 @@ class Strangers:
         """It is gone from its network."""
         if self._listed.pop(address, None) is not None:
             del self._stored_ms[address]
+            self.refused = 0  # there is room again: whoever speaks next is listed
             self.changed = self.worn = True
 
     def plain(self) -> list[dict[str, Any]]:

@@ -137,7 +137,7 @@ class BridgeDriver:
     def _tell_strangers(self, ctx: DriverContext) -> None:
         if self._strangers.changed:
             self._strangers.changed = False
-            ctx.waiting(self._strangers.listed, gone=self._strangers.gone)
+            ctx.waiting(self._strangers.listed, gone=self._strangers.gone, refused=self._strangers.refused)
             self._strangers.gone = ()
 
     def _tell_presence(self, ctx: DriverContext) -> None:

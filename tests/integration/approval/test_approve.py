@@ -14,6 +14,7 @@ from edge.config_store import Versions
 from edge.doctor.diagnosis import of_running
 from edge.doctor.words import document
 from liandong.cli import main
+from protocols.messages import Language
 from simulators.hardware.chirpstack import NetworkServer, make_device
 from simulators.hardware.field_client import FieldBroker
 from simulators.hardware.zigbee import ZigbeeBridge
@@ -174,3 +175,20 @@ def test_a_mistake_leaves_the_file_as_it_was(
         assert said in capsys.readouterr().err
         assert file.read_text("utf-8") == text
     assert agent._board.devices().keys() == {"sos-1"}
+
+
+def test_that_the_list_is_full_is_told_in_both_languages(agent: EdgeAgent, lora: NetworkServer) -> None:
+    euis = iter(range(0x24E124136B000000, 2**63))
+
+    def full() -> bool:
+        lora.triggers()["join"]("", {"eui": f"{next(euis):016x}", "profile": "WS303"})
+        return bool(agent._board.unlisted())
+
+    until(full)
+    report = agent.report()
+    assert "unlisted/lora-1" in [part["name"] for part in report["parts"]]
+    wanted: dict[Language, str] = {"en": "32 unknown devices wait at lora-1", "zh-CN": "lora-1 已有 32 台未知设备"}
+    for language, said in wanted.items():
+        checks = document(of_running(agent._config, report), language)["checks"]
+        told = next(check for check in checks if check["name"] == "unlisted/lora-1")
+        assert (told["grade"], said in told["sentence"], bool(told["todo"])) == ("attention", True, True)

@@ -60,7 +60,7 @@ class Agent:
         self.durable.extend([durable] * len(observations))
         self.taken.extend(observations)
 
-    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = (), refused: int = 0) -> None:
         self.strangers = tuple(strangers)
         self.gone += gone
 

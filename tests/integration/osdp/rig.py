@@ -84,7 +84,7 @@ class Agent:
             self.stored = json.dumps(state)
         self.emitted += observations
 
-    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = (), refused: int = 0) -> None:
         assert not strangers, "nobody joins here"
 
     def status(

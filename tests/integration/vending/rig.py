@@ -87,7 +87,7 @@ class FileContext:
             file.flush()
             os.fsync(file.fileno())
 
-    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = ()) -> None:
+    def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = (), refused: int = 0) -> None:
         assert not strangers, "nobody joins here"
 
     def status(

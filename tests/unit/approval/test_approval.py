@@ -93,10 +93,16 @@ def test_a_list_is_bounded_and_survives_a_restart() -> None:
         listed.meet(Stranger(address=f"d{number}", name="名" * 500), 1000 + number, "☃" * 5000)
     assert (len(listed.listed), listed.refused) == (MOST, 5)
     assert listed.worn
+    listed.changed = False
+    listed.meet(Stranger(address="one more"), 2000)
+    assert listed.changed, "that there is no room is told"
+    listed.leave("d0")
+    assert listed.refused == 0
+    listed.meet(Stranger(address="d0", name="名" * 500), 2000, "☃" * 5000)
     stored = json.dumps(listed.plain())
     assert len(stored) < 32_000, "a driver's state is bounded to 64 KB"
     again = Strangers(json.loads(stored), ["d3"])
-    assert addresses(again) == [f"d{n}" for n in range(MOST) if n != 3]
+    assert addresses(again) == [*(f"d{n}" for n in range(1, MOST) if n != 3), "d0"]
     assert again.gone == ("d3",)
     assert again.listed[0] == listed.listed[0]
     assert Strangers([{"odd": 1}, 5], ()).listed == ()
