@@ -315,6 +315,7 @@ class EdgeAgent:
         self._stack.callback(health.close)
         health.start()
         self._stack.callback(self._fleet.close)
+        self._stack.callback(self._commissioning.silence)
         self._fleet.start()
         gateway = self._config.gateway
         self._log.info("started", group=gateway.group, node=gateway.node, epoch=self._outbox.epoch)

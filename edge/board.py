@@ -109,7 +109,7 @@ class Board:
             )
 
     def waiting(self, driver: str, strangers: Sequence[Stranger], refused: int = 0) -> tuple[Stranger, ...]:
-        """These devices wait to be approved at `driver`, with no room for `refused` messages of others; who did before."""
+        """These wait to be approved at `driver`, with no room for `refused` messages of others; who did before."""
         with self._lock:
             self._unlisted[driver] = refused
             before = self._waiting.get(driver, ())

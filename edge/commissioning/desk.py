@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from edge.board import Board
@@ -27,10 +28,22 @@ SIGNAL_S: Final = 8.0
 """How long a device may take to confirm that it beeps."""
 _SOUND_S: Final = 2.0
 """How long a siren sounds to be found."""
+_OFF_S: Final = 4.0
+"""How long it may take to confirm that it is silent."""
+_AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""When it is tried again to silence one; not for longer, for by then a real alarm may sound there."""
 _LOOK_S: Final = 1.0
 
 Act = Callable[[str, str, Value, float], None]
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sounding:
+    """Until when (monotonic), and how often it was told in vain to be silent."""
+
+    until: float
+    tries: int = 0
 
 
 class Commissioning:
@@ -60,6 +73,7 @@ class Commissioning:
         self._walk: walk.Walk | None = None
         self._ticked: dict[str, Proof] = {}
         self._unwritten: dict[str, Proof] = {}
+        self._sounding: dict[str, _Sounding] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="commissioning", daemon=True)
         board.triggers.tell(self.note)
@@ -78,6 +92,10 @@ class Commissioning:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join(5.0)
+
+    def silence(self) -> None:
+        """The agent ends: whatever sounds to be found is switched off while its driver still runs."""
+        self._switch_off(float("inf"))
 
     def hear(self, value: object) -> None:
         """What a host wrote to the metric of walk tests."""
@@ -154,10 +172,29 @@ class Commissioning:
         signal = _signal(self._type(device))
         if signal is None:
             raise RefusedError("edge.commission.no-signal", device=device)
-        self._act(device, signal, True, SIGNAL_S)
-        if signal == "sound":
-            time.sleep(_SOUND_S)
-            self._act(device, signal, False, SIGNAL_S)
+        try:
+            self._act(device, signal, True, SIGNAL_S)
+        finally:  # one that has not confirmed may sound all the same
+            if signal == "sound":
+                with self._changed:
+                    self._sounding[device] = _Sounding(until=self._steady() + _SOUND_S)
+                    self._changed.notify_all()
+
+    def _switch_off(self, now: float) -> None:
+        """Silence what has sounded long enough; who does not confirm is tried again, a few times."""
+        with self._changed:
+            due = {device: one for device, one in self._sounding.items() if one.until <= now}
+            for device in due:
+                del self._sounding[device]
+        for device, one in due.items():
+            try:
+                self._act(device, "sound", False, _OFF_S)
+            except LiandongError as error:
+                self._log.error("not-silenced", device=device, tries=one.tries + 1, error=error)
+                if one.tries < len(_AGAIN_S) and not isinstance(error, RefusedError):
+                    again = _Sounding(until=self._steady() + _AGAIN_S[one.tries], tries=one.tries + 1)
+                    with self._changed:
+                        self._sounding.setdefault(device, again)
 
     def _place(self, device: str, place: str, name: str) -> None:
         kind = self._type(device)
@@ -201,11 +238,20 @@ class Commissioning:
         while not closing:
             with self._changed:
                 if not self._closing and not self._unwritten:
-                    self._changed.wait(_LOOK_S if self._walk is not None and self._walk.state != "over" else None)
+                    self._changed.wait(self._pause())
                 closing = self._closing
                 self._step(walk.elapse(self._walk, self._steady()))
                 unwritten, self._unwritten = self._unwritten, {}
             self._write_down(unwritten)
+            if not closing:
+                self._switch_off(self._steady())
+
+    def _pause(self) -> float | None:
+        """Seconds until something is due; None for never. Under the lock."""
+        waits = [max(0.0, one.until - self._steady()) for one in self._sounding.values()]
+        if self._walk is not None and self._walk.state != "over":
+            waits.append(_LOOK_S)
+        return min(waits, default=None)
 
     def _write_down(self, found: Mapping[str, Proof]) -> None:
         entries = self._book.entries()

@@ -16,11 +16,15 @@ import pytest
 from edge.board import Board, DeviceCondition
 from edge.commissioning.book import Book
 from edge.commissioning.desk import Commissioning
+from edge.local import ANSWER_S
 from protocols.commissioning import ASKED, HEARD_S, PLACED, STOPPED
-from protocols.errors import ConfigError, LiandongError, ProtocolError, RefusedError
+from protocols.errors import ConfigError, DeviceError, LiandongError, ProtocolError, RefusedError
 from protocols.events import Event, Reading, Value
 
 TYPES = {"door-1": "door", "smoke-1": "smoke", "siren-1": "siren"}
+
+
+SOUNDED: list[tuple[str, str, Value]] = [("siren-1", "sound", True), ("siren-1", "sound", False)]
 
 
 class Gateway:
@@ -30,13 +34,14 @@ class Gateway:
         self.now_s = 1000.0
         self.told: list[Event] = []
         self.acted: list[tuple[str, str, Value]] = []
+        self.unconfirmed = 0
         self.board = Board({name: DeviceCondition(driver="d", type=kind) for name, kind in TYPES.items()}, {})
         self.desk = Commissioning(
             Book(data),
             self.board,
             host="cloud",
             types=TYPES,
-            act=lambda device, output, value, _: self.acted.append((device, output, value)),
+            act=self.act,
             firmware=lambda device: "1.2.3" if device == "door-1" else "",
             tell=self.told.append,
             now_ms=lambda: round(self.now_s * 1000),
@@ -44,6 +49,13 @@ class Gateway:
             resolve=lambda stamp: stamp,
             steady=lambda: self.now_s,
         )
+
+    def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
+        assert timeout_s < ANSWER_S, "who asked waits no longer"
+        self.acted.append((device, output, value))
+        if self.unconfirmed:
+            self.unconfirmed -= 1
+            raise DeviceError("edge.driver.gpio.not-confirmed", device=device, output=output, timeout_s=timeout_s)
 
     def ask(self, **request: Any) -> dict[str, Any]:
         return self.desk.answer({"ask": "commission", **request})
@@ -111,7 +123,34 @@ def test_a_reader_beeps_and_a_siren_sounds_for_a_moment(gateway: Gateway, monkey
     monkeypatch.setattr("edge.commissioning.desk._SOUND_S", 0.0)
     gateway.ask(identify="door-1")
     gateway.ask(identify="siren-1")
-    assert gateway.acted == [("door-1", "beep", True), ("siren-1", "sound", True), ("siren-1", "sound", False)]
+    eventually(lambda: len(gateway.acted) == 3)
+    assert gateway.acted == [("door-1", "beep", True), *SOUNDED]
+
+
+def test_a_siren_that_does_not_confirm_is_silenced_again_and_not_for_ever(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.commissioning.desk._SOUND_S", 0.0)
+    monkeypatch.setattr("edge.commissioning.desk._AGAIN_S", (0.0, 0.0, 0.0))
+    gateway.unconfirmed = 3
+    with pytest.raises(DeviceError):
+        gateway.ask(identify="siren-1")
+    eventually(lambda: len(gateway.acted) == 4 and not gateway.desk._sounding)
+    assert gateway.acted == [*SOUNDED, *SOUNDED[1:], *SOUNDED[1:]]
+    gateway.acted.clear()
+    gateway.ask(identify="siren-1")
+    eventually(lambda: gateway.acted == SOUNDED)
+    gateway.unconfirmed, gateway.acted = 1_000, []
+    with pytest.raises(DeviceError):
+        gateway.ask(identify="siren-1")
+    eventually(lambda: len(gateway.acted) == 5 and not gateway.desk._sounding)
+
+
+def test_an_agent_that_ends_leaves_no_siren_on_and_nobody_waits_while_it_sounds(gateway: Gateway) -> None:
+    gateway.ask(identify="siren-1")
+    assert gateway.acted == SOUNDED[:1], "the clock of this gateway stands still"
+    gateway.desk.silence()
+    assert gateway.acted == SOUNDED
 
 
 def test_the_newest_trigger_is_shown(gateway: Gateway) -> None:
