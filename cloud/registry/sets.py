@@ -67,7 +67,7 @@ def build(tx: Transaction, gateway_id: int, kind: Kind, *, time_zone: str, now: 
         tx.execute(sql["put_page"], which | {"hash": name, "body": page})
     tx.execute(sql["tidy"], which | {"versions": SHOWN})
     identity: UUID = row["id"]
-    _timer(tx, OFFER, identity, now)
+    _timer(tx, OFFER, str(identity), now)
     _publish(tx, gateway, kind)
     return identity
 
@@ -103,56 +103,83 @@ def _rules(tx: Transaction, gateway: int) -> list[Json]:
 
 
 def take_told(tx: Transaction, events: Iterable[tuple[int | None, Event]], received_ms: int) -> None:
-    """What gateways (by their own device rows) say about sets. Their clocks are not asked: order counts."""
+    """What gateways (by their own device rows) say about sets. Their clocks are not asked: order counts.
+
+    Timers come before versions: whoever handles a timer holds it while it locks its version.
+    """
     now = datetime.fromtimestamp(received_ms / 1000, UTC)
+    heard: list[tuple[int, Told]] = []
     for device, event in events:
         told = sets.told(event.kind, event.data)
         row = tx.one(load("sets")["gateway_of"], {"device": device}) if told is not None else None
         if told is not None and row is not None:
-            _take(tx, row["gateway_id"], told, now)
+            heard.append((row["gateway_id"], told))
+    for kind, _, ref in sorted({timer for gateway, told in heard for timer in _note(tx, gateway, told, now)}):
+        _timer(tx, kind, ref, now)
+    for gateway, told in heard:
+        _take(tx, gateway, told, now)
 
 
-def _take(tx: Transaction, gateway: int, told: Told, at: datetime) -> None:
-    sql = load("sets")
-    which: Json = {"gateway": gateway, "kind": told.kind, "id": told.id, "at": at}
+def _note(tx: Transaction, gateway: int, told: Told, at: datetime) -> list[tuple[str, int, str]]:
+    """Write down what the gateway works by; the timers (kind, gateway, ref) that follow. Locks no version."""
+    sql, which = load("sets"), _which(gateway, told, at)
     if told.event == sets.READY:
-        if tx.fetch(sql["ticket"], which | {"ticket": told.ticket, "wants": list(told.wants)}):
-            _timer(tx, SEND, UUID(str(told.id)), at)
-        return
-    if told.event in (sets.APPLIED, sets.REFUSED):
-        error = None if told.error is None else json.dumps(told.error, ensure_ascii=False)
-        tx.execute(sql["outcome"], which | {"state": told.event.removeprefix("set."), "error": error})
+        return [(SEND, gateway, str(told.id))] if tx.one(sql["awaited"], which) is not None else []
     if told.event in (sets.APPLIED, sets.RUNNING):
         tx.execute(sql["report"], which | {"number": told.number, "hash": told.hash, "items": told.count})
-        tx.execute(sql["tidy"], which | {"versions": SHOWN})
     elif told.event == sets.UNFIT:
         unfit = json.dumps({"count": told.count, "error": told.error}, ensure_ascii=False) if told.count else None
         tx.execute(sql["unfit"], which | {"unfit": unfit})
     else:
         tx.execute(sql["report_number"], which | {"held": told.held})
-    _compare(tx, gateway, told, at)
+    newest, reported = tx.one(sql["newest"], which), tx.one(sql["reported"], which)
+    if newest is None or reported is None:
+        return []
+    if _overtaken(newest, reported):
+        return [(BUILD, gateway, f"{gateway}/{told.kind}")]
+    return [(OFFER, gateway, str(newest["id"]))] if _lost(told, newest, reported) else []
+
+
+def _lost(told: Told, newest: DictRow, reported: DictRow) -> bool:
+    """Whether a gateway that has started works by something else than what is wanted."""
+    return told.event == sets.RUNNING and reported["hash"] != newest["hash"]
+
+
+def _take(tx: Transaction, gateway: int, told: Told, at: datetime) -> None:
+    """What became of a version. A gateway that lost what it had gets it again."""
+    sql, which = load("sets"), _which(gateway, told, at)
+    if told.event == sets.READY:
+        tx.execute(sql["ticket"], which | {"ticket": told.ticket, "wants": list(told.wants)})
+        return
+    if told.event in (sets.APPLIED, sets.REFUSED):
+        error = None if told.error is None else json.dumps(told.error, ensure_ascii=False)
+        tx.execute(sql["outcome"], which | {"state": told.event.removeprefix("set."), "error": error})
+    newest, reported = tx.one(sql["newest"], which), tx.one(sql["reported"], which)
+    if (
+        newest is not None
+        and reported is not None
+        and not _overtaken(newest, reported)
+        and _lost(told, newest, reported)
+    ):
+        tx.execute(sql["again"], {"id": newest["id"], "at": at})
+    if told.event in (sets.APPLIED, sets.RUNNING):
+        tx.execute(sql["tidy"], which | {"versions": SHOWN})
     row = tx.one(load("configurations")["where"], which)
     assert row is not None
     _publish(tx, row, told.kind)
 
 
-def _compare(tx: Transaction, gateway: int, told: Told, at: datetime) -> None:
-    """A gateway that lost what it had gets it again; one whose number is beyond ours gets a newer one."""
-    which = {"gateway": gateway, "kind": told.kind}
-    newest, reported = tx.one(load("sets")["newest"], which), tx.one(load("sets")["reported"], which)
-    if newest is None or reported is None:
-        return
-    if _overtaken(newest, reported):
-        changed(tx, [gateway], told.kind, at)
-    elif told.event == sets.RUNNING and reported["hash"] != newest["hash"]:
-        for row in tx.fetch(load("sets")["again"], {"id": newest["id"], "at": at}):
-            _timer(tx, OFFER, row["id"], at)
+def _which(gateway: int, told: Told, at: datetime) -> Json:
+    return {"gateway": gateway, "kind": told.kind, "id": told.id, "at": at}
 
 
 def distrust(tx: Transaction, now: datetime) -> None:
     """After a restored backup nobody knows what gateways work by: each is offered what is wanted, and says."""
-    for row in tx.fetch(load("sets")["unsure"]):
-        _timer(tx, OFFER, row["id"], now)
+    found = [row["id"] for row in tx.fetch(load("sets")["unsure"])]
+    for identity in found:
+        _timer(tx, OFFER, str(identity), now)
+    for identity in found:
+        tx.execute(load("sets")["again"], {"id": identity, "at": now})
 
 
 def shown(tx: Transaction, gateway: DictRow, kind: Kind) -> Json:
@@ -225,6 +252,6 @@ def _publish(tx: Transaction, gateway: DictRow, kind: Kind) -> None:
     tx.publish(StreamEvent(kind="set", key=key, data=data, place_id=gateway["place_id"]))
 
 
-def _timer(tx: Transaction, kind: str, identity: UUID, at: datetime) -> None:
-    tx.execute(load("sets")["soon"], {"kind": kind, "ref": str(identity), "at": at})
+def _timer(tx: Transaction, kind: str, ref: str, at: datetime) -> None:
+    tx.execute(load("sets")["soon"], {"kind": kind, "ref": ref, "at": at})
     tx.wake_due()

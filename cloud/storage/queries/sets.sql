@@ -79,9 +79,12 @@ UPDATE delivered_set SET state = 'sent', changed_at = %(now)s WHERE id = %(id)s;
 -- bodies: pages by their names
 SELECT hash, body FROM set_page WHERE gateway_id = %(gateway)s AND kind = %(kind)s AND hash = ANY(%(hashes)s);
 
+-- awaited: whether a gateway is still to take this version
+SELECT FROM delivered_set WHERE id = %(id)s AND gateway_id = %(gateway)s AND state IN ('queued', 'sent');
+
 -- ticket: the newest counts, while it is wanted
 UPDATE delivered_set SET ticket = %(ticket)s, wants = %(wants)s, state = 'sent', changed_at = %(at)s
-WHERE id = %(id)s AND gateway_id = %(gateway)s AND state IN ('queued', 'sent') RETURNING id;
+WHERE id = %(id)s AND gateway_id = %(gateway)s AND state IN ('queued', 'sent');
 
 -- outcome: what became of it
 UPDATE delivered_set SET state = %(state)s, changed_at = %(at)s, error = %(error)s, ticket = NULL, wants = '{}'
@@ -100,7 +103,7 @@ UPDATE reported_set SET unfit = %(unfit)s WHERE gateway_id = %(gateway)s AND kin
 
 -- again: it is not what the gateway works by after all
 UPDATE delivered_set SET state = 'queued', changed_at = %(at)s
-WHERE id = %(id)s AND state = 'applied' RETURNING id;
+WHERE id = %(id)s AND state = 'applied';
 
 -- versions: the newest, the wanted one first
 SELECT number, hash, items, state, error, created_at, changed_at, pages FROM delivered_set
@@ -119,6 +122,6 @@ SET body = excluded.body, enabled = excluded.enabled, changed_at = excluded.chan
 DELETE FROM local_rule WHERE gateway_id = %(gateway)s AND code = %(code)s RETURNING code;
 
 -- unsure: after a restored backup gateways may work by something newer: all are asked
-UPDATE delivered_set SET state = 'queued' WHERE state = 'applied'
+SELECT id FROM delivered_set WHERE state = 'applied'
   AND number = (SELECT max(number) FROM delivered_set AS other
-                WHERE other.gateway_id = delivered_set.gateway_id AND other.kind = delivered_set.kind) RETURNING id;
+                WHERE other.gateway_id = delivered_set.gateway_id AND other.kind = delivered_set.kind) ORDER BY id;
