@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Final
 
@@ -20,7 +21,7 @@ from cloud.registry.commands import with_sentence
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from protocols.access.cardholders import Schedule
-from protocols.errors import RefusedError
+from protocols.errors import ConfigError, RefusedError
 
 router = APIRouter(prefix="/api/v1/access", tags=["doors"])
 
@@ -110,7 +111,7 @@ def put(code: Code, wanted: Wanted, who: SignedIn, request: Request, given: Give
     with given.database.transaction() as tx:
         here = _require(tx, who, wanted.place)
         before = _known(tx, who, code)
-        author = Author(person=who.id, now=now())
+        author = _author(who)
         cardholders.put(tx, [wanted.holder], cardholders.site(tx, here), author)
         kinds = {"cards": wanted.holder.cards, "duress_cards": wanted.holder.duress_cards}
         said: Json = {"enabled": wanted.holder.enabled}
@@ -124,7 +125,7 @@ def switch(code: Code, switched: Switched, who: SignedIn, request: Request, give
     """Switch somebody off, or on again: the gateways of their doors know within seconds."""
     with given.database.transaction() as tx:
         row = _one(tx, who, code)
-        cardholders.enable(tx, row, enabled=switched.enabled, author=Author(person=who.id, now=now()))
+        cardholders.enable(tx, row, enabled=switched.enabled, author=_author(who))
         _record(tx, who, request, "cardholder.enable", code, row["place_id"], enabled=switched.enabled)
     return {"code": code, "enabled": switched.enabled}
 
@@ -158,11 +159,15 @@ def take_sheet(sheet: Sheet, who: SignedIn, request: Request, given: Given) -> J
     with given.database.transaction() as tx:
         here = _require(tx, who, sheet.place)
         where = cardholders.site(tx, here)
-        holders, faults = cardholder_csv.read(sheet.text, where)
+
+        def taken(holders: Sequence[Holder]) -> Mapping[str, ConfigError]:
+            return cardholders.taken(tx, holders, who.keeps_doors.covers)
+
+        holders, faults = cardholder_csv.read(sheet.text, where, taken)
         _known(tx, who, *(holder.code for holder in holders))
         if holders and not faults and not sheet.trial:
             tx.be_patient(60.0)
-            cardholders.put(tx, holders, where, Author(person=who.id, now=now()))
+            cardholders.put(tx, holders, where, _author(who))
             _record(tx, who, request, "cardholders.import", sheet.place, here["id"], people=len(holders))
     told = [{"line": one.line, "error": _told(one.error.code, one.error.params)} for one in faults]
     return {"people": len(holders), "stored": bool(holders) and not faults and not sheet.trial, "faults": told}
@@ -209,6 +214,10 @@ def put_holidays(wanted: Days, who: SignedIn, request: Request, given: Given) ->
         cardholders.reach(tx, [here["path"]], now())
         _record(tx, who, request, "access-holidays.change", wanted.place, here["id"], days=len(wanted.days))
     return {"days": sorted({day.isoformat() for day in wanted.days})}
+
+
+def _author(who: Who) -> Author:
+    return Author(person=who.id, now=now(), covers=who.keeps_doors.covers)
 
 
 def _require(tx: Transaction, who: Who, path: str) -> DictRow:

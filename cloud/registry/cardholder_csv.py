@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,8 +41,13 @@ class Fault:
     error: ConfigError
 
 
-def read(text: str, where: Site) -> tuple[list[Holder], list[Fault]]:
-    """The people of `text`, and its first faults. Several cards or doors stand in one field, with spaces between."""
+def read(
+    text: str, where: Site, taken: Callable[[Sequence[Holder]], Mapping[str, ConfigError]]
+) -> tuple[list[Holder], list[Fault]]:
+    """The people of `text`, and its first faults. Several cards or doors stand in one field, with spaces between.
+
+    `taken`: which of their cards others have, and what to say of it.
+    """
     faults: list[Fault] = []
     holders: list[Holder] = []
     lines: dict[str, int] = {}
@@ -60,7 +65,8 @@ def read(text: str, where: Site) -> tuple[list[Holder], list[Fault]]:
             faults.append(Fault(line=line, error=error))
         else:
             holders.append(holder)
-    return holders, faults
+    others = [Fault(line=cards[card], error=error) for card, error in taken(holders).items() if card in cards]
+    return holders, sorted((*faults, *others), key=lambda fault: fault.line)[:MOST_FAULTS]
 
 
 def _rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, dict[str, str]]]:

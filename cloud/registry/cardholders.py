@@ -5,7 +5,7 @@ Every function runs in the caller's transaction; who may do it where is the call
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final
@@ -74,10 +74,11 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who changes it, and when."""
+    """Who changes it, and when. `covers`: whether a place is one of theirs; they hear of nobody elsewhere."""
 
     person: UUID
     now: datetime
+    covers: Callable[[str], bool]
 
 
 def site(tx: Transaction, place: DictRow) -> Site:
@@ -117,7 +118,7 @@ def put(tx: Transaction, holders: Sequence[Holder], where: Site, author: Author)
     before = {row["code"]: row for row in tx.fetch(sql["many"], {"codes": codes})}
     touched = {row["path"] for row in before.values()} | {where.path}
     ids = _put_rows(tx, holders, where, author)
-    _give_cards(tx, holders, ids)
+    _give_cards(tx, holders, ids, author)
     tx.execute(sql["take_doors"], {"ids": ids})
     pairs = [(number, door) for number, its in zip(ids, doors, strict=True) for door in its]
     tx.execute(sql["give_doors"], {"ids": [one for one, _ in pairs], "doors": [door for _, door in pairs]})
@@ -132,7 +133,24 @@ def _put_rows(tx: Transaction, holders: Sequence[Holder], where: Site, author: A
     return [found[holder.code] for holder in holders]
 
 
-def _give_cards(tx: Transaction, holders: Sequence[Holder], ids: Sequence[int]) -> None:
+def taken(tx: Transaction, holders: Sequence[Holder], covers: Callable[[str], bool]) -> dict[str, ConfigError]:
+    """Cards of `holders` that somebody else has and keeps, each with what to say to who has these places."""
+    which = {
+        "cards": [card for one in holders for card in (*(one.cards or ()), *(one.duress_cards or ()))],
+        "codes": [one.code for one in holders if one.cards is not None],
+        "duress_codes": [one.code for one in holders if one.duress_cards is not None],
+    }
+    rows = tx.fetch(load("cardholders")["owners"], which)
+    return {row["card"]: _taken(row["card"], row["code"] if covers(row["path"]) else None) for row in rows}
+
+
+def _taken(card: str, owner: str | None) -> ConfigError:
+    if owner is None:
+        return ConfigError("cloud.cardholder.card-taken-elsewhere", card=masked(card))
+    return ConfigError("cloud.cardholder.card-taken", card=masked(card), owner=owner)
+
+
+def _give_cards(tx: Transaction, holders: Sequence[Holder], ids: Sequence[int], author: Author) -> None:
     """Cards and duress cards each for themselves: who is given one of the two keeps the other as it is."""
     sql = load("cardholders")
     cards: list[tuple[str, int, bool]] = []
@@ -145,15 +163,15 @@ def _give_cards(tx: Transaction, holders: Sequence[Holder], ids: Sequence[int]) 
             given[duress].append(number)
             for text in texts:
                 if text in owner:
-                    raise ConfigError("cloud.cardholder.card-taken", card=masked(text), owner=owner[text])
+                    raise _taken(text, owner[text])
                 owner[text] = holder.code
                 cards.append((text, number, duress))
     tx.execute(sql["take_cards"], {"ids": given[False], "duress_ids": given[True]})
-    taken = tx.one(sql["owners"], {"cards": list(owner)})
-    if taken is not None:
-        raise ConfigError("cloud.cardholder.card-taken", card=masked(taken["card"]), owner=taken["code"])
     columns = {"cards": [c for c, _, _ in cards], "ids": [n for _, n, _ in cards], "duress": [d for _, _, d in cards]}
-    tx.execute(sql["give_cards"], columns)
+    rest = owner.keys() - {row["card"] for row in tx.fetch(sql["give_cards"], columns)}
+    if rest:  # others have them, or were given them at this moment
+        card = min(rest)
+        raise taken(tx, holders, author.covers).get(card) or _taken(card, None)
 
 
 def enable(tx: Transaction, row: DictRow, *, enabled: bool, author: Author) -> None:

@@ -49,13 +49,16 @@ SELECT card, duress FROM cardholder_card WHERE cardholder_id = %(id)s ORDER BY d
 DELETE FROM cardholder_card
 WHERE cardholder_id = ANY(%(ids)s::int[]) AND NOT duress OR cardholder_id = ANY(%(duress_ids)s::int[]) AND duress;
 
--- owners: whose these cards still are
-SELECT card, cardholder.code FROM cardholder_card JOIN cardholder ON cardholder.id = cardholder_id
-WHERE card = ANY(%(cards)s::text[]) ORDER BY card LIMIT 1;
+-- owners: whose these cards are, but for those that these people are about to give back
+SELECT card, cardholder.code, place.path FROM cardholder_card
+JOIN cardholder ON cardholder.id = cardholder_id JOIN place ON place.id = cardholder.place_id
+WHERE card = ANY(%(cards)s::text[])
+  AND NOT (cardholder.code = ANY(CASE WHEN duress THEN %(duress_codes)s::text[] ELSE %(codes)s::text[] END)) ORDER BY card;
 
--- give_cards: one row each
+-- give_cards: one row each, in the order of the cards; none for a card that somebody has
 INSERT INTO cardholder_card (card, cardholder_id, duress)
-SELECT * FROM unnest(%(cards)s::text[], %(ids)s::int[], %(duress)s::bool[]);
+SELECT * FROM unnest(%(cards)s::text[], %(ids)s::int[], %(duress)s::bool[]) AS given (card, cardholder_id, duress) ORDER BY card
+ON CONFLICT (card) DO NOTHING RETURNING card;
 
 -- take_doors: before others are given
 DELETE FROM cardholder_door WHERE cardholder_id = ANY(%(ids)s);

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from cloud.registry import births
 from cloud.registry import sets as registry
+from cloud.storage.queries import load
 from edge.sets.content import fitting
 from edge.sets.receiving import Receiving
 from edge.sets.store import SetStore
@@ -29,7 +31,7 @@ from protocols.events import Event
 from protocols.rules import Rule
 from protocols.sets import Kind
 from protocols.sparkplug.payload import decode
-from tests.integration.api.conftest import Street
+from tests.integration.api.conftest import Street, wait_for
 
 ACCESS = "/api/v1/access"
 GARDEN = "donggang/taoyuan/peach-garden"
@@ -212,13 +214,18 @@ def test_cards_are_masked_and_each_look_at_them_is_kept(quiet: Street, console: 
     assert all("wang" not in row["data"] for row in told)
 
 
-def test_who_may_do_it_where(quiet: Street, console: httpx.Client) -> None:
-    done(put(console, "wang", cards=["H10301:42:1"]))
-    quiet.rows(
+def make_installer(street: Street) -> None:
+    """Wang Fang installs at one stairwell."""
+    street.rows(
         "INSERT INTO role_grant SELECT person.id, 'installer', place.id FROM person, place"
         " WHERE login = 'wangfang' AND path = %(path)s RETURNING role",
         path=f"{GARDEN}/3/2",
     )
+
+
+def test_who_may_do_it_where(quiet: Street, console: httpx.Client) -> None:
+    done(put(console, "wang", cards=["H10301:42:1"]))
+    make_installer(quiet)
     with quiet.signed_in("liming") as volunteer, quiet.signed_in("wangfang") as installer:
         everything = [
             ("GET", f"{ACCESS}/cardholders?place={GARDEN}", None),
@@ -265,6 +272,38 @@ def test_what_cannot_be_is_refused_as_a_whole(quiet: Street, console: httpx.Clie
     for holder, code in bad:
         assert refused(put(console, "li", **holder)) == (422, code)
     assert [row["code"] for row in quiet.rows("SELECT code FROM cardholder")] == ["wang"]
+
+
+def test_who_has_a_card_at_another_place_is_not_told(quiet: Street, console: httpx.Client) -> None:
+    done(put(console, "wang", cards=["H10301:42:1"]))
+    make_installer(quiet)
+    with quiet.signed_in("wangfang") as away:
+        answer = put(away, "li", f"{GARDEN}/3/2", cards=["H10301:42:1"])
+        assert refused(answer) == (422, "cloud.cardholder.card-taken-elsewhere")
+        assert "wang" not in answer.text
+        text = "code,cards\nzhou,H10301:42:2\nli,H10301:42:1\n"
+        tried = done(away.post(f"{ACCESS}/import", json={"place": f"{GARDEN}/3/2", "text": text, "trial": True}))
+        assert [(one["line"], one["error"]["code"]) for one in tried["faults"]] == [
+            (3, "cloud.cardholder.card-taken-elsewhere")
+        ]
+    tried = sheet(console, "code,cards\nli,H10301:42:1\n", trial=True)
+    assert [one["error"]["code"] for one in tried["faults"]] == ["cloud.cardholder.card-taken"]
+    swapped = sheet(console, "code,cards\nli,H10301:42:1\nwang,\n", trial=True)
+    assert swapped["faults"] == [], "wang gives it back in the same sheet"
+
+
+def test_of_two_who_are_given_a_card_at_once_one_is_told(quiet: Street, console: httpx.Client) -> None:
+    done(put(console, "zhou"))
+    (zhou,) = quiet.rows("SELECT id FROM cardholder")
+    with ThreadPoolExecutor(1) as beside:
+        with quiet.database.transaction() as tx:
+            given = {"cards": ["H10301:42:1"], "ids": [zhou["id"]], "duress": [False]}
+            tx.execute(load("cardholders")["give_cards"], given)
+            answer = beside.submit(put, console, "li", cards=["H10301:42:1"])
+            waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%cardholder_card%%'"
+            wait_for(lambda: answer.done() or quiet.rows(waits))
+        assert refused(answer.result(timeout=20)) == (422, "cloud.cardholder.card-taken")
+    assert [row["code"] for row in quiet.rows("SELECT code FROM cardholder")] == ["zhou"]
 
 
 def test_cards_and_duress_cards_are_changed_each_for_themselves(quiet: Street, console: httpx.Client) -> None:
