@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from edge.drivers.port import DeviceConfig
 from protocols.access.keypad import Entry
@@ -13,6 +13,12 @@ from protocols.access.passback import Area, Passback, WhenBlind
 
 Line = Annotated[int, Field(ge=0, le=7)]
 """The number of a further input or output of a reader."""
+
+
+MaybeInput = Annotated[
+    Annotated[int, Field(ge=0, le=63)] | None, BeforeValidator(lambda said: None if said == "none" else said)
+]
+"""An input of the reader, or ``"none"``: TOML has no other word for it."""
 
 
 class ReaderConfig(DeviceConfig):
@@ -31,9 +37,9 @@ class ReaderConfig(DeviceConfig):
     leaves: str = ""
     unlock_s: float = Field(default=5.0, ge=0.5, le=25.0)  # the library carries the timer in one byte of 100 ms
     held_open_s: float = Field(default=30.0, ge=0)
-    contact_input: int | None = Field(default=0, ge=0, le=63)
+    contact_input: MaybeInput = 0
     contact_open_is: Literal["active", "inactive"] = "active"
-    exit_input: int | None = Field(default=1, ge=0, le=63)
+    exit_input: MaybeInput = 1
     strike_output: int = Field(default=0, ge=0, le=63)
     more_inputs: tuple[Line, ...] = Field(default=(), max_length=8)
     more_outputs: tuple[Line, ...] = Field(default=(), max_length=8)

@@ -17,10 +17,11 @@ SHUT, OPEN = Inputs(active=(False, False)), Inputs(active=(True, False))
 START = 1_700_000_000_000
 
 
-def reader(stored: dict[str, object] | None = None) -> Reader:
+def reader(stored: dict[str, object] | None = None, **table: object) -> Reader:
     lockout = LockoutRules(denials=0, window_ms=0, lasts_ms=0)
     rules = EntryRules(door="door-1", way=Way(enters=None, leaves=None), lockout=lockout)
-    return Reader(ReaderConfig(id="door-1", address=1, key_file=Path("k")), rules, stored or {})
+    config = ReaderConfig.model_validate({"id": "door-1", "address": 1, "key_file": Path("k"), **table})
+    return Reader(config, rules, stored or {})
 
 
 def told(one: Reader, inputs: Inputs, now_ms: int) -> list[str]:
@@ -58,3 +59,13 @@ def test_the_last_look_is_known_after_a_restart() -> None:
     assert told(again, OPEN, START + 10_000 + LATE_MS // 2) == ["access.forced"]
     again = reader(one.stored())
     assert told(again, OPEN, START + 60_000) == ["access.opened-unobserved"]
+
+
+def test_without_an_exit_button_a_reader_that_was_cut_does_not_hide_force() -> None:
+    kinds = []
+    for exit_input in (1, "none"):
+        one = reader(exit_input=exit_input)
+        told(one, SHUT, START)
+        heard(one, START, START + 10_000)
+        kinds += told(one, OPEN, START + 60_000)
+    assert kinds == ["access.opened-unobserved", "access.forced"]
