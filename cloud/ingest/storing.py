@@ -81,7 +81,9 @@ class Storing:
         """When the oldest message arrived that has left the backlog and is not stored yet (monotonic seconds)."""
         flight, prepared, at_hand = self._flight, self._prepared, self._at_hand
         groups = (flight and flight.group, prepared and prepared[0], at_hand)
-        return min((group.messages[0].arrived for group in groups if group and group.messages), default=None)
+        # The worker's thread may empty a group at this moment.
+        heads = (next(iter(group.messages), None) for group in groups if group)
+        return min((head.arrived for head in heads if head is not None), default=None)
 
     @property
     def begun(self) -> bool:

@@ -42,7 +42,7 @@ def worth_columns(series: NDArray[np.int32]) -> bool:
 
 
 def copy_directly(tx: Transaction) -> None:
-    """Let the COPY statements of this transaction store by column. Means nothing on other editions."""
+    """Let the COPY statements of this transaction store by column. Does nothing where the server knows no such way."""
     tx.execute(load("columnstore")["directly"])
 
 

@@ -14,6 +14,7 @@ from cloud.registry import births
 from cloud.registry.births import SeriesSpec
 from cloud.storage import migrate as schema
 from cloud.storage import readings, received
+from cloud.storage.columnstore import copy_directly
 from cloud.storage.database import Database, StreamEvent, Transaction
 from cloud.storage.editions import Edition, edition_of, forget_before, keep_ahead
 from cloud.storage.migrate import migrate, schema_status
@@ -205,3 +206,13 @@ def test_a_database_that_is_away_is_named(tmp_path: object) -> None:
             pass
     finally:
         absent.close()
+
+
+def test_storing_by_column_is_asked_only_of_a_server_that_knows_it(database: Database) -> None:
+    name = "timescaledb.enable_direct_compress_copy"
+    with database.transaction() as tx:
+        known = tx.one("SELECT FROM pg_settings WHERE name = %(name)s", {"name": name}) is not None
+        copy_directly(tx)
+        row = tx.one("SELECT current_setting(%(name)s, true) AS value", {"name": name})
+        assert row == {"value": "on" if known else None}
+        assert known or edition_of(tx) is not Edition.COMMUNITY

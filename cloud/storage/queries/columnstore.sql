@@ -1,5 +1,6 @@
 -- directly: what the next COPY of this transaction brings is kept by column at once, where the server can
-SELECT set_config('timescaledb.enable_direct_compress_copy', 'on', true);
+SELECT set_config('timescaledb.enable_direct_compress_copy', 'on', true)
+WHERE current_setting('timescaledb.enable_direct_compress_copy', true) IS NOT NULL;
 
 -- wanting: chunks that are not wholly by column, in good order, oldest first. The bits of TimescaleDB's status: 1 by column,
 -- 2 unordered (small batches were put beside each other), 4 frozen, 8 partial (some rows are kept by row)
