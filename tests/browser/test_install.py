@@ -96,3 +96,9 @@ def test_the_console_lists_what_has_no_place(street: Street, operator: Operator,
         assert_all_said(page)
     finally:
         street.rows("DELETE FROM device WHERE code = 'smoke-new' RETURNING id")
+
+
+def test_an_address_that_nobody_wrote_so_is_still_a_page(street: Street, opened: Open, complaints: list[str]) -> None:
+    page = opened("Chen Jing", "/install#%", **PHONE)
+    expect(page.locator("a[href='#peach-garden/gw-2']")).to_be_visible(timeout=PATIENCE_MS)
+    assert complaints == []

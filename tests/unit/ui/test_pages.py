@@ -109,3 +109,9 @@ def test_pages_ask_for_all_their_modules_at_once(name: str) -> None:
     asked = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', text)
     needed = sorted(path.relative_to(STATIC).as_posix() for path in imported(STATIC / entry[0]))
     assert asked == [path for path in needed if path != entry[0]]
+
+
+def test_ids_of_actions_are_made_in_one_place() -> None:
+    """`crypto.randomUUID` is missing where a page comes without TLS from another host; `actionId` does without."""
+    makers = [script.name for script in SCRIPTS if "randomUUID" in script.read_text("utf-8")]
+    assert makers == ["api.js"]

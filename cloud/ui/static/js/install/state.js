@@ -14,8 +14,17 @@ export const pathOf = ({ group, code }) => `/gateways/${encodeURIComponent(group
 
 /** The gateway that the address names, or the only one there is. */
 export function chosen({ gateways }) {
-  const [group, code] = decodeURIComponent(location.hash.slice(1)).split("/");
+  const [group, code] = location.hash.slice(1).split("/").map(readable);
   return gateways?.find((one) => one.group === group && one.code === code) ?? (gateways?.length === 1 ? gateways[0] : null);
+}
+
+/** A part of an address that somebody typed: `%` alone is a `%`. */
+function readable(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Load what is shown, and keep it fresh: by the stream, and by looking again. */

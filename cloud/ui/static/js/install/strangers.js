@@ -1,7 +1,7 @@
 // Devices that the gateway hears and its configuration does not name: a person gives each a name and a type.
 import { TELLING } from "../console/values.js";
-import { post } from "../core/api.js";
-import { html, useState } from "../core/html.js";
+import { actionId, post } from "../core/api.js";
+import { html, useRef, useState } from "../core/html.js";
 import { t, word } from "../core/i18n.js";
 import { ago } from "../core/time.js";
 import { fail, pathOf, show } from "./state.js";
@@ -21,9 +21,12 @@ function Stranger({ one, shown }) {
   const [code, setCode] = useState("");
   const [type, setType] = useState(one.type);
   const [sent, setSent] = useState(false);
+  const action = useRef({});
   const approve = (event) => {
     event.preventDefault();
-    const body = { driver: one.driver, address: one.address, id: code, type, action_id: crypto.randomUUID() };
+    // The same words again are the same action; other words are another one.
+    if (action.current.words !== `${code} ${type}`) action.current = { words: `${code} ${type}`, id: actionId() };
+    const body = { driver: one.driver, address: one.address, id: code, type, action_id: action.current.id };
     post(`${pathOf(shown)}/waiting`, body).then((found) => (setSent(true), show(found)), fail);
   };
   return html`<li data-stranger=${one.address}>
