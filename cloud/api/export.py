@@ -35,7 +35,10 @@ AT_ONCE: Final = 2
 BITE_BYTES: Final = 64 * 1024
 STALL_S: Final = 30.0
 LONGEST_S: Final = 3600.0
-"""A reader that does not take a bite in `STALL_S`, or all in `LONGEST_S`, is cut: others wait for its turn."""
+PACE_S: Final = 60.0
+LEAST_BYTES_S: Final = 16 * 1024
+"""A reader that does not take a bite in `STALL_S`, all in `LONGEST_S`, or so many bytes a second on average over each
+`PACE_S` that are spent waiting for it, is cut: others wait for its turn."""
 MOST_SERIES: Final = 500
 GROUP_ROWS: Final = 100_000
 """Rows of a row group of Parquet: so many are held in memory."""
@@ -99,6 +102,21 @@ def _released(pieces: Iterator[bytes]) -> Generator[bytes]:
         _running.release()
 
 
+class _Pace:
+    """How fast a reader takes what is ready for it."""
+
+    def __init__(self) -> None:
+        self._waited_s, self._taken = 0.0, 0
+
+    def took(self, size: int, seconds: float) -> None:
+        """The reader took so many bytes in so many seconds. Raises TimeoutError when it is too slow on average."""
+        self._waited_s, self._taken = self._waited_s + seconds, self._taken + size
+        if self._waited_s >= PACE_S:
+            if self._taken < LEAST_BYTES_S * self._waited_s:
+                raise TimeoutError
+            self._waited_s, self._taken = 0.0, 0
+
+
 class _Stream(StreamingResponse):
     """A stream whose reader has to keep up. Else it is cut: the file breaks off, which the reader's program tells."""
 
@@ -108,16 +126,19 @@ class _Stream(StreamingResponse):
 
     async def stream_response(self, send: Send) -> None:
         """As Starlette's, within bounds."""
-        until = time.monotonic() + LONGEST_S
+        until, pace = time.monotonic() + LONGEST_S, _Pace()
 
         async def in_time(message: Message) -> None:
-            async with asyncio.timeout(max(0.0, min(STALL_S, until - time.monotonic()))):
+            begun = time.monotonic()
+            async with asyncio.timeout(max(0.0, min(STALL_S, until - begun))):
                 await send(message)
+            pace.took(len(message.get("body", b"")), time.monotonic() - begun)
 
         try:
             await super().stream_response(in_time)
         except TimeoutError:
-            _LOG.warning("export-cut stalled_s=%s longest_s=%s", STALL_S, LONGEST_S)
+            limits = (STALL_S, LONGEST_S, LEAST_BYTES_S)
+            _LOG.warning("export-cut stalled_s=%s longest_s=%s least_bytes_s=%s", *limits)
         finally:
             await run_in_threadpool(self._pieces.close)
 

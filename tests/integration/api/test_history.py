@@ -246,7 +246,7 @@ def test_a_reader_that_stands_still_is_cut_and_gives_its_turn_back(
             with pytest.raises(httpx.HTTPError):
                 one.read()
     assert [record.getMessage() for record in caplog.records if record.name == "liandong.cloud.export"] == [
-        "export-cut stalled_s=0.5 longest_s=3600.0"
+        "export-cut stalled_s=0.5 longest_s=3600.0 least_bytes_s=16384"
     ] * exporting.AT_ONCE
 
 
