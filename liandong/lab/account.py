@@ -95,7 +95,7 @@ def compare(
             else:
                 _miss(account, key, one, content, interruptions)
         if len(rows) > len(observations):
-            account.duplicated += [key] * (len(rows) - len(observations))
+            _more(account, key, rows, observations, content, interruptions)
     for _, one, row in sorted(matched, key=lambda match: match[0]):
         _judge(account, series[one.device, one.metric], one, row)
         _date(account, one, row, content, interruptions)
@@ -162,6 +162,27 @@ def _miss(
         account.told.append(missing)
     else:
         account.lost.append(missing)
+
+
+def _more(
+    account: Account,
+    key: Key,
+    rows: Sequence[Row],
+    observations: Sequence[Observation],
+    content: Content,
+    interruptions: Sequence[Interruption],
+) -> None:
+    """More rows than the hardware knows of: doubled, but for what a gateway took and was killed before it asked on.
+
+    A card may be shown again and again, so such a row has a time of its own; what is stored twice has the same.
+    """
+    times = [row.at_ms for row in rows]
+    left = list(rows)
+    for one in observations:
+        left.remove(min(left, key=lambda row: abs(row.at_ms - one.at_ms)))
+    for row in left:
+        own = times.count(row.at_ms) == 1 and _is_near(row, content, interruptions)
+        (account.unconfirmed if own else account.duplicated).append(key)
 
 
 def corruptions(
@@ -241,12 +262,16 @@ def _unknown(
     told = {key for one in ledger if (key := key_of(one)) is not None}
     said = {(one.device, one.metric, bool(one.value)) for one in ledger if one.metric in STATES}
     for row in content.rows:
-        device, metric = row.key[0], row.key[1]
+        metric = row.key[1]
         if row.key in told or row.at_ms > until_ms:
             continue
         if metric in STATES and row.key[:3] in said:
             continue  # the state that the device had before, told again
-        gateway = content.gateway_of.get(device)
-        near = [i for i in interruptions if i.gateway == gateway and i.cause is not Cause.TURNED]
-        explained = any(i.from_ms - RAM_BOUND_MS <= row.at_ms <= i.to_ms + RAM_BOUND_MS for i in near)
-        (account.unconfirmed if explained else account.altered).append(row.key)
+        (account.unconfirmed if _is_near(row, content, interruptions) else account.altered).append(row.key)
+
+
+def _is_near(row: Row, content: Content, interruptions: Sequence[Interruption]) -> bool:
+    """Whether a row is of a time when its gateway was interrupted."""
+    gateway = content.gateway_of.get(str(row.key[0]))
+    mine = [i for i in interruptions if i.gateway == gateway and i.cause is not Cause.TURNED]
+    return any(i.from_ms - RAM_BOUND_MS <= row.at_ms <= i.to_ms + RAM_BOUND_MS for i in mine)

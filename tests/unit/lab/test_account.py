@@ -99,6 +99,19 @@ def test_a_gateway_that_was_stopped_before_it_was_killed_last_ran_before_that() 
     assert len(account(ledger, [], stop).before_outbox) == 1
 
 
+def test_a_card_that_was_taken_when_its_gateway_was_killed_is_not_doubled_and_one_stored_twice_is() -> None:
+    kill = Interruption(gateway="gw-2", from_ms=50_000, to_ms=50_000, cause=Cause.KILLED)
+    card = ("door-1", "card", "H10301:42:12346")
+    ledger = [shown("door-1", "card", 1, card[2], 10_020), shown("door-1", "card", 2, card[2], 90_020)]
+    rows = [row(*card, at_ms=at_ms) for at_ms in (10_000, 49_900, 90_000)]
+    assert (account(ledger, rows, kill).unconfirmed, account(ledger, rows, kill).duplicated) == ([card], [])
+    assert account(ledger, rows).duplicated == [card]
+    twice = [row(*card, at_ms=at_ms) for at_ms in (10_000, 49_900, 49_900, 90_000)]
+    assert account(ledger, twice, kill).duplicated == [card, card]
+    again = [row(*card, at_ms=at_ms) for at_ms in (10_000, 90_000, 90_000)]
+    assert account(ledger, again, kill).duplicated == [card]
+
+
 def test_a_broken_file_costs_what_was_in_it_and_a_sale_gets_there_with_the_next_audit() -> None:
     broken = Interruption(gateway="gw-1", from_ms=20_000, to_ms=21_000, cause=Cause.CORRUPT)
     ledger = [
