@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.acceptance.people import Operator, Volunteer
 from tests.acceptance.street import Street, eventually
@@ -102,3 +104,26 @@ def test_an_address_that_nobody_wrote_so_is_still_a_page(street: Street, opened:
     page = opened("Chen Jing", "/install#%", **PHONE)
     expect(page.locator("a[href='#peach-garden/gw-2']")).to_be_visible(timeout=PATIENCE_MS)
     assert complaints == []
+
+
+def test_a_device_is_approved_once_however_often_it_is_said_and_without_tls(street: Street, opened: Open) -> None:
+    page = opened("Chen Jing", "/install#peach-garden/gw-2", **PHONE)
+    waiting = {"driver": "zigbee", "address": "0x1", "type": "smoke", "model": "", "name": "", "since": ""}
+
+    def listed(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"waiting": [waiting]})
+
+    page.route("**/installation", listed)
+    page.route("**/waiting", lambda route: route.abort())
+    page.reload()
+    form = page.locator("[data-stranger='0x1']")
+    expect(form).to_be_visible(timeout=PATIENCE_MS)
+    page.evaluate("() => { Crypto.prototype.randomUUID = undefined; }")
+    said: list[str] = []
+    for name in ("smoke-1", "smoke-1", "smoke-2"):
+        form.locator("input").fill(name)
+        with page.expect_request("**/waiting", timeout=PATIENCE_MS) as sent:
+            form.get_by_test_id("approve").click()
+        said.append(json.loads(sent.value.post_data or "{}")["action_id"])
+    assert [one == said[0] for one in said] == [True, True, False]
