@@ -21,10 +21,11 @@ from protocols.errors import ConfigError, UnavailableError
 from simulators.fleet.processes import allow_files
 
 SIZES: Final = (10, 100, 1_000, 5_000)
-QUICK: Final = (5, 20)
+QUICK: Final = (2, 6)
 DEVICES: Final = 20
 RATE: Final = 1_000.0
-QUICK_RATE: Final = 200.0
+QUICK_RATE: Final = 100.0
+QUICK_S: Final = 2.0
 SECONDS: Final = 60.0
 RAMP: Final = 25.0
 """Gateways that connect per second. Each is 21 births, which the cloud must store before it stores anything else."""
@@ -64,7 +65,7 @@ def _allow(gateways: int) -> None:
 
 
 def _one(order: Order, gateways: int, broker: str | None) -> dict[str, Any]:
-    seconds = order.seconds or (5.0 if order.quick else SECONDS)
+    seconds = order.seconds or (QUICK_S if order.quick else SECONDS)
     rate = float(order.load or (QUICK_RATE if order.quick else RATE))
     with Site(order, broker=broker) as site, tempfile.TemporaryDirectory(prefix="liandong-ledger-") as ledger:
         site.start_cloud()

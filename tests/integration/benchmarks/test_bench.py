@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from benchmarks import mosquitto, rival
+from benchmarks import fleet, mosquitto, rival
 from benchmarks.cli import NAMES
 from benchmarks.figures import figure, quantile
 from liandong.cli import main
@@ -21,8 +21,8 @@ FIGURES = {
     "urgent": {"urgent-p50", "urgent-p99", "urgent-max"},
     "dispatch": {"dispatch-rank"},
     "fleet": {
-        *(f"fleet-{size}-{what}" for size in (5, 20) for what in ("readings", "p50", "p99", "cpu", "memory")),
-        "fleet-20-each",
+        *(f"fleet-{size}-{what}" for size in fleet.QUICK for what in ("readings", "p50", "p99", "cpu", "memory")),
+        f"fleet-{fleet.QUICK[-1]}-each",
     },
     "query": {"query-latest", "query-day", "query-month", "query-bytes", "query-bytes-random"},
 }
@@ -31,6 +31,7 @@ if rival.python() and mosquitto.program():
     FIGURES["edge"] |= {"edge-memory-beside", "edge-work-beside", "edge-rate-beside"}
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "cluster"])
 def test_figures_of_a_quick_run(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", name, "--quick", "--json"]) == 0
