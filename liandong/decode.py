@@ -93,6 +93,12 @@ def _chirpstack(data: bytes) -> dict[str, Any]:
     return decode_chirpstack(data)
 
 
+def _zigbee2mqtt(data: bytes) -> dict[str, Any]:
+    from protocols.zigbee.explain import decode_zigbee2mqtt
+
+    return decode_zigbee2mqtt(data)
+
+
 DECODERS: Final[Mapping[str, Decoder]] = {
     "evadts": _evadts,
     "dex": _dex,
@@ -104,6 +110,7 @@ DECODERS: Final[Mapping[str, Decoder]] = {
     "mbus": _mbus,
     "gb26875": _gb26875,
     "chirpstack": _chirpstack,
+    "zigbee2mqtt": _zigbee2mqtt,
     "sparkplug": _sparkplug,
 }
 # Hexadecimal text of these may hold one frame a line; the others run on over the lines.

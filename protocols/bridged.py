@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from protocols.events import Value
 
 BATTERY_LOW: Final = 15.0
 """Percent, for devices that do not say themselves when their battery is low."""
+_LONGEST: Final = 100_000
 _OLDEST_MS: Final = 7 * 86_400_000
 _LATEST_MS: Final = 253_402_300_799_999  # the year 9999
 _APART_MS: Final = 2000
@@ -24,6 +25,31 @@ def read_json(payload: bytes) -> Any:
     if b"\\u" in payload:
         json.dumps(body, ensure_ascii=False).encode()
     return body
+
+
+def captured(data: bytes) -> Iterator[tuple[int, str, bytes]]:
+    """Where each message of a capture begins, its topic (empty where none stands there), and its JSON.
+
+    One JSON document, or lines as ``mosquitto_sub -v`` prints them: a topic, a blank, JSON. What is longer is cut.
+    """
+    if data.lstrip()[:1] == b"{" and _is_json(data):
+        yield 0, "", data
+        return
+    at = 0
+    for line in data.splitlines(keepends=True):
+        text = line.strip()
+        if text:
+            topic, brace, rest = text.partition(b"{")
+            yield at, topic.decode("utf-8", "replace").strip(), brace + rest[:_LONGEST]
+        at += len(line)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def observed_at(seen: object, now_ms: int, ahead_ms: Iterable[int] = (0,)) -> int:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
+from protocols.bridged import captured
 from protocols.capture import Report
 from protocols.chirpstack import codecs
 from protocols.chirpstack.events import EventKind, LoraEvent, read_event, read_topic
 from protocols.errors import ProtocolError
 from protocols.events import Event, Reading
 
-_LONGEST: Final = 100_000
-
 
 def decode_chirpstack(data: bytes) -> dict[str, Any]:
     """The events in `data`, with the payload of a known model read. A topic before the JSON says which kind it is."""
     report = Report("chirpstack")
-    for at, topic, text in _documents(data):
+    for at, topic, text in captured(data):
         if report.full(at):
             break
         try:
@@ -31,28 +29,6 @@ def decode_chirpstack(data: bytes) -> dict[str, Any]:
         frame = _frame(at, event, report)
         report.frames.append(frame | {"ok": report.errors == errors})
     return report.document(len(data))
-
-
-def _documents(data: bytes) -> Iterator[tuple[int, str, bytes]]:
-    """Where each event begins, its topic (empty where none stands there), and its JSON."""
-    if data.lstrip()[:1] == b"{" and _is_json(data):
-        yield 0, "", data
-        return
-    at = 0
-    for line in data.splitlines(keepends=True):
-        text = line.strip()
-        if text:
-            topic, brace, rest = text.partition(b"{")
-            yield at, topic.decode("utf-8", "replace").strip(), brace + rest[:_LONGEST]
-        at += len(line)
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        json.loads(data)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _kind(text: bytes) -> EventKind:

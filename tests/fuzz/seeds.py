@@ -13,7 +13,20 @@ from protocols.evadts.dex import Identity, data_blocks
 from protocols.modbus import seal
 
 CASES = Path(__file__).parents[1] / "cases"
-KINDS = ("evadts", "dex", "ddcmp", "osdp", "modbus", "dlt645", "cjt188", "mbus", "gb26875", "chirpstack", "sparkplug")
+KINDS = (
+    "evadts",
+    "dex",
+    "ddcmp",
+    "osdp",
+    "modbus",
+    "dlt645",
+    "cjt188",
+    "mbus",
+    "gb26875",
+    "chirpstack",
+    "zigbee2mqtt",
+    "sparkplug",
+)
 AUDIT = b"DXS*LIA0000001*VA*V0/6*1\r\nST*001*0001\r\nPA1*1*350\r\nPA2*1*700\r\nG85*1234\r\nSE*5*0001\r\nDXE*1*1\r\n"
 
 
@@ -48,6 +61,11 @@ def _hexadecimal(text: str) -> bytes:
 
 _BLOCK = bytes([0x99, 0]) + AUDIT
 _MADE = {
+    "zigbee2mqtt": [
+        b'zigbee2mqtt/Smoke RIGHT {"smoke":true,"battery":"78","linkquality":55}\n',
+        b'{"topic": "zigbee2mqtt/a/b", "payload": {"action": "emergency", "battery": null}}\n',
+        b'zigbee2mqtt/a/availability online\nzigbee2mqtt/bridge/devices [{"friendly_name":"a","definition":null}]\n',
+    ],
     "dex": [b"\x05\x10\x30", Identity(id="LIA0000001").request("R"), *data_blocks(AUDIT * 12)],
     "ddcmp": [
         control(6) + control(7, parameter=4) + message(bytes.fromhex("77E0") + bytes(14), received=0, sent=1),

@@ -20,7 +20,7 @@ from protocols.modbus import seal
 from tests.fuzz.seeds import KINDS as FUZZED
 from tests.fuzz.seeds import seeds
 
-KINDS = ("chirpstack", "cjt188", "ddcmp", "dex", "dlt645", "gb26875", "mbus", "modbus", "osdp")
+KINDS = ("chirpstack", "cjt188", "ddcmp", "dex", "dlt645", "gb26875", "mbus", "modbus", "osdp", "zigbee2mqtt")
 
 small = st.integers(0, 255)
 built: dict[str, st.SearchStrategy[bytes]] = {
@@ -90,6 +90,15 @@ built: dict[str, st.SearchStrategy[bytes]] = {
         st.sampled_from([85, 10]),
         st.binary(max_size=60),
         st.dictionaries(st.text(max_size=5), st.none() | st.floats() | st.text(max_size=5), max_size=3),
+    ),
+    "zigbee2mqtt": st.builds(
+        lambda topic, body: topic.encode("utf-8", "replace") + b" " + json.dumps(body).encode() + b"\n",
+        st.sampled_from(["zigbee2mqtt/a", "zigbee2mqtt/a/availability", "z/bridge/devices", "z/bridge/event", "", "/"]),
+        st.dictionaries(
+            st.sampled_from(["smoke", "action", "battery", "contact", "volume", "topic", "payload", "type", "data"]),
+            st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.lists(st.none(), max_size=1),
+            max_size=4,
+        ),
     ),
     "dex": st.lists(st.sampled_from([b"\x10", b"\x01", b"\x02", b"\x03", b"\x17", b"\x16", b"\x05", b"ID1*A\r\n"])).map(
         b"".join

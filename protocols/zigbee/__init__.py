@@ -208,6 +208,18 @@ TYPES: Final = tuple(_FIELDS)
 """The device types of the catalogue that zigbee2mqtt carries."""
 
 
+def type_told(payload: Payload) -> str:
+    """The type of the catalogue that a device's message fits, the more telling first; empty when none does."""
+    action = payload.get("action")
+    told = {key for key, value in payload.items() if value is not None} | {f"action:{action}"}
+    return next((kind for kind, wanted in _TELLS.items() if wanted & told), "")
+
+
+def fields_of(device_type: str) -> frozenset[str]:
+    """The keys of a message that are read for a type, besides ``action``."""
+    return frozenset(row.key for row in _FIELDS[device_type])
+
+
 def read_metrics(device_type: str, payload: Payload) -> dict[str, Value | None]:
     """The metrics that `payload` speaks of, by name; None for a value that cannot be understood. Null says nothing."""
     found: dict[str, Value | None] = {}
