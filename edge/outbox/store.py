@@ -6,7 +6,6 @@ flush of the disk to read what it sends next. Locks are taken in the order writi
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import time
@@ -31,11 +30,11 @@ from edge.outbox.quota import Quota
 from edge.outbox.rewriting import Rewriting
 from edge.outbox.stamp import Boot
 from edge.outbox.statements import statements
+from edge.outbox.states import States, rows_of
 from edge.outbox.tending import Fresh
 from edge.outbox.waiting import Queue
 from protocols.delivery import Declaration, Lane, MessageId, NumberSet
 from protocols.errors import StorageError
-from protocols.rules import RuleState
 from protocols.sparkplug.births import OutboxState
 
 __all__ = ["LANES", "START", "Block", "Commit", "NewBlock", "Outbox", "Position", "RuleRecord"]
@@ -76,6 +75,7 @@ class Outbox:
         self._path, self._quota, self._boot, self._monotonic = path, quota, boot, monotonic
         self._writing, self._reading = threading.RLock(), threading.Lock()
         self._listeners: list[Callable[[], None]] = []
+        self._states = States()
         self.was_set_aside: tuple[Path, str] | None = None
         self.cramped: Cramped | None = None
         try:
@@ -122,6 +122,7 @@ class Outbox:
         ``edge.storage.corrupt`` means that `reopen` is due.
         """
         packed = [_packed(lane, commit.blocks) for lane in dict.fromkeys(new.lane for new in commit.blocks)]
+        states = rows_of(commit)
         with self._writing:
             if self._opening.broken is not None:
                 raise self._opening.broken
@@ -129,8 +130,9 @@ class Outbox:
                 firsts = [self._give(new.lane, new.messages) for new in packed]
                 for first, new in zip(firsts, packed, strict=True):
                     self._put(new.lane, first, first + new.messages - 1, new.messages, new.body)
-                self._put_states(commit)
+                self._states.put(self._opening.write, states)
                 self._opening.losses.tell(commit.told)
+            self._states.note(states)
             self._opening.losses.forget(commit.told)
             for first, new in zip(firsts, packed, strict=True):
                 self._added(first, new)
@@ -224,20 +226,11 @@ class Outbox:
 
     def driver_state(self, driver: str) -> Mapping[str, Any]:
         """What `driver` stored last; empty at first."""
-        rows = self._select("driver_state", {"driver": driver})
-        return dict(json.loads(rows[0][0])) if rows else {}
+        return self._states.driver(self._select, driver)
 
     def rule_records(self) -> list[RuleRecord]:
         """The stored state of every local rule."""
-        return [
-            RuleRecord(
-                rule=rule,
-                device=device,
-                state=RuleState(phase=phase, since_ms=since, at_ms=at, reason=json.loads(reason)),
-                owed=tuple(json.loads(owed)),
-            )
-            for rule, device, phase, since, at, reason, owed in self._select("rule_records", {})
-        ]
+        return self._states.rules(self._select)
 
     def reopen(self, error: StorageError, now_ms: int) -> None:
         """Set the corrupt file aside and begin a new one; `was_set_aside` tells of it."""
@@ -287,6 +280,8 @@ class Outbox:
         aside = set_aside(self._path)
         self.was_set_aside = (aside, str(error.params.get("why", error.code)))
         self._open(now_ms, aside, memory)
+        with self._opening.failing(), transaction(self._opening.write):
+            self._states.put_all(self._opening.write)
 
     def _give(self, lane: Lane, count: int) -> int:
         """Take the next `count` numbers of a lane: the first of them."""
@@ -307,24 +302,6 @@ class Outbox:
         if new.lane is Lane.BULK:
             fresh = Fresh(first=first, last=last, readings=new.readings, at=self._monotonic())
             self._rewriting.add(fresh)
-
-    def _put_states(self, commit: Commit) -> None:
-        for driver, state in commit.driver_states.items():
-            row = {"driver": driver, "state": json.dumps(dict(state), ensure_ascii=False)}
-            self._opening.write.execute(_SQL["put_driver_state"], row)
-        for record in commit.rules:
-            self._opening.write.execute(
-                _SQL["put_rule_state"],
-                {
-                    "rule": record.rule,
-                    "device": record.device,
-                    "phase": record.state.phase,
-                    "since_ms": record.state.since_ms,
-                    "at_ms": record.state.at_ms,
-                    "reason": json.dumps(dict(record.state.reason), ensure_ascii=False),
-                    "owed": json.dumps(record.owed),
-                },
-            )
 
     def _noted(self, lane: Lane, found: list[Block]) -> list[Block]:
         """`found`, after it is on the disk which of them go out without a time."""

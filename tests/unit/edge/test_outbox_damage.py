@@ -230,6 +230,26 @@ def test_damage_found_while_reading_makes_the_next_commit_begin_anew(tmp_path: P
     outbox.close()
 
 
+def test_what_drivers_and_rules_stored_outlives_a_file_of_which_nothing_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    record = RuleRecord(rule="siren", device="smoke-1", state=RuleState(phase="firing", since_ms=3), owed=(0,))
+    before = opened(path)
+    before.append(Commit(driver_states={"bus": {"read": 7}}))
+    before.close()
+    outbox = opened(path)
+    assert outbox.driver_state("bus") == {"read": 7}
+    outbox.append(Commit(driver_states={"machine": {"sold": 4}}, rules=[record]))
+    outbox._opening.write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    path.write_bytes(os.urandom(path.stat().st_size))
+    outbox.reopen(StorageError("edge.storage.corrupt", file=path, why="damaged"), 2)
+    assert outbox.salvaged == 0
+    outbox.close()
+    again = opened(path)
+    assert (again.driver_state("bus"), again.driver_state("machine")) == ({"read": 7}, {"sold": 4})
+    assert again.rule_records() == [record]
+    again.close()
+
+
 VERSION_1 = """
 CREATE TABLE epoch (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, opened_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE lane (
