@@ -16,6 +16,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ _STEP: Final = "tck-id-topics-nbirth-bdseq-increment"
 _UNBORN: Final = frozenset(
     {"tck-id-payloads-ndeath-bdseq", "tck-id-operational-behavior-data-commands-rebirth-action-3", _STEP}
 )
+_SEQ: Final = re.compile(r"seq (\d+), expected (\d+)$")
 _TWO_NUMBERS: Final = re.compile(r"bdSeq (\d+)\D+(\d+)")
 _GAP_MS: Final = 15_000
 _JOIN_S: Final = 5.0
@@ -56,6 +58,8 @@ class Wiretap:
         self._ears: Ears | None = None
         self._heard = 0
         self._births: dict[str, list[int]] = defaultdict(list)
+        self._deaths: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        self._passed_over: dict[str, set[int]] = defaultdict(set)
         self._doubtful: list[tuple[Violation, int]] = []
         self.sendings: dict[Key, list[tuple[int, str]]] = defaultdict(list)
         """What was observed → (place in the order of what was said, message) of each time that it was sent."""
@@ -104,13 +108,17 @@ class Wiretap:
             if heard is None:
                 self.gaps.append(time.time_ns() // 1_000_000)
                 self._watch.hear(None)
-            elif heard.topic != self._ears.probe and not self._is_copy(heard):
+            elif heard.topic == self._ears.probe:
+                continue
+            elif not self._is_copy(heard):
                 self._judge(heard)
                 self._note(heard)
 
     def _judge(self, heard: Heard) -> None:
         found = self._watch.monitor.heard(heard.topic, heard.payload, qos=None, retain=heard.retain, at_ms=heard.at_ms)
-        self._watch.add([broken for broken in found if broken.rule not in _UNBORN])
+        self._watch.add(
+            [broken for broken in found if broken.rule not in _UNBORN and not self._was_passed_over(broken)]
+        )
         self._doubtful += [(broken, len(self._births[broken.node])) for broken in found if broken.rule in _UNBORN]
 
     def _ended_unborn(self, found: Violation, births: int) -> bool:
@@ -126,9 +134,18 @@ class Wiretap:
             newest = self._births[found.node][:births][-1:]
             return said == before and any(0 < (said - number) % 256 < 128 for number in newest)
         if found.message == MessageType.NBIRTH:
-            return 1 < (said - before) % 256 < 128
+            return 1 < (said - before) % 256 < 128 or (said, births) in self._deaths[found.node]
         after = self._births[found.node][births : births + 1]
         return 0 < (said - before) % 256 < 128 and any((number - said) % 256 < 128 for number in after)
+
+    def _was_passed_over(self, found: Violation) -> bool:
+        """Whether the numbers that seem to be missing are of messages that were taken for copies after a gap."""
+        numbers = _SEQ.search(found.found)
+        if numbers is None:
+            return False
+        said, expected = map(int, numbers.groups())
+        missing = {(expected + step) % 256 for step in range((said - expected) % 256)}
+        return 0 < len(missing) < 128 and missing <= self._passed_over[found.node]
 
     def _is_copy(self, heard: Heard) -> bool:
         """The repeater's, not a node's. After a gap the first may be a copy: its original was said in the gap."""
@@ -136,22 +153,37 @@ class Wiretap:
         if mark not in self._repeater.copied:
             self._seen.add(mark)
             return False
-        fresh = mark not in self._seen and not self.unheard(heard.at_ms - _GAP_MS, heard.at_ms)
+        seen = mark in self._seen
         self._seen.add(mark)
-        return not fresh
+        if seen or not self.unheard(heard.at_ms - _GAP_MS, heard.at_ms):
+            return seen
+        self._pass_over(heard)
+        return True
+
+    def _pass_over(self, heard: Heard) -> None:
+        with suppress(ProtocolError):
+            topic, payload = topics.parse(heard.topic), decode(heard.payload)
+            if isinstance(topic, Topic) and payload.seq is not None:
+                self._passed_over[f"{topic.group}/{topic.node}"].add(payload.seq)
 
     def _note(self, heard: Heard) -> None:
         try:
             topic = topics.parse(heard.topic)
-            if not isinstance(topic, Topic) or topic.type not in _BIRTHS | _DATA:
+            if not isinstance(topic, Topic) or topic.type not in _BIRTHS | _DATA | {MessageType.NDEATH}:
                 return
             payload = decode(heard.payload)
         except ProtocolError:
             return  # the monitor has told of it
+        node = f"{topic.group}/{topic.node}"
+        if topic.type is MessageType.NDEATH:
+            numbers = (metric.value for metric in payload.metrics if isinstance(metric.value, int))
+            self._deaths[node] |= {(number, len(self._births[node])) for number in numbers}
+            return
         self._heard += 1
         for metric in payload.metrics:
             if topic.type is MessageType.NBIRTH and metric.name == BD_SEQ and isinstance(metric.value, int):
-                self._births[f"{topic.group}/{topic.node}"].append(metric.value)
+                self._births[node].append(metric.value)
+                self._passed_over[node].clear()
             if topic.type in _BIRTHS:
                 if metric.name is not None and metric.alias is not None:
                     self._aliases[topic.node, metric.alias] = (topic.device or "", metric.name)

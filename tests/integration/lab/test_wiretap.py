@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import paho.mqtt.client as paho
 import pytest
@@ -11,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from liandong.lab.repeater import Repeater
 from liandong.lab.wiretap import Wiretap
+from liandong.sparkplug import Heard
 from protocols.sparkplug.datatype import DataType
 from protocols.sparkplug.payload import Metric, Payload, encode
 from tests.services.brokers import Broker
@@ -155,6 +157,47 @@ def test_a_birth_after_its_own_will_is_judged_by_the_birth_before(
     until(lambda: wiretap.sendings["meter-1", "energy-total", 4.0])
     rules = [found["rule"] for found in wiretap.report()["violations"]]
     assert rules.count("tck-id-topics-nbirth-bdseq-increment") == blamed
+
+
+@pytest.mark.parametrize(("told", "blamed"), [(2, 0), (1, 1)])
+def test_a_birth_with_the_next_number_after_a_rebirth_was_asked_is_a_new_connections_if_its_will_was_told(
+    wiretap: Wiretap, node: Node, told: int, blamed: int
+) -> None:
+    node.born(1)
+    now = time.time_ns() // 1_000_000
+    ask = Metric(name="Node Control/Rebirth", datatype=DataType.BOOLEAN, value=True, timestamp_ms=now)
+    payload = encode(Payload(timestamp_ms=now, metrics=(ask,), seq=None))
+    node.client.publish(NODE % "NCMD", payload, qos=0).wait_for_publish(PATIENCE_S)
+    if told == 2:
+        node.dies(2)  # the will of the connection that takes this one's place, as iotcore tells it
+    node.born(2)
+    node.total(4.0, "e/bulk/4-4")
+    until(lambda: wiretap.sendings["meter-1", "energy-total", 4.0])
+    rules = [found["rule"] for found in wiretap.report()["violations"]]
+    assert rules.count("tck-id-operational-behavior-data-commands-rebirth-action-3") == blamed
+
+
+def test_a_message_that_was_taken_for_a_copy_after_a_gap_is_not_missing(
+    wiretap: Wiretap, repeater: Repeater, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.born(1)
+    wiretap.gaps.append(time.time_ns() // 1_000_000)
+    monkeypatch.setattr(wiretap, "_is_copy", partial(_as_if_copied, wiretap, repeater, wiretap._is_copy))
+    for number in range(2, 5):
+        node.total(float(number), f"e/bulk/{number}-{number}")
+    node.seq += 1  # this one nobody said
+    node.total(9.0, "e/bulk/9-9")
+    until(lambda: wiretap.sendings["meter-1", "energy-total", 9.0])
+    assert not wiretap.sendings["meter-1", "energy-total", 3.0]
+    found = [found["found"] for found in wiretap.report()["violations"] if "seq-inc" in found["rule"]]
+    assert found == ["seq 6, expected 5"]
+
+
+def _as_if_copied(wiretap: Wiretap, repeater: Repeater, judge: Callable[[Heard], bool], heard: Heard) -> bool:
+    """The repeater has said the second of them once more, and the wiretap does not know which is the original."""
+    if b"e/bulk/3-3" in heard.payload:
+        repeater.copied.add(hash((heard.topic, heard.payload)))
+    return judge(heard)
 
 
 def test_a_connection_that_breaks_leaves_a_gap(wiretap: Wiretap, iotcore_broker: Broker) -> None:
