@@ -1,7 +1,8 @@
 """The account: what the hardware showed against what the database has, row by row. Pure.
 
 What no protocol can keep is told apart: `before_outbox` was taken from a device that cannot wait and had not reached
-the disk when its gateway was killed; `ram_bound` is telemetry of the group in RAM (default one second) of a killed one.
+the disk when its gateway was killed, or was in the commit beside which its file system was aborted (the kernel said
+that it was on the disk); `ram_bound` is telemetry of the group in RAM (default one second) of a killed one.
 """
 
 from __future__ import annotations
@@ -154,9 +155,10 @@ def _miss(
     full = any(
         i.cause in (Cause.FULL, Cause.SLOW) and i.from_ms - _REPLY_MS <= one.at_ms <= i.to_ms + _REPLY_MS for i in mine
     )
+    aborted = any(i.cause is Cause.ABORTED and i.from_ms <= one.at_ms <= i.to_ms for i in mine)
     if one.metric in _GATHERED and killed:
         account.ram_bound.append(missing)
-    elif (one.metric in _CANNOT_WAIT and killed) or (one.metric in _POLLED and (stopped or full)):
+    elif (one.metric in _CANNOT_WAIT and killed) or (one.metric in _POLLED and (stopped or full)) or aborted:
         account.before_outbox.append(missing)
     elif told:
         account.told.append(missing)

@@ -22,6 +22,8 @@ FLUSH_S: Final = 1.0
 _ON_ITS_WAY: Final = 2
 _LATE: Final = 2
 _CARDS: Final = 1
+_COMMITTED: Final = 2
+"""Messages of one commit, at the pace of these devices."""
 
 
 def rates(ledger: Sequence[Observation], metric: str) -> dict[str, float]:
@@ -54,4 +56,6 @@ def limits(
                 before += cards + _LATE * len(mine)
             case Cause.FULL:
                 before += cards + _LATE * len(mine)
+            case Cause.ABORTED:
+                before += _COMMITTED
     return {"ram_bound": ram, "before_outbox": before}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from liandong.lab.account import Account, compare
-from liandong.lab.interrupted import Cause, Interruption
+from liandong.lab.interrupted import Cause, Interruption, Struck, interruptions
 from liandong.lab.stored import Content, Key, Row
 from simulators.ledger import Observation
 
@@ -97,6 +97,15 @@ def test_a_gateway_that_was_stopped_before_it_was_killed_last_ran_before_that() 
     kill = Interruption(gateway="gw-1", from_ms=10_000, to_ms=18_000, cause=Cause.KILLED)
     assert len(account(ledger, [], stop, kill).ram_bound) == 1
     assert len(account(ledger, [], stop).before_outbox) == 1
+
+
+def test_the_commit_beside_which_a_file_system_was_aborted_may_be_gone_and_no_other() -> None:
+    struck = Struck(kind="disk-read-only", target="gw-2", start_ms=50_000, end_ms=55_000, hit=True)
+    broken = interruptions([struck], ["gw-2"], {})
+    ledger = [shown("water-1", "volume", n, float(n), at_ms) for n, at_ms in enumerate((49_000, 50_010, 51_000), 1)]
+    found = account(ledger, [], *broken)
+    assert [one.counter for one in found.before_outbox] == [2]
+    assert [one.counter for one in found.lost] == [1, 3]
 
 
 def test_a_card_that_was_taken_when_its_gateway_was_killed_is_not_doubled_and_one_stored_twice_is() -> None:

@@ -33,7 +33,7 @@ def test_a_kill_costs_what_a_flush_gathers_and_what_is_on_its_way() -> None:
 
 
 def test_a_gateway_that_was_without_a_disk_loses_what_it_read_meanwhile() -> None:
-    assert limit(struck("disk-read-only", "gw-1", 1000, 4000))["before_outbox"] == 4 + 12
+    assert limit(struck("disk-read-only", "gw-1", 1000, 4000))["before_outbox"] == 4 + 12 + 2
 
 
 def test_cables_and_the_cloud_cost_nothing() -> None:
