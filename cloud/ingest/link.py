@@ -182,12 +182,13 @@ class Link:
         if self._stop.is_set():
             return False
         client = Client(self._broker, self._client_id, self._will(), self)
+        self._client = client  # before its thread runs: what `on_up` publishes may be said before `open` is back here
         try:
             client.open()
         except (OSError, ValueError) as error:
+            self._client = None
             self._say_away(str(error))
             return False
-        self._client = client
         self._down.wait()
         client.close()
         self._client = None

@@ -187,8 +187,8 @@ class StateHolder:
         for action in actions:
             match action:
                 case Publish():
-                    if self._link is not None:
-                        self._link.publish(action)
+                    if self._link is not None and not self._link.publish(action):
+                        self._link.drop()  # nobody knows that we are here: once more
                 case Disconnect(reconnect=True):
                     if self._link is not None:
                         self._link.drop()

@@ -8,9 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
+from cloud.ingest.client import Client
 from cloud.ingest.link import Broker as BrokerAddress
 from cloud.ingest.link import Link
-from protocols.sparkplug.actions import Subscribe
+from protocols.sparkplug.actions import Publish, Subscribe
 from simulators.cable import Cable
 from tests.services.brokers import Broker
 from tests.services.ports import free_port
@@ -58,3 +61,31 @@ def test_a_connection_that_is_cut_often_is_back_soon_each_time(iotcore_broker: B
                 assert up.wait(PATIENCE_S), f"still away after {time.monotonic() - began:.1f} s"
         finally:
             link.stop()
+
+
+def test_what_is_said_as_soon_as_the_broker_listens_goes_out(
+    iotcore_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker may have answered everything before the thread that connected runs on: a STATE was never said."""
+    opened = Client.open
+
+    def late(client: Client) -> None:
+        opened(client)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(Client, "open", late)
+    said, heard = threading.Event(), threading.Event()
+    link = Link(
+        BrokerAddress(host="127.0.0.1", port=iotcore_broker.port),
+        "test-link",
+        Subscribe(filters=("spBv1.0/#",), qos=1),
+        on_message=lambda message: heard.set(),
+        on_up=lambda: said.set() if link.publish(Publish(topic="spBv1.0/STATE/x", payload=b"{}")) else None,
+        on_down=lambda: None,
+    )
+    link.start()
+    try:
+        assert said.wait(10)
+        assert heard.wait(10)
+    finally:
+        link.stop()
