@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.acceptance.people import Operator
 from tests.browser.conftest import Open
@@ -13,15 +15,19 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(240)]
 
 PATIENCE_MS = 40_000
 
+ROUNDS, LOOK_MS = 20, 500
+
 
 def building_with_doors(page: Page) -> None:
-    """Open the panel of a building that has doors."""
+    """Open the panel of a building that has doors, as soon as their gateway has told of them."""
     page.wait_for_selector("path.building")
-    for number in range(page.locator("path.building").count()):
-        page.locator("path.building").nth(number).dispatch_event("click")
-        page.wait_for_selector("[data-testid=building]")
-        if page.locator("[data-command=release]").count():
-            return
+    for _ in range(ROUNDS):
+        for number in range(page.locator("path.building").count()):
+            page.locator("path.building").nth(number).dispatch_event("click")
+            page.wait_for_selector("[data-testid=building]")
+            with suppress(Error):
+                page.locator("[data-command=release]").first.wait_for(timeout=LOOK_MS)
+                return
     raise AssertionError("no building has a door that can be released")
 
 
