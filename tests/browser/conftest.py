@@ -17,14 +17,14 @@ from tests.acceptance.street import Street, eventually, running_street
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def street() -> Iterator[Street]:
-    """`liandong up` on a fresh data directory, shared by the tests of this folder."""
+    """`liandong up` on a fresh data directory, shared by the tests of a file; idle streets cost the others time."""
     with tempfile.TemporaryDirectory(prefix="liandong-pages-") as folder, running_street(Path(folder)) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sessions(street: Street) -> dict[str, httpx.Client]:
     """A signed-in client for each person; links work once."""
     return {name: street.sign_in(name) for name in street.links() if name != "Wang Fang"}

@@ -11,9 +11,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.services.capabilities import find_chromium
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium for the whole run; mark the test `needs("chromium")`."""
+    """A headless Chromium for a file of tests; mark the test `needs("chromium")`.
+
+    Not for the whole run: as long as Playwright is open its event loop counts as running, and no other test of the
+    process could run one of its own.
+    """
     with sync_playwright() as playwright:
         # Chromium's sandbox refuses to start as root; the pages are our own.
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []

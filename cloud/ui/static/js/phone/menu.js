@@ -9,8 +9,9 @@ export function Menu({ session, onLanguage }) {
   const [open, setOpen] = useState(false);
   const other = LANGUAGES.find((language) => language !== currentLanguage());
   const then = (act) => async () => {
-    await act();
+    // Before it waits: who opens the menu again meanwhile must not see it shut.
     setOpen(false);
+    await act();
     onLanguage();
   };
   return html`<div class="menu">
