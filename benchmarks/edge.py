@@ -102,14 +102,15 @@ def run(order: Order) -> Iterator[Figure]:
 
 def _offline(order: Order, site: Site, pid: int, buses: list[ModbusBus], seconds: float) -> Iterator[Figure]:
     outbox, bodies, flash, told = [], [], [], []
+    # From the beginning each time: what was written before a window may be merged in it, and shrink.
+    size, queued, begun = _size(site), _queued(site), _use(pid, _read(buses))
     for _ in range(order.repeats):
-        size, queued = _size(site), _queued(site)
         ((before, after),) = _windows(pid, 1, seconds, lambda: _read(buses))
-        readings = after.readings - before.readings
+        readings, lasted = after.readings - begun.readings, after.at - begun.at
         outbox.append((_size(site) - size) / readings)
         bodies.append((_queued(site) - queued) / readings)
         flash.append((after.written - before.written) / (after.at - before.at) * _DAY_S / 1e6)
-        told.append((_queued(site) - queued) / (after.at - before.at) * _DAY_S / 1e6)
+        told.append((_queued(site) - queued) / lasted * _DAY_S / 1e6)
     yield figure("edge-outbox", "bytes/reading", outbox, bodies)
     yield figure("edge-flash", "MB/day", flash, told)
 

@@ -91,6 +91,6 @@ def test_a_command_to_an_unplugged_gateway_expires_and_does_nothing_later(street
     assert "command.done" not in kinds
     assert not is_released(operator, "door-2")
     assert newest(operator, device, identity)["state"] == "expired"
-    released = "SELECT FROM event WHERE device_id = %s AND kind = 'access.emergency-release' AND received_at > %s"
+    released = "SELECT * FROM event WHERE device_id = %s AND kind = 'access.emergency-release' AND received_at > %s"
     assert street.rows(released, device, gone["created_at"]) == []
     operator.closes_everything()

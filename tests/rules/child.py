@@ -15,7 +15,8 @@ from typing import Any, Final
 import pytest
 
 LIBRARIES: Final = (
-    "google.protobuf.message", "numpy", "paho.mqtt.client", "prometheus_client", "psycopg", "psycopg_pool", "pydantic",
+    "anyio.pytest_plugin", "google.protobuf.message", "httpx", "hypothesis.stateful", "numpy", "paho.mqtt.client",
+    "playwright.sync_api", "prometheus_client", "psycopg", "psycopg_pool", "pydantic", "pytest_timeout",
 )  # fmt: skip
 BROKEN: Final = 70
 
@@ -45,7 +46,7 @@ class Recorder:
 def run(tests: list[str]) -> dict[str, Any]:
     """Run `tests` in this process."""
     recorder = Recorder()
-    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-x", "--timeout=60"]
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-x", "--timeout=60", "--assert=plain"]
     code = pytest.main([*options, *tests], plugins=[recorder])
     return {"code": int(code), "passed": recorder.passed, "failed": recorder.failed, "broken": recorder.broken}
 
