@@ -1,37 +1,24 @@
 """The texts of a command down: what a host writes, by DCMD, to the metric of an output or to `READ_METRIC`.
 
-An output is written, and a device read at once, in two steps, so that no clock of one side is ever compared with one of
-the other:
+An output is written, and a device read at once, in the two steps of `protocols.downward`:
 
 1. The host asks, ``{"host", "id", "value", "ttl_ms"}``. The agent keeps the wish and answers with the event
    `READY`, which carries a ticket that it has just made.
 2. The host confirms, ``{"host", "id", "ticket"}``. The agent writes the output if the ticket is the one that it gave,
    was not used, and is younger than its time to live by the agent's own monotonic clock.
 
-A message that is late, repeated or replayed therefore does nothing: its ticket is gone. The outcome is the event `DONE`
-or `REFUSED`. Every event carries ``id``, ``device`` and ``output``.
+The outcome is the event `DONE` or `REFUSED`. Every event carries ``id``, ``device`` and ``output``.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-)
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, TypeAdapter
 
-from protocols.errors import ProtocolError
+from protocols import downward
 
 OUTPUT_PREFIX: Final = "Output/"
 READ: Final = "read"
@@ -60,23 +47,18 @@ _Word = Annotated[StrictStr, Field(max_length=200), AfterValidator(_printable)]
 OutputValue = StrictBool | StrictInt | _Number | _Word
 
 
-class Ask(BaseModel):
+class Ask(downward.Message):
     """Step 1. `ttl_ms`: how long the host still wants it; bounds the life of the ticket."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    host: Annotated[str, Field(min_length=1, max_length=200)]
-    id: UUID
     value: OutputValue
     ttl_ms: Annotated[int, Field(gt=0, le=60_000)]
 
 
-class Confirm(BaseModel):
+class Confirm(downward.Ticketed):
     """Step 2."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    host: Annotated[str, Field(min_length=1, max_length=200)]
-    id: UUID
-    ticket: UUID
+
+_MESSAGE: Final[TypeAdapter[Ask | Confirm]] = TypeAdapter(Ask | Confirm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +85,7 @@ def output_of(metric: str) -> str | None:
 
 def read(text: object) -> Ask | Confirm:
     """What the value of an output's metric says. Raises ProtocolError for anything else, a plain value for one."""
-    if not isinstance(text, str) or len(text) > MAX_BYTES:
-        raise ProtocolError("protocols.command.plain", value=repr(text)[:80])
-    try:
-        body = json.loads(text)
-        return Confirm.model_validate(body) if "ticket" in body else Ask.model_validate(body)
-    except (ValueError, TypeError, RecursionError, ValidationError) as error:
-        raise ProtocolError("protocols.command.plain", value=text[:80]) from error
+    return downward.read(text, _MESSAGE, most=MAX_BYTES, code="protocols.command.plain")
 
 
 def answer(kind: str, data: Any) -> Answer | None:
@@ -121,8 +97,5 @@ def answer(kind: str, data: Any) -> Answer | None:
         ticket = UUID(str(data["ticket"])) if kind == READY else None
     except (KeyError, ValueError):
         return None
-    error: dict[str, Any] | None = None
-    if kind == REFUSED:
-        params = data.get("params")
-        error = {"code": str(data.get("error", "")), "params": params if isinstance(params, dict) else {}}
+    error = downward.reason(data) if kind == REFUSED else None
     return Answer(kind=kind, id=identity, ticket=ticket, error=error)  # type: ignore[arg-type]

@@ -1,9 +1,8 @@
 """A gateway's configuration on its way: the texts of the metric ``Node Control/Configuration``, versions, differences.
 
-1. The host offers a version, ``{"host", "id", "number", "hash", "pieces", "hold_s"}``. The agent answers with the event
-   `READY` and a ticket that it has just made (as in `protocols.command`: a late or replayed message finds none).
-2. The host sends every piece, ``{"host", "id", "ticket", "piece", "text"}``. The agent checks the whole, writes it,
-   applies it on trial and tells `TRYING`; or it tells `REFUSED` and goes on as before.
+1. The host offers a version (`Offer`). The agent answers with the event `READY`, which carries a ticket.
+2. The host sends every `Piece`. The agent checks the whole, writes it, applies it on trial and tells `TRYING`; or it
+   tells `REFUSED` and goes on as before.
 3. When the uplink is back and every device that answered before answers again the version stays: `CONFIRMED`. If they
    do not within `hold_s` seconds, the version before is applied again: `ROLLED_BACK`.
 
@@ -13,24 +12,21 @@ is a number and the hash of its content, without comments: those are no content.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 import tomllib
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
-from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, TypeAdapter
 
+from protocols import downward
 from protocols.errors import ProtocolError
 
 METRIC: Final = "Node Control/Configuration"
 MAX_BYTES: Final = 60_000
 """A configuration's text, UTF-8: some five hundred devices."""
-MOST_NUMBER: Final = 2**31 - 1
 MAX_PIECES: Final = 16
 PIECE: Final = 6000
 """Characters of one piece; an NCMD and an event carry one each."""
@@ -53,43 +49,31 @@ _DEEPEST: Final = 12
 """Tables and lists in one another; nothing that a gateway reads has more than five."""
 _SECRET: Final = re.compile(r"(?i)(^|_)(password|passphrase|secret|token|key|scbk|pin|psk|credentials?)$")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
-_HOST = Annotated[str, Field(min_length=1, max_length=200)]
-_HASH = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class Offer(BaseModel):
+class Offer(downward.Offered):
     """Step 1. `hold_s`: how long uplink and devices may take to come back."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    host: _HOST
-    id: UUID
-    number: Annotated[int, Field(ge=1, le=MOST_NUMBER)]
-    hash: _HASH
+    hash: downward.Hash
     pieces: Annotated[int, Field(ge=1, le=MAX_PIECES)]
     hold_s: Annotated[int, Field(ge=1, le=3600)] = HOLD_S
 
 
-class Piece(BaseModel):
+class Piece(downward.Ticketed):
     """Step 2; `piece` counts from 0."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    host: _HOST
-    id: UUID
-    ticket: UUID
     piece: Annotated[int, Field(ge=0, lt=MAX_PIECES)]
     text: Annotated[str, Field(min_length=1, max_length=PIECE)]
 
 
+_MESSAGE: Final[TypeAdapter[Offer | Piece]] = TypeAdapter(Offer | Piece)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a gateway's event says. `number` 0: written on the spot. `error`: code and params of the reason."""
+class Told(downward.Told):
+    """What a gateway's event says. `number` 0: written on the spot."""
 
     kind: str
-    number: int
-    hash: str
-    id: UUID | None = None
-    ticket: UUID | None = None
-    error: dict[str, Any] | None = None
     piece: int = 0
     pieces: int = 1
     text: str = ""
@@ -107,14 +91,7 @@ class Difference:
 
 def read(text: object) -> Offer | Piece:
     """What a value of the metric says. Raises ProtocolError for anything else."""
-    if not isinstance(text, str) or len(text) > 2 * PIECE:
-        raise ProtocolError("protocols.configuration.message", value=repr(text)[:80])
-    for form in (Piece, Offer):
-        try:
-            return form.model_validate_json(text)
-        except ValidationError:
-            continue
-    raise ProtocolError("protocols.configuration.message", value=text[:80])
+    return downward.read(text, _MESSAGE, most=2 * PIECE, code="protocols.configuration.message")
 
 
 def told(kind: str, data: Any) -> Told | None:
@@ -122,39 +99,17 @@ def told(kind: str, data: Any) -> Told | None:
     if kind not in KINDS or not isinstance(data, Mapping):
         return None
     try:
-        return _told(kind, data)
+        last = data.get("last")
+        return Told(
+            **downward.told(data, ticketed=kind == READY),
+            kind=kind,
+            piece=downward.count(data.get("piece", 0), MAX_PIECES),
+            pieces=downward.count(data.get("pieces", 1), MAX_PIECES),
+            text=str(data.get("text", "")),
+            last=told(str(last["kind"]), last) if isinstance(last, Mapping) and last.get("kind") in OUTCOMES else None,
+        )
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
-
-
-def _told(kind: str, data: Mapping[str, Any]) -> Told:
-    last = data.get("last")
-    error = None
-    if "error" in data:
-        params = data.get("params")
-        error = {"code": str(data["error"]), "params": dict(params) if isinstance(params, Mapping) else {}}
-    digest = str(data["hash"])
-    if not re.fullmatch("[0-9a-f]{64}", digest):
-        raise ValueError(digest)
-    return Told(
-        kind=kind,
-        number=_count(data["number"], MOST_NUMBER),
-        hash=digest,
-        id=UUID(str(data["id"])) if "id" in data else None,
-        ticket=UUID(str(data["ticket"])) if kind == READY else None,
-        error=error,
-        piece=_count(data.get("piece", 0), MAX_PIECES),
-        pieces=_count(data.get("pieces", 1), MAX_PIECES),
-        text=str(data.get("text", "")),
-        last=told(str(last["kind"]), last) if isinstance(last, Mapping) and last.get("kind") in OUTCOMES else None,
-    )
-
-
-def _count(value: Any, most: int) -> int:
-    number = int(value)
-    if not 0 <= number <= most:
-        raise ValueError(value)
-    return number
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -186,7 +141,7 @@ def content_hash(document: Mapping[str, Any]) -> str:
 
 def to_pieces(text: str) -> list[str]:
     """`text` compressed and cut. Raises ProtocolError when it takes too many pieces."""
-    packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+    packed = downward.pack(text.encode())
     pieces = [packed[at : at + PIECE] for at in range(0, len(packed), PIECE)]
     if len(pieces) > MAX_PIECES:
         raise ProtocolError("protocols.configuration.too-long", size=len(text.encode()), limit=MAX_BYTES)
@@ -196,12 +151,11 @@ def to_pieces(text: str) -> list[str]:
 def from_pieces(pieces: Sequence[str]) -> str:
     """The text again. Raises ProtocolError for what is damaged or longer than `MAX_BYTES`."""
     try:
-        opened = zlib.decompressobj()
-        raw = opened.decompress(base64.b64decode("".join(pieces), validate=True), MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES or not opened.eof:
+        raw = downward.unpack("".join(pieces), MAX_BYTES)
+        if len(raw) > MAX_BYTES:
             raise ProtocolError("protocols.configuration.too-long", size=len(raw), limit=MAX_BYTES)
         return raw.decode()
-    except (ValueError, zlib.error) as error:
+    except ValueError as error:
         raise ProtocolError("protocols.configuration.damaged") from error
 
 

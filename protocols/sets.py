@@ -2,6 +2,7 @@
 
 A set is a head and items. Its items are spread over pages by the hash of their names, and a page is called by the hash
 of its content: what did not change keeps its name and is not sent again, and what arrived before a cut stays.
+They travel as `protocols.downward` says:
 
 1. The host offers a version by the names of its pages (metric `METRIC`). The agent answers with the event `READY`: a
    fresh ticket, and which pages it lacks, `WANTS` at a time.
@@ -13,18 +14,15 @@ At each start the agent tells what it works by (`RUNNING`). Numbers of versions 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import re
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
-from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, TypeAdapter
 
+from protocols import downward
 from protocols.errors import ProtocolError
 
 Kind = Literal["cardholders", "rules"]
@@ -38,7 +36,6 @@ MAX_PAGE_BYTES: Final = 256_000
 MAX_PACKED: Final = 48_000
 """Characters of one page, packed."""
 MAX_MESSAGE: Final = 64_000
-MOST_NUMBER: Final = 2**31 - 1
 WANTS: Final = 8
 """Pages that are under way at one time."""
 TICKET_S: Final = 60.0
@@ -52,103 +49,65 @@ UNFIT: Final = "set.unfit"
 EVENTS: Final = frozenset((READY, APPLIED, REFUSED, RUNNING, UNFIT))
 
 Pages = Sequence[bytes]
-_HEX: Final = re.compile(r"[0-9a-f]{64}")
-_HOST = Annotated[str, Field(min_length=1, max_length=200)]
-_HASH = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    host: _HOST
-    id: UUID
-
-
-class Offer(_Message):
+class Offer(downward.Offered):
     """Step 1. `pages`: the names of all pages, the head first."""
 
     kind: Kind
-    number: Annotated[int, Field(ge=1, le=MOST_NUMBER)]
-    pages: Annotated[tuple[_HASH, ...], Field(min_length=1, max_length=MAX_PAGES)]
+    pages: Annotated[tuple[downward.Hash, ...], Field(min_length=1, max_length=MAX_PAGES)]
 
 
-class Page(_Message):
+class Page(downward.Ticketed):
     """Step 2: one page, packed."""
 
-    ticket: UUID
     page: Annotated[int, Field(ge=0, lt=MAX_PAGES)]
     text: Annotated[str, Field(min_length=1, max_length=MAX_PACKED)]
 
 
-class Sent(_Message):
+class Sent(downward.Ticketed):
     """Step 2: everything that was asked for has been sent."""
 
-    ticket: UUID
     sent: Literal[True]
 
 
+_MESSAGE: Final[TypeAdapter[Offer | Page | Sent]] = TypeAdapter(Offer | Page | Sent)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(downward.Told):
     """What a gateway's event says. `number` 0: it has no set of this kind. `count`: items it works by.
 
-    `held`: the number that it works by when it refuses another. `error`: code and params of the reason.
+    `held`: the number that it works by when it refuses another.
     """
 
     event: str
     kind: Kind
-    number: int
-    hash: str
-    id: UUID | None = None
-    ticket: UUID | None = None
     wants: tuple[int, ...] = ()
     count: int = 0
     held: int = 0
-    error: dict[str, Any] | None = None
 
 
 def read(text: object) -> Offer | Page | Sent:
     """What a value of the metric says. Raises ProtocolError for anything else."""
-    if not isinstance(text, str) or len(text) > MAX_MESSAGE:
-        raise ProtocolError("protocols.sets.message", value=repr(text)[:80])
-    for form in (Page, Sent, Offer):
-        try:
-            return form.model_validate_json(text)
-        except ValidationError:
-            continue
-    raise ProtocolError("protocols.sets.message", value=text[:80])
+    return downward.read(text, _MESSAGE, most=MAX_MESSAGE, code="protocols.sets.message")
 
 
 def told(event: str, data: Any) -> Told | None:
     """What an event says about a set; None when it is no such event, or cannot be read."""
-    if event not in EVENTS or not isinstance(data, Mapping):
+    if event not in EVENTS or not isinstance(data, Mapping) or data.get("kind") not in KINDS_OF_SETS:
         return None
     try:
-        kind, digest, error = data["kind"], str(data["hash"]), None
-        if kind not in KINDS_OF_SETS or _HEX.fullmatch(digest) is None:
-            return None
-        if "error" in data:
-            params = data.get("params")
-            error = {"code": str(data["error"]), "params": dict(params) if isinstance(params, Mapping) else {}}
         return Told(
+            **downward.told(data, ticketed=event == READY),
             event=event,
-            kind=kind,
-            number=_count(data["number"]),
-            hash=digest,
-            id=UUID(str(data["id"])) if "id" in data else None,
-            ticket=UUID(str(data["ticket"])) if event == READY else None,
-            wants=tuple(_count(page, MAX_PAGES) for page in list(data.get("wants", ()))[:WANTS]),
-            count=_count(data.get("count", 0)),
-            held=_count(data.get("held", 0)),
-            error=error,
+            kind=data["kind"],
+            wants=tuple(downward.count(page, MAX_PAGES) for page in list(data.get("wants", ()))[:WANTS]),
+            count=downward.count(data.get("count", 0)),
+            held=downward.count(data.get("held", 0)),
         )
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
-
-
-def _count(value: Any, most: int = MOST_NUMBER) -> int:
-    number = int(value)
-    if not 0 <= number <= most:
-        raise ValueError(value)
-    return number
 
 
 def pages_of(
@@ -197,7 +156,7 @@ def set_hash(kind: Kind, names: Iterable[str]) -> str:
 
 def pack(page: bytes) -> str:
     """A page as it travels. Raises ProtocolError when it is too large."""
-    text = base64.b64encode(zlib.compress(page, 9)).decode("ascii")
+    text = downward.pack(page)
     if len(page) > MAX_PAGE_BYTES or len(text) > MAX_PACKED:
         raise ProtocolError("protocols.sets.page-too-large", size=len(page), limit=MAX_PAGE_BYTES)
     return text
@@ -206,11 +165,10 @@ def pack(page: bytes) -> str:
 def unpack(text: str, name: str) -> bytes:
     """The page that is called `name`. Raises ProtocolError for what is damaged, too large, or another page."""
     try:
-        opened = zlib.decompressobj()
-        page = opened.decompress(base64.b64decode(text, validate=True), MAX_PAGE_BYTES + 1)
-    except (ValueError, zlib.error) as error:
+        page = downward.unpack(text, MAX_PAGE_BYTES)
+    except ValueError as error:
         raise ProtocolError("protocols.sets.damaged") from error
-    if len(page) > MAX_PAGE_BYTES or not opened.eof or name_of(page) != name:
+    if len(page) > MAX_PAGE_BYTES or name_of(page) != name:
         raise ProtocolError("protocols.sets.damaged")
     return page
 
