@@ -20,7 +20,7 @@ from liandong.language import Say, speaker
 from protocols.errors import ConfigError
 from protocols.messages import Language
 
-NAMES: Final = ("ingest", "edge", "alert", "dispatch", "query", "urgent", "fleet", "cluster")
+NAMES: Final = ("ingest", "edge", "alert", "idle", "dispatch", "query", "urgent", "fleet", "cluster")
 QUICK_REPEATS: Final = 1
 _SIZE: Final = re.compile(r"(?<=^fleet)-\d+")
 
