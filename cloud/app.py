@@ -27,7 +27,7 @@ from cloud.ingest.state_holder import StateHolder
 from cloud.jobs import Jobs, standard_jobs
 from cloud.listener import Listener
 from cloud.loop.alarms import IngestJudge, load_rules
-from cloud.loop.commands import Courier
+from cloud.loop.writer import Writer
 from cloud.metrics import Metrics
 from cloud.processes import WorkerProcesses
 from cloud.storage import workers
@@ -81,8 +81,8 @@ class Cloud:
         every_s = self._config.broker.state_every_s
         state = StateHolder(self.database, broker, self._config.host_id, again_every_s=every_s)
         link = _sender(broker)
-        courier = Courier(self._config.host_id, link.publish, time_zone=self._config.street.time_zone)
-        due = DueWorker(self.database, self._places, handlers(judge.judge, {}, courier))
+        writer, time_zone = Writer(host_id=self._config.host_id, send=link.publish), self._config.street.time_zone
+        due = DueWorker(self.database, self._places, handlers(judge.judge, {}, writer, time_zone=time_zone))
         listener = Listener(self.database.dsn, {"stream": self._hub.heard, "due": lambda _: due.wake()})
         jobs = Jobs(self.database, standard_jobs(self._config.street.zone()))
         self._parts = [listener, due, link, state, jobs]

@@ -9,18 +9,20 @@ from uuid import UUID
 from cloud.alerting.judge import Judge
 from cloud.due import Handler
 from cloud.ingest import losses
-from cloud.loop import alarms, commands, offers, placings, waves
+from cloud.loop import alarms, commands, offers, placings, versions, waves
 from cloud.loop.alarms import SqlAlarmStore
-from cloud.loop.commands import Courier
 from cloud.loop.placings import GoingLive
 from cloud.loop.walktests import WalkTests
 from cloud.loop.work import Work
+from cloud.loop.writer import Writer
 from cloud.notify import outbox
 from cloud.notify.channels import Channel
 
 
-def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) -> Mapping[str, Handler]:
-    """Handlers by the kind of timer."""
+def handlers(
+    judge: Judge, channels: Mapping[str, Channel], writer: Writer, *, time_zone: str = "Asia/Shanghai"
+) -> Mapping[str, Handler]:
+    """Handlers by the kind of timer. `time_zone`: the street's, in which hours of doors are meant."""
 
     def no_movement(work: Work, ref: str) -> None:
         offers.release_silent(work, UUID(ref.partition("/")[0]))
@@ -35,7 +37,8 @@ def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) ->
         losses.look(work.tx, work.now)
         return work.now + losses.LOOK
 
-    walks = WalkTests(judge, SqlAlarmStore, courier.host_id, courier.send)
+    courier, walks = commands.Courier(writer), WalkTests(judge, SqlAlarmStore, writer)
+    configurations, sets = versions.configurations(writer), versions.cardholders_and_rules(writer)
 
     return {
         losses.TIMER: look_for_losses,
@@ -48,11 +51,11 @@ def handlers(judge: Judge, channels: Mapping[str, Channel], courier: Courier) ->
         "command.ask": courier.ask,
         "command.confirm": courier.confirm,
         "command.expire": commands.expire,
-        "configuration.offer": courier.configurations.offer,
-        "configuration.send": courier.configurations.send,
-        "set.build": courier.sets.build,
-        "set.offer": courier.sets.offer,
-        "set.send": courier.sets.send,
+        "configuration.offer": configurations.offer,
+        "configuration.send": configurations.send,
+        "set.build": _once(lambda work, ref: versions.build_set(work, ref, time_zone)),
+        "set.offer": sets.offer,
+        "set.send": sets.send,
         "placing.take": placings.take,
         "device.live": GoingLive(judge, SqlAlarmStore),
         "walk-test.end": walks.end,

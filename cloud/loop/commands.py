@@ -9,40 +9,30 @@ from __future__ import annotations
 import json
 import logging
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from psycopg.rows import DictRow
 
-from cloud.loop.configurations import ConfigurationCourier, Send
-from cloud.loop.sets import SetCourier
 from cloud.loop.work import Work
+from cloud.loop.writer import NO_BROKER, Writer
 from cloud.registry import commands
 from cloud.storage.queries import load
 from protocols import command
-from protocols.sparkplug.actions import Now
-from protocols.sparkplug.datatype import DataType
-from protocols.sparkplug.host import command as dcmd
-from protocols.sparkplug.host import rebirth_request
-from protocols.sparkplug.payload import Metric
 
 _LOG: Final = logging.getLogger("liandong.cloud.commands")
 
 ASK_AGAIN: Final = timedelta(seconds=2)
-NO_BROKER: Final = timedelta(milliseconds=300)
 OUTCOME_WITHIN: Final = timedelta(milliseconds=command.MAX_TICKET_MS) + timedelta(seconds=7)
 """A confirmed command is carried out or refused within this time after it expires; then its answer is on its way."""
 READ_WITHIN: Final = OUTCOME_WITHIN + timedelta(seconds=command.READ_S)
 
 
 class Courier:
-    """Sends commands in the name of `host_id`."""
+    """Sends commands."""
 
-    def __init__(self, host_id: str, send: Send, *, time_zone: str = "Asia/Shanghai") -> None:
-        """`time_zone`: the street's, in which hours of doors are meant."""
-        self.host_id, self.send = host_id, send
-        self.configurations = ConfigurationCourier(host_id, send)
-        self.sets = SetCourier(host_id, send, time_zone)
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
 
     def ask(self, work: Work, ref: str) -> datetime | None:
         """Handler of `command.ask`: until the gateway has given a ticket, or the command has expired."""
@@ -52,7 +42,8 @@ class Courier:
         if row["output"] == commands.REBIRTH and row["device_code"] == "":
             return self._ask_rebirth(work, row)
         left_ms = max(1, round((row["expires_at"] - work.now).total_seconds() * 1000))
-        if not self._publish(work, row, {"value": row["value"], "ttl_ms": left_ms}):
+        said = {"value": row["value"], "ttl_ms": left_ms}
+        if not self._writer.write(work, row, command.metric_name(row["output"]), said):
             return work.now + NO_BROKER
         _note_sent(work, row)
         return work.now + ASK_AGAIN
@@ -62,27 +53,16 @@ class Courier:
         row = _standing(work, ref)
         if row is None or row["ticket"] is None:
             return None
-        sent = self._publish(work, row, {"ticket": str(row["ticket"])})
+        said = {"ticket": str(row["ticket"])}
+        sent = self._writer.write(work, row, command.metric_name(row["output"]), said)
         return None if sent else work.now + NO_BROKER
 
     def _ask_rebirth(self, work: Work, row: DictRow) -> datetime | None:
         """Once: births are heavy, and Sparkplug wants them asked for sparingly."""
-        node = (row["group_code"], row["gateway_code"])
-        if not self.send(rebirth_request(node, _at(work.now))):
+        if not self._writer.ask_rebirth(work, row):
             return work.now + NO_BROKER
         _note_sent(work, row)
         return None
-
-    def _publish(self, work: Work, row: DictRow, said: dict[str, Any]) -> bool:
-        metric = Metric(
-            name=command.metric_name(row["output"]),
-            alias=row["alias"],
-            datatype=DataType.STRING,
-            value=json.dumps({"host": self.host_id, "id": str(row["id"]), **said}, ensure_ascii=False),
-            timestamp_ms=_at(work.now).utc_ms,
-        )
-        node = (row["group_code"], row["gateway_code"])
-        return self.send(dcmd(node, row["device_code"], (metric,), _at(work.now)))
 
 
 def expire(work: Work, ref: str) -> datetime | None:
@@ -106,11 +86,6 @@ def _note_sent(work: Work, row: DictRow) -> None:
     if work.tx.execute(load("commands")["sent"], {"id": row["id"], "now": work.now}):
         _LOG.info("command-asked id=%s device=%s output=%s", row["id"], row["device_code"], row["output"])
         commands.tell(work.tx, [row["id"]])
-
-
-def _at(moment: datetime) -> Now:
-    """The time of a message; nothing here asks for the monotonic one."""
-    return Now(at=0.0, utc_ms=round(moment.timestamp() * 1000))
 
 
 def _standing(work: Work, ref: str) -> DictRow | None:

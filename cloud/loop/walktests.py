@@ -9,7 +9,6 @@ alarm; what is told of the test afterwards is looked at again in a moment, for t
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,15 +19,11 @@ from psycopg.rows import DictRow
 
 from cloud import audit
 from cloud.alerting.judge import Judge, Subject
-from cloud.loop.configurations import Send
 from cloud.loop.work import Work
+from cloud.loop.writer import NO_BROKER, Writer
 from cloud.storage.queries import load
 from protocols import commissioning
 from protocols.errors import RefusedError
-from protocols.sparkplug.actions import Now
-from protocols.sparkplug.datatype import DataType
-from protocols.sparkplug.host import command as ncmd
-from protocols.sparkplug.payload import Metric
 
 if TYPE_CHECKING:
     from cloud.alerting.port import AlarmStore
@@ -42,7 +37,6 @@ LATER: Final = timedelta(seconds=30)
 """What arrives for a test that is over may still be followed by its own clearing; this long."""
 DELIVERED: Final = timedelta(minutes=5)
 """So long after its end a test takes what was on its way; what a gateway tells of it later may have a wrong time."""
-NO_BROKER: Final = timedelta(milliseconds=300)
 
 Store = Callable[[Work], "AlarmStore"]
 
@@ -90,8 +84,8 @@ def settle_later(work: Work, test: UUID) -> None:
 class WalkTests:
     """The timers of walk tests. `judge` is the one of ingest; `store` makes its storage in a transaction."""
 
-    def __init__(self, judge: Judge, store: Store, host_id: str, send: Send) -> None:
-        self._judge, self._store, self._host_id, self._send = judge, store, host_id, send
+    def __init__(self, judge: Judge, store: Store, writer: Writer) -> None:
+        self._judge, self._store, self._writer = judge, store, writer
 
     def end(self, work: Work, ref: str) -> datetime | None:
         """Handler of `walk-test.end` (ref: id, id/due, id/stop): it is over."""
@@ -130,8 +124,8 @@ class WalkTests:
         if row is None or (not over and row["state"] != "running"):
             return None
         left_s = 0.0 if over else max(0.0, (row["due_at"] - work.now).total_seconds())
-        said = {"host": self._host_id, "id": str(row["id"]), "state": "over" if over else "running", "left_s": left_s}
-        if not self._publish(work, row, said) and not over:
+        said = {"state": "over" if over else "running", "left_s": left_s}
+        if not self._writer.write(work, row, commissioning.METRIC, said) and not over:
             return work.now + NO_BROKER
         return None if over else work.now + timedelta(seconds=commissioning.REPEAT_S)
 
@@ -147,17 +141,6 @@ class WalkTests:
             "ats": [row["at"] for row in ticks],
         }
         work.tx.execute(sql["keep"], {"test": test, **columns})
-
-    def _publish(self, work: Work, row: DictRow, said: dict[str, Any]) -> bool:
-        now = Now(at=0.0, utc_ms=round(work.now.timestamp() * 1000))
-        metric = Metric(
-            name=commissioning.METRIC,
-            alias=row["alias"],
-            datatype=DataType.STRING,
-            value=json.dumps(said),
-            timestamp_ms=now.utc_ms,
-        )
-        return self._send(ncmd((row["group_code"], row["gateway_code"]), None, (metric,), now))
 
 
 def _locked(work: Work, identity: UUID) -> DictRow | None:

@@ -27,7 +27,7 @@ from cloud.handlers import handlers
 from cloud.identity import sessions
 from cloud.listener import Listener
 from cloud.loop.alarms import IngestJudge, load_rules
-from cloud.loop.commands import Courier
+from cloud.loop.writer import Writer
 from cloud.metrics import Metrics
 from cloud.registry.estate import import_estate
 from cloud.storage.database import Database
@@ -68,7 +68,8 @@ class Street:
     def __post_init__(self) -> None:
         with self.database.transaction() as tx:
             self.judge = IngestJudge(load_rules(tx, builtin_rules()), policy.builtin(), self.places)
-        self.due = DueWorker(self.database, self.places, handlers(self.judge.judge, {}, Courier("cloud", self._send)))
+        writer = Writer(host_id="cloud", send=self._send)
+        self.due = DueWorker(self.database, self.places, handlers(self.judge.judge, {}, writer))
 
     def _send(self, message: Publish) -> bool:
         """The broker connection: what is sent is kept, unless the broker is away."""
