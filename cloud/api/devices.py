@@ -9,6 +9,7 @@ from psycopg.rows import DictRow
 
 from cloud.api.history import require_device
 from cloud.api.services import Given, SignedIn
+from cloud.registry import outputs
 from cloud.storage.queries import load
 from cloud.storage.views import place_json, stamp
 from protocols.catalog import DEVICE_TYPES
@@ -51,6 +52,7 @@ def _device(row: DictRow, place: Json | None, latest: Json) -> Json:
     gateway = {"group": row["gateway_group"], "code": row["gateway_code"], "online": row["gateway_online"]}
     kind = DEVICE_TYPES.get(row["type"] or "")
     shown["reads"] = kind is not None and kind.reads
+    shown["outputs"] = outputs.shown(row["type"], latest)
     return shown | {"place": place, "gateway": gateway, "changed_at": stamp(row["changed_at"]), "latest": latest}
 
 

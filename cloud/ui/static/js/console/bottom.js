@@ -5,8 +5,7 @@ import { useStore } from "../core/store.js";
 import { ago, useNow } from "../core/time.js";
 import { openConfiguration } from "./configuration.js";
 import { STATUS_ORDER, alarmsByDevice } from "./derived.js";
-import { openDevice } from "./device.js";
-import { seenLosses, select, store } from "./state.js";
+import { openDevice, seenLosses, select, store } from "./state.js";
 import { TELLING, lastHeard, latestOf, valueText } from "./values.js";
 
 const COMPACT_FROM = 150;

@@ -7,8 +7,7 @@ import { useStore } from "../core/store.js";
 import { ago } from "../core/time.js";
 import { Commands } from "./commands.js";
 import { alarmsByDevice } from "./derived.js";
-import { openDevice } from "./device.js";
-import { select, store } from "./state.js";
+import { openDevice, select, store } from "./state.js";
 import { latestOf } from "./values.js";
 
 export function Building({ place }) {

@@ -6,6 +6,7 @@ import { useStore } from "../core/store.js";
 import { duration, now } from "../core/time.js";
 import { Figures } from "./figures.js";
 import { Drawer } from "./help.js";
+import { Outputs } from "./outputs.js";
 import { store } from "./state.js";
 import { TELLING, scaled, unitName, valueText } from "./values.js";
 
@@ -13,9 +14,6 @@ const DAY_MS = 86400000;
 const MINUTE_MS = 60000;
 const SPANS = { hour: DAY_MS / 24, day: DAY_MS, week: 7 * DAY_MS, month: 31 * DAY_MS, year: 366 * DAY_MS };
 const FORMATS = ["csv", "parquet"];
-
-/** Show a device's panel. */
-export const openDevice = (id) => store.set({ panel: { device: id } });
 
 export function Device({ id }) {
   const device = useStore(store, (state) => state.devices).find((one) => one.id === id);
@@ -34,6 +32,7 @@ export function Device({ id }) {
       ${Object.keys(SPANS).map((one) => html`<button key=${one} class="pick" aria-pressed=${one === span} data-span=${one} onClick=${() => setSpan(one)}>${t(`ui.past.${one}`)}</button>`)}
     </div>
     ${shown ? html`<${Past} key=${`${id} ${shown} ${span}`} device=${device} metric=${shown} span=${span} />` : html`<p class="dim">${t("ui.past.nothing")}</p>`}
+    <${Outputs} key=${`outputs-${id}`} device=${device} />
     <${Figures} key=${id} device=${device} />
   <//>`;
 }

@@ -9,6 +9,8 @@ import { now } from "../core/time.js";
 
 const DEVICES_EVERY_MS = 15000;
 const SETTLE_MS = 60;
+/** A number that was read back leaves the gateway with its next flush. */
+const READ_BACK_MS = 3000;
 const SEEN = "losses";
 
 export const store = createStore({
@@ -76,6 +78,9 @@ export function select(incidentId) {
   if (incidentId !== null) loadDetail();
 }
 
+/** Show a device's panel. */
+export const openDevice = (id) => store.set({ panel: { device: id } });
+
 /** Take the answer of an action. */
 export function takeDetail(detail) {
   if (store.get().selected === detail.id) store.set({ detail });
@@ -93,7 +98,9 @@ export function takeCommand(command) {
     const isOld = known && (known.id === command.id ? rank(known) > rank(command) : known.created_at > command.created_at);
     return isOld ? {} : { commands: { ...commands, [command.device_id]: command } };
   });
-  if (command.state === "done") soon("devices", () => refresh("devices"));
+  if (command.state !== "done") return;
+  soon("devices", () => refresh("devices"));
+  setTimeout(() => refresh("devices"), READ_BACK_MS);
 }
 
 /** Say something short at the bottom; it goes away by itself. */

@@ -40,6 +40,6 @@ export const lastHeard = (device) =>
   Object.values(device.latest ?? {}).reduce((newest, { at }) => (newest === null || at > newest ? at : newest), null);
 
 function stateWord(metric, value) {
-  const key = `ui.value.${metric}.${value ? "yes" : "no"}`;
+  const key = `ui.value.${metric.replace(/-\d+$/, "")}.${value ? "yes" : "no"}`;
   return hasSentence(key) ? t(key) : t(value ? "ui.value.yes" : "ui.value.no");
 }
