@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Final
 
 from cloud.config import Config, read
 from cloud.identity import sessions
@@ -27,6 +27,8 @@ from cloud.storage.migrate import migrate, schema_status
 from cloud.storage.queries import load
 from protocols.errors import ConfigError, LiandongError, RefusedError
 from protocols.messages import Language, sentence
+
+_LOG: Final = logging.getLogger("liandong.cloud")
 
 Say = Callable[..., str]
 
@@ -68,10 +70,15 @@ def _run(arguments: argparse.Namespace, **_: Any) -> int:
         raise ConfigError("cloud.cli.workers", count=count, most=MOST)
     _log_to_stderr()
     service = Cloud(config, apart=None if count is None else WorkerProcesses(arguments.config, count))
+    # As Ctrl-C does: uvicorn hands a signal on once it has served, and SIGTERM would end the process without `close`.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         service.open()
         service.serve()
+    except KeyboardInterrupt:
+        _LOG.info("stopping")
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is being done
         service.close()
     return 0
 

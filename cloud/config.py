@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from protocols.errors import ConfigError
@@ -29,8 +32,19 @@ class DatabaseTable(_Table):
         return self
 
     def resolved(self) -> str:
-        """The connection string. Raises ConfigError when its file cannot be read."""
-        return self.dsn if self.dsn is not None else secret("database.dsn_file", self.dsn_file)
+        """The connection string. Raises ConfigError when its file cannot be read, or it is none.
+
+        Only here it can be refused without being shown: who connects with it says in the log what cannot be read.
+        """
+        key, text = "database.dsn", self.dsn
+        if text is None:
+            key = "database.dsn_file"
+            text = secret(key, self.dsn_file)
+        try:
+            conninfo_to_dict(text)
+        except ProgrammingError:
+            raise ConfigError("cloud.config.dsn", key=key) from None
+        return text
 
 
 class BrokerTable(_Table):
@@ -142,7 +156,14 @@ def _first_fault(error: ValidationError, path: Path) -> ConfigError:
         return ConfigError("cloud.config.unknown-key", file=path, key=key, allowed=", ".join(_allowed(fault["loc"])))
     if fault["type"] == "missing":
         return ConfigError("cloud.config.needed", file=path, key=key)
-    return ConfigError("cloud.config.value", file=path, key=key, value=fault["input"], why=fault["msg"])
+    return ConfigError("cloud.config.value", file=path, key=key, value=_told(key, fault["input"]), why=fault["msg"])
+
+
+def _told(key: str, value: Any) -> str:
+    """A value as an error shows it: of a table its keys only, and no connection string: both may hold a password."""
+    if isinstance(value, Mapping):
+        return f"[{', '.join(sorted(value))}]"
+    return "…" if key.startswith("database") else str(value)
 
 
 def _allowed(location: tuple[int | str, ...]) -> list[str]:

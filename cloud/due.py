@@ -72,10 +72,11 @@ class DueWorker:
             try:
                 pause_s = 0.0 if self.step() else self._until_next()
                 failures = 0
-            except LiandongError as error:
-                failures += 1
+            except Exception as error:  # noqa: BLE001 - without this thread no deadline is kept
+                failures = min(failures + 1, 5)
                 pause_s = min(30.0, 2.0**failures) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter
-                _LOG.warning("due worker waits %.1f s: %s", pause_s, error)
+                unknown = None if isinstance(error, LiandongError) else error
+                _LOG.warning("due worker waits %.1f s: %s", pause_s, error, exc_info=unknown)
             with self._condition:
                 if pause_s > 0 and not self._stop.is_set():
                     self._condition.wait_for(lambda seen=seen: self._wakes != seen, timeout=pause_s)  # type: ignore[misc]

@@ -83,17 +83,23 @@ class StateHolder:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            before = self._restored
-            held = self._hold() if time.monotonic() >= self._out_until else False
-            if held and self._link is None:
-                self._begin()
-            elif held and self._restored != before:
-                self.bounce()
-            elif held is False and self._link is not None:
-                self._leave()
-            self._tend()
+            try:
+                self._turn()
+            except Exception:  # noqa: BLE001 - the thread must not die: gateways would wait for STATE for ever
+                _LOG.exception("state-turn-failed host=%s", self._host_id)
             self._stop.wait(self._lease_s / 3 * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
         self._end()
+
+    def _turn(self) -> None:
+        before = self._restored
+        held = self._hold() if time.monotonic() >= self._out_until else False
+        if held and self._link is None:
+            self._begin()
+        elif held and self._restored != before:
+            self.bounce()
+        elif held is False and self._link is not None:
+            self._leave()
+        self._tend()
 
     def _tend(self) -> None:
         """Say it again when that is due; let another have it when our way to the broker is gone."""

@@ -15,7 +15,14 @@ from typing import Any, Final, LiteralString
 from uuid import UUID, uuid4
 
 import psycopg
-from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled, UndefinedTable
+from psycopg.errors import (
+    DeadlockDetected,
+    IdleInTransactionSessionTimeout,
+    LockNotAvailable,
+    QueryCanceled,
+    ReadOnlySqlTransaction,
+    UndefinedTable,
+)
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
@@ -25,6 +32,12 @@ from protocols.errors import UnavailableError
 
 BOUNDS: Final = "-c timezone=UTC -c idle_in_transaction_session_timeout=30s -c lock_timeout=10s"
 """Nothing waits for ever; what takes long by its nature (schema, retention) says so itself."""
+_AWAY: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    IdleInTransactionSessionTimeout,  # this process stood still for so long that the server gave it up
+    ReadOnlySqlTransaction,  # the server follows another one, or follows none yet
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +146,8 @@ class Database:
         """A transaction: commits at the end of the block, rolls back when the block raises.
 
         Raises UnavailableError when no connection can be had within `timeout_s`, it broke, a statement took longer than
-        `BOUNDS` allow, or the database has no schema (it was emptied under a service that runs).
+        `BOUNDS` allow, the server takes no changes now (a standby), or the database has no schema (it was emptied under
+        a service that runs).
         """
         try:
             with self._pool.connection() as connection:
@@ -144,7 +158,7 @@ class Database:
             raise UnavailableError("cloud.database.slow", why=str(error).strip()) from error
         except UndefinedTable as error:
             raise UnavailableError("cloud.database.no-schema", why=str(error).strip()) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except _AWAY as error:
             raise UnavailableError("cloud.database.away", why=str(error).strip()) from error
 
 

@@ -89,8 +89,24 @@ def test_import_link_run_kill_run_stop(postgres: str, tmp_path: Path, port: int)
         with _running(config, port) as process:  # nothing of the session was in the process
             assert browser.get("/api/v1/session").json()["person"]["login"] == "chenjing"
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) in (0, -signal.SIGTERM)
+            assert process.wait(20) == 0  # it came back from `close`, and was not ended by the signal
     assert b"Traceback" not in (tmp_path / "log").read_bytes()
+    known = _liandong("cloud", "status", "--config", config).stdout
+    assert f"/{process.pid}:" not in known, known  # it has given its share back
+
+
+def test_it_stops_while_it_waits_for_the_database(tmp_path: Path) -> None:
+    config = _config(tmp_path, "postgresql://127.0.0.1:1/x?connect_timeout=1")
+    command = [sys.executable, "-m", "liandong", "cloud", "run", "--config", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()  # that it cannot connect; so it is past its beginning
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0, said
+            assert b"Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
 
 
 def test_a_port_in_use(postgres: str, tmp_path: Path) -> None:

@@ -46,6 +46,31 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '[database]\ndsn = "postgresql://u:hush@h/d"\ndsn_file = "x"',
+        '[database]\ndsn = ["postgresql://u:hush@h/d"]',
+        'database = "postgresql://u:hush@h/d"',
+    ],
+)
+def test_no_fault_shows_a_password(tmp_path: Path, text: str) -> None:
+    said = _read(tmp_path, text)
+    assert "database" in said
+    assert "hush" not in said
+
+
+@pytest.mark.parametrize("table", ['dsn = "postgresql//u:hush@h/d"', 'dsn_file = "dsn"'])
+def test_what_is_no_connection_string_is_refused_unseen(tmp_path: Path, table: str) -> None:
+    (tmp_path / "dsn").write_text("postgresql//u:hush@h/d", "utf-8")
+    (tmp_path / "cloud.toml").write_text(f"[database]\n{table}\n", "utf-8")
+    config = read(tmp_path / "cloud.toml")
+    with pytest.raises(ConfigError) as fault:
+        config.database.resolved()
+    assert f"{table.partition(' ')[0]} is no connection string" in str(fault.value)
+    assert "hush" not in str(fault.value)
+
+
+@pytest.mark.parametrize(
     ("text", "told"),
     [
         (GOOD + "dns = 1", "there is no key database.dns. Allowed here: dsn, dsn_file"),
