@@ -87,9 +87,9 @@ class Reasons:
         for given_up, reason in self.given_up.get(gap.key, ()):
             if given_up & numbers:
                 return reason if reason in REASONS else UNKNOWN
-        if gap.vanished:
-            return SET_ASIDE if gap.gateway_id in self.set_aside else VANISHED
-        return UNKNOWN
+        if gap.gateway_id in self.set_aside:
+            return SET_ASIDE
+        return VANISHED if gap.vanished else UNKNOWN
 
 
 def begin(tx: Transaction, now: datetime) -> None:

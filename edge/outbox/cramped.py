@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from edge.outbox.database import connect, failure, in_memory
-from edge.outbox.holdings import LANES, Holdings
+from edge.outbox.declaring import declarations
+from edge.outbox.holdings import Holdings
 from edge.outbox.opening import VERSION, Opening
 from edge.outbox.quota import Quota
 from edge.outbox.salvage import copy_states
@@ -38,7 +38,7 @@ class Cramped:
     """Why the file is not open, and what it holds all the same."""
 
     why: StorageError
-    declared: Mapping[Lane, tuple[Declaration, ...]]
+    declared: Mapping[Lane, Sequence[Declaration]]
 
 
 def without_room(error: StorageError, path: Path) -> bool:
@@ -66,24 +66,17 @@ def bounded(quota: Quota) -> Quota:
     return Quota(total=min(quota.total, MEMORY.total), acknowledged=min(quota.acknowledged, MEMORY.acknowledged))
 
 
-def _glimpse(path: Path, target: sqlite3.Connection) -> dict[Lane, tuple[Declaration, ...]]:
+def _glimpse(path: Path, target: sqlite3.Connection) -> Mapping[Lane, Sequence[Declaration]]:
     """What the file declares; the states in it go to `target`. Needs no byte of the disk, and changes none."""
-    lanes: dict[Lane, tuple[Declaration, ...]] = dict.fromkeys(LANES, ())
     if not path.exists():
-        return lanes
+        return {}
     with closing(connect(path)) as source:
         source.execute("PRAGMA locking_mode = EXCLUSIVE")  # the index of its WAL in memory, not in a file
         source.execute("PRAGMA query_only = ON")
         (version,) = source.execute("PRAGMA user_version").fetchone()
         if version != VERSION:
-            return lanes
+            return {}
         copy_states(source, target)
         holdings = Holdings()
         holdings.load(source.execute(_SQL["contents"]))
-        for epoch, name, number, following, *_ in source.execute(_SQL["lanes"]):
-            numbers = holdings.of(epoch, LANES[number])
-            held = numbers.held - numbers.dropped
-            if held:
-                one = Declaration(epoch=uuid.UUID(name), held=held, last_given=max(following - 1, held.ranges[-1][1]))
-                lanes[LANES[number]] += (one,)
-    return lanes
+        return declarations(source.execute(_SQL["lanes"]), holdings)

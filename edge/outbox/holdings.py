@@ -74,8 +74,8 @@ class Numbers:
     """The numbers of one epoch and lane.
 
     `held`: those of all blocks; `waiting`: those of blocks that are not acknowledged; `has`: what the cloud has of
-    them, as far as this opening heard; `dropped`: those of single messages that could not be read. Sets are replaced,
-    never changed, so another thread may read them.
+    them, as far as this opening heard; `dropped`: those of single messages that could not be read; `declared`: a birth
+    of this opening named all that were given. Sets are replaced, never changed, so another thread may read them.
     """
 
     held: NumberSet = field(default_factory=NumberSet)
@@ -83,6 +83,7 @@ class Numbers:
     has: NumberSet = field(default_factory=NumberSet)
     dropped: NumberSet = field(default_factory=NumberSet)
     unknown: int = 0
+    declared: bool = False
 
     def add(self, first: int, last: int, *, acknowledged: bool = False) -> None:
         """A block more."""

@@ -73,6 +73,18 @@ UPDATE lane SET unknown = :number WHERE epoch = :epoch AND lane = :lane
 -- name: open_epoch
 INSERT INTO epoch (uuid, opened_ms, boot) VALUES (:uuid, :opened, :boot) RETURNING id
 
+-- name: remember_epoch
+-- Of a file that was set aside.
+INSERT INTO epoch (uuid, opened_ms, boot) VALUES (:uuid, :opened, :boot) ON CONFLICT (uuid) DO NOTHING
+
+-- name: remember_lane
+INSERT INTO lane (epoch, lane, next) SELECT id, :lane, :next FROM epoch WHERE uuid = :uuid
+ON CONFLICT (epoch, lane) DO UPDATE SET next = max(next, excluded.next)
+
+-- name: settle_lane
+-- The cloud knows what was given in a lane of which nothing is held.
+DELETE FROM lane WHERE epoch = :epoch AND lane = :lane
+
 -- name: tidy_epoch
 DELETE FROM epoch WHERE id = :epoch
 

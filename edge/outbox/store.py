@@ -23,6 +23,7 @@ from edge.outbox.body import Part, pack
 from edge.outbox.confirming import Confirming
 from edge.outbox.cramped import Cramped, bounded, open_in_memory, without_room
 from edge.outbox.database import set_aside, transaction
+from edge.outbox.declaring import Given, declarations, settle
 from edge.outbox.holdings import LANES, Totals, key
 from edge.outbox.losses import Loss
 from edge.outbox.opening import Opening
@@ -33,7 +34,7 @@ from edge.outbox.statements import statements
 from edge.outbox.states import States, rows_of
 from edge.outbox.tending import Fresh
 from edge.outbox.waiting import Queue
-from protocols.delivery import Declaration, Lane, MessageId, NumberSet
+from protocols.delivery import Lane, MessageId, NumberSet
 from protocols.errors import StorageError
 from protocols.sparkplug.births import OutboxState
 
@@ -83,7 +84,7 @@ class Outbox:
         except StorageError as error:
             if error.code != "edge.storage.corrupt":
                 raise
-            self._begin_anew(error, now_ms)
+            self._begin_anew(error, now_ms, {})
 
     @property
     def epoch(self) -> uuid.UUID:
@@ -174,6 +175,8 @@ class Outbox:
                 self._confirming.requeue(row, lane, numbers, again)
                 if done:
                     self._opening.room.make()
+                if row != self._opening.row:
+                    settle(self._opening.write, row, lane, numbers)
         return bool(again or forgotten)
 
     def drop(self, message: MessageId) -> None:
@@ -209,20 +212,16 @@ class Outbox:
             return self._opening.times.boots(self._opening.read)
 
     def declare(self) -> OutboxState:
-        """What a birth says of this file: the current epoch in both lanes, and each older one that is still held."""
-        unopened = {} if self.cramped is None else self.cramped.declared
-        lanes: dict[Lane, list[Declaration]] = {lane: list(unopened.get(lane, ())) for lane in LANES}
-        for epoch, name, number, following, *_ in self._select("lanes", {}):
-            numbers = self._opening.holdings.of(epoch, LANES[number])
-            held = numbers.held - numbers.dropped
-            if held or epoch == self._opening.row:
-                last = max(following - 1, held.ranges[-1][1] if held else 0)
-                lanes[LANES[number]].append(Declaration(epoch=uuid.UUID(name), held=held, last_given=last))
-        return OutboxState(epoch=self._opening.epoch, lanes=lanes)
+        """What a birth says of this file: the current epoch in both lanes, and older ones (`edge.outbox.declaring`)."""
+        with self._reading:
+            opening = self._opening
+            unopened = {} if self.cramped is None else self.cramped.declared
+            ours = declarations(opening.select("lanes", {}), opening.holdings, opening.row)
+        return OutboxState(epoch=opening.epoch, lanes={lane: [*unopened.get(lane, ()), *ours[lane]] for lane in LANES})
 
     def head(self, lane: Lane) -> Position:
         """The newest message of `lane` that this opening stored."""
-        return self._opening.row, self._given[lane]
+        return self._opening.row, self._opening.given[self._opening.row, lane]
 
     def driver_state(self, driver: str) -> Mapping[str, Any]:
         """What `driver` stored last; empty at first."""
@@ -236,7 +235,7 @@ class Outbox:
         """Set the corrupt file aside and begin a new one; `was_set_aside` tells of it."""
         with self._writing:
             self.close()
-            self._begin_anew(error, now_ms)
+            self._begin_anew(error, now_ms, self._opening.known_given())
 
     def move_to_disk(self, now_ms: int) -> bool:
         """With `cramped`: go on in the file, if there is room by now; whether it does. Begins a new epoch."""
@@ -250,7 +249,10 @@ class Outbox:
             except StorageError as error:
                 if error.code != "edge.storage.corrupt":
                     return False
-                self._begin_anew(error, now_ms, memory=memory.write)
+                given = {
+                    (one.epoch, lane): one.last_given for lane in LANES for one in self.cramped.declared.get(lane, ())
+                }
+                self._begin_anew(error, now_ms, given, memory.write)
             with self._reading:
                 memory.close()
             return True
@@ -260,11 +262,17 @@ class Outbox:
         with self._writing, self._reading:
             self._opening.close()
 
-    def _open(self, now_ms: int, damaged: Path | None = None, memory: sqlite3.Connection | None = None) -> None:
+    def _open(
+        self,
+        now_ms: int,
+        damaged: Path | None = None,
+        given: Given | None = None,
+        memory: sqlite3.Connection | None = None,
+    ) -> None:
         cramped = None
         begin = partial(Opening, now_ms=now_ms, boot=self._boot, quota=self._quota)
         try:
-            opening = begin(self._path, damaged=damaged, memory=memory)
+            opening = begin(self._path, damaged=damaged, given=given, memory=memory)
         except StorageError as error:
             if damaged is not None or memory is not None or not without_room(error, self._path):
                 raise
@@ -274,12 +282,13 @@ class Outbox:
             self._queue = Queue(opening)
             self._rewriting = Rewriting(opening, self._queue, self._writing, self._reading)
             self._confirming = Confirming(opening)
-            self._given = dict.fromkeys(LANES, 0)
 
-    def _begin_anew(self, error: StorageError, now_ms: int, memory: sqlite3.Connection | None = None) -> None:
+    def _begin_anew(
+        self, error: StorageError, now_ms: int, given: Given, memory: sqlite3.Connection | None = None
+    ) -> None:
         aside = set_aside(self._path)
         self.was_set_aside = (aside, str(error.params.get("why", error.code)))
-        self._open(now_ms, aside, memory)
+        self._open(now_ms, aside, given, memory)
         with self._opening.failing(), transaction(self._opening.write):
             self._states.put_all(self._opening.write)
 
@@ -298,7 +307,7 @@ class Outbox:
         last = first + new.messages - 1
         self._opening.holdings.of(self._opening.row, new.lane).add(first, last)
         self._opening.holdings.totals.add(new.lane, new.messages, len(new.body))
-        self._given[new.lane] = last
+        self._opening.given[self._opening.row, new.lane] = last
         if new.lane is Lane.BULK:
             fresh = Fresh(first=first, last=last, readings=new.readings, at=self._monotonic())
             self._rewriting.add(fresh)

@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,11 +119,6 @@ class World:
         """What a worker opens alone at this moment, or has not yet told that it survived."""
         rows = self.connection.execute("SELECT message FROM attempt WHERE tries > 0").fetchall()
         return {message for (message,) in rows}
-
-    def given(self) -> dict[tuple[Any, Lane], NumberSet]:
-        """The numbers that the cloud knows to have been given; empty of what it never heard of."""
-        rows = self.connection.execute("SELECT epoch, lane, highest FROM received WHERE highest > 0").fetchall()
-        return defaultdict(NumberSet, {(epoch, Lane(lane)): NumberSet([(1, last)]) for epoch, lane, last in rows})
 
     def lost(self) -> dict[tuple[Any, Lane], NumberSet]:
         """The view of losses: numbers that were given, are not stored, and that no newest birth holds."""
@@ -513,17 +508,13 @@ class Delivery(RuleBasedStateMachine):
             assert not often, f"sent without end: {often}"
 
     def check_declared(self) -> None:
-        """What gateways had to give up and the cloud never got is in the view of losses, number by number.
-
-        That is, of what a birth has spoken about: of numbers that went before it, in an epoch that ended with them, the
-        event alone tells.
-        """
+        """What gateways had to give up and the cloud never got is in the view of losses, number by number."""
         if self.forked or self.rolled_back:
             return  # who holds what of a copied file, and what a database knew that is gone, is not decided by this
-        received, given, lost = self.world.received(), self.world.given(), self.world.lost()
+        received, lost = self.world.received(), self.world.lost()
         for gateway in self.gateways:
             for key, numbers in gateway.given_up.items():
-                hidden = (numbers & given[key]) - received.get(key, NumberSet()) - lost.get(key, NumberSet())
+                hidden = numbers - received.get(key, NumberSet()) - lost.get(key, NumberSet())
                 assert not hidden, f"given up and not in the view: {key} {hidden}"
 
     def missing(self) -> set[int]:

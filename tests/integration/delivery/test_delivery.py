@@ -64,6 +64,8 @@ TRACES = {
     ),
     "room for a part": "observe observe(0,1) flush observe(0,1) flush quota(0,2) observe send deliver(0,3) work",
     "given up while it was on its way": "observe(0,1) flush send observe(0,1) flush send quota(0,2) deliver(0,3) work",
+    "given up before any birth spoke of it": "observe(0,1) flush quota(0,2) kill observe good",
+    "given up by an older epoch that nobody heard of": "observe(0,1) flush kill quota(0,2) kill observe good kill good",
     "thinned while nobody heard": "good drop birth thin(0,3) send deliver(0,3) cmd_drop good",
     "a killer among others": "observe observe killer observe send deliver(2,3) work work(1,0)",
     "a killer in a merged block": "good drop birth observe(0,1) killer(0,1) merge(0,3) send deliver(2,3) work",

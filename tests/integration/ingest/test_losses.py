@@ -142,6 +142,41 @@ def test_an_epoch_that_no_birth_names_any_more_is_lost_with_what_it_lacks(
     assert len(told(rows)) == 2, "a reason that is learnt later is no second loss"
 
 
+def test_an_epoch_of_which_nothing_was_left_before_any_birth_is_lost_once_with_its_reason(
+    gateway: Gateway, rows: Rows, look: Callable[..., None], lanes: Callable[[], dict[str, dict[str, Any]]]
+) -> None:
+    gone = gateway.epoch
+    born(gateway, last_given=4)
+    wait_for(lambda: len(gateway.acks) >= 2)
+    look()
+    born(gateway, last_given=4)
+    wait_for(lambda: len(gateway.acks) >= 4)
+    look(10)
+    assert told(rows) == [("delivery.lost", 1, 4, "unknown")] * 2, "the birth that names it came twice"
+    assert lanes()["bulk"]["lost"] == 4
+    gateway.epoch = uuid.uuid4()
+    born(gateway)
+    given_up = {"epoch": str(gone), "lane": "bulk", "first": 1, "last": 4, "count": 4, "reason": "quota"}
+    gateway.data(1, (event(5, "outbox.lost", T0, given_up),), lane=Lane.URGENT)
+    wait_for(lambda: gateway.acknowledged_up_to(1, Lane.URGENT))
+    look(20)
+    assert len(told(rows)) == 2, "nobody names it any more: no second loss"
+    assert rows("SELECT lane, reason FROM loss ORDER BY lane") == [
+        {"lane": "bulk", "reason": "quota"},
+        {"lane": "urgent", "reason": "vanished"},
+    ]
+
+
+def test_what_a_set_aside_file_had_is_lost_for_that_reason_while_its_epoch_is_still_declared(
+    gateway: Gateway, rows: Rows, look: Callable[..., None]
+) -> None:
+    born(gateway, last_given=3)
+    gateway.data(1, (event(5, "outbox.set-aside", T0, {"file": "outbox.db.1", "why": "torn"}),), lane=Lane.URGENT)
+    wait_for(lambda: gateway.acknowledged_up_to(1, Lane.URGENT))
+    look()
+    assert sorted(told(rows)) == [("delivery.lost", 1, 3, "set-aside"), ("delivery.lost", 2, 3, "set-aside")]
+
+
 def test_what_another_gateway_holds_is_not_lost(
     gateway: Gateway, broker: Broker, rows: Rows, look: Callable[..., None]
 ) -> None:
