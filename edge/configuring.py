@@ -1,37 +1,32 @@
 """Configurations from the primary host: offered, ticketed, received in pieces, tried, confirmed or rolled back.
 
-A thread of its own works; `hear` only puts what came into a bounded queue. The uplink and the devices are asked how
-they are until the trial is over (see `edge.config_trial`).
+The uplink and the devices are asked how they are until the trial is over (see `edge.config_trial`).
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
-from uuid import UUID
 
 from edge.config import EdgeConfig
 from edge.config_store import Versions
 from edge.config_trial import Attempt, Outcome, Trial, Version, outcome_of
 from edge.drivers.awaited import Awaited
+from edge.inbox import Expected, Inbox
 from edge.log import Log
 from protocols import configuration
 from protocols.configuration import Offer, Piece
 from protocols.errors import LiandongError, ProtocolError, RefusedError, UnavailableError
 from protocols.events import Event
 
-MAX_WAITING: Final = 4 * configuration.MAX_PIECES
 REREAD_S: Final = 20.0
 """How long a person waits until the file on the spot is read and applied."""
 APPLYING: Final = "edge.config.applying"
 """The code of the error that leaves open whether it is applied."""
 _LOOK_S: Final = 0.2
-_IDLE_S: Final = 1.0
 _TOLD_S: Final = 0.5
 """What is tried may cut the uplink: what was told before has this long to leave."""
 
@@ -59,10 +54,7 @@ class Agent(Protocol):
 
 
 @dataclass(slots=True, kw_only=True)
-class _Expected:
-    offer: Offer
-    ticket: UUID
-    until: float
+class _Expected(Expected[Offer]):
     pieces: dict[int, str] = field(default_factory=dict)
 
 
@@ -90,20 +82,23 @@ class Configuring:
         now_ms: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._versions, self._agent, self._host = versions, agent, host
+        self._versions, self._agent = versions, agent
         self._tell, self._now_ms, self._clock = tell, now_ms, clock
         self._log = Log("config")
-        self._heard: queue.Queue[object] = queue.Queue(MAX_WAITING)
+        self._inbox: Inbox[Offer, Piece] = Inbox(
+            "configuration",
+            self._log,
+            host=host,
+            read=configuration.read,
+            offered=self._offered,
+            received=self._received,
+            between=self._look,
+        )
         self._expected: _Expected | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="configuring", daemon=True)
 
     def hear(self, value: object) -> None:
-        """What a host wrote to the metric. Never blocks: with too many waiting it is dropped, and comes again."""
-        try:
-            self._heard.put_nowait(value)
-        except queue.Full:
-            self._log.warning("configuration-message-dropped", limit=MAX_WAITING)
+        """What a host wrote to the metric. Never blocks."""
+        self._inbox.hear(value)
 
     def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """A person at the gateway asks for the text that runs, if it came from afar, or wants the file read again.
@@ -114,7 +109,7 @@ class Configuring:
         if request.get("do") != "reread":
             return {"text": self._versions.text_from_afar()}
         wanted = _Reread()
-        self.hear(wanted)
+        self._inbox.do(lambda: self._reread(wanted))
         if not wanted.wait(REREAD_S):
             if wanted.claim():
                 raise RefusedError("edge.config.busy", seconds=REREAD_S)
@@ -127,33 +122,17 @@ class Configuring:
         if self._versions.trial is not None:
             # This agent has never worked by anything else: its first birth may be made and answered by now.
             self._versions.trial = replace(self._versions.trial, births=0)
-        self._thread.start()
+        self._inbox.start()
 
     def close(self) -> None:
         """End. A trial that is under way is over with the process, unless the agent begins anew for it."""
-        self._stop.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(5.0)
+        self._inbox.close()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                value = self._heard.get(timeout=_IDLE_S if self._versions.trial is None else _LOOK_S)
-            except queue.Empty:
-                value = None
-            try:
-                if isinstance(value, _Reread):
-                    self._reread(value)
-                elif value is not None:
-                    self._read(value)
-                if self._versions.trial is not None and not self._stop.is_set():
-                    self._judge(self._versions.trial)
-            except LiandongError as error:
-                self._log.error("configuration-failed", error=error)
-                self._stop.wait(_IDLE_S)
-            except Exception:  # noqa: BLE001 - a trial must come to its end whatever one message does
-                self._log.error("configuration-crashed", trace=True)
-                self._stop.wait(_IDLE_S)
+    def _look(self) -> float | None:
+        """Whether the trial is over; when to look again, None without a trial."""
+        if self._versions.trial is not None:
+            self._judge(self._versions.trial)
+        return None if self._versions.trial is None else _LOOK_S
 
     def _reread(self, wanted: _Reread) -> None:
         if not wanted.claim():
@@ -174,47 +153,29 @@ class Configuring:
         finally:
             wanted.finish(error)
 
-    def _read(self, value: object) -> None:
-        try:
-            said = configuration.read(value)
-        except ProtocolError as error:
-            self._log.warning("configuration-message-refused", error=error)
-            return
-        if said.host != self._host:
-            self._log.warning("configuration-of-another-host", host=said.host)
-        elif isinstance(said, Offer):
-            self._offered(said)
-        else:
-            self._received(said)
-
     def _offered(self, offer: Offer) -> None:
         record = self._versions.record
         if record.last is not None and record.last.attempt.id == offer.id:
             self._tell_outcome(record.last)
         elif record.trying is not None:
             self._log.info("configuration-busy", number=record.trying.version.number)
-        elif self._expected is not None and self._expected.offer.id == offer.id and self._in_time(self._expected):
+        elif (
+            self._expected is not None and self._expected.offer.id == offer.id and self._clock() < self._expected.until
+        ):
             self._log.info("configuration-known", id=offer.id)
         else:
-            until = self._clock() + configuration.TICKET_S
-            self._expected = _Expected(offer=offer, ticket=uuid.uuid4(), until=until)
+            self._expected = _Expected(offer=offer, until=self._clock() + configuration.TICKET_S)
             self._say(configuration.READY, _attempt(offer), ticket=str(self._expected.ticket))
 
     def _received(self, piece: Piece) -> None:
         expected = self._expected
-        if expected is None or (expected.offer.id, expected.ticket) != (piece.id, piece.ticket):
+        if expected is None or not expected.fits(piece, self._clock()) or piece.piece >= expected.offer.pieces:
             self._log.warning("configuration-without-ticket", id=piece.id)
-            return
-        if not self._in_time(expected) or piece.piece >= expected.offer.pieces:
-            self._log.warning("configuration-too-late", id=piece.id)
             return
         expected.pieces[piece.piece] = piece.text
         if len(expected.pieces) == expected.offer.pieces:
             self._expected = None
             self._try(expected)
-
-    def _in_time(self, expected: _Expected) -> bool:
-        return self._clock() < expected.until
 
     def _try(self, expected: _Expected) -> None:
         attempt = _attempt(expected.offer)
@@ -232,7 +193,7 @@ class Configuring:
             self._tell_outcome(outcome)
             return
         self._say(configuration.TRYING, attempt)
-        self._stop.wait(_TOLD_S)
+        self._inbox.stopping.wait(_TOLD_S)
         answering = {device for device, online in self._agent.online().items() if online}
         self._versions.trial = Trial(
             devices=frozenset(answering & config_devices(config)),

@@ -1,26 +1,21 @@
 """Sets from the primary host: offered, ticketed, received page by page, checked, stored, worked by.
 
-A thread of its own works; `hear` only puts what came into a bounded queue. What a door or a rule goes by changes in one
-step, after the whole set is on the disk. `cardholders` and `rules` are what counts now, for any thread.
+What a door or a rule goes by changes in one step, after the whole set is on the disk. `cardholders` and `rules` are
+what counts now, for any thread.
 """
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from uuid import UUID
 
+from edge.inbox import Expected, Inbox
 from edge.log import Log
 from edge.sets.content import read_rules
 from edge.sets.store import Held, SetStore, nothing_held
 from protocols import sets
-from protocols.errors import LiandongError, ProtocolError, RefusedError, StorageError, UnavailableError
+from protocols.errors import LiandongError, RefusedError, StorageError, UnavailableError
 from protocols.events import Event
 from protocols.rules import Rule
 from protocols.sets import Kind, Offer, Page, Sent
@@ -29,7 +24,6 @@ if TYPE_CHECKING:
     from edge.sets.people import PeopleReader
     from protocols.access.cardholders import Cardholders
 
-MAX_WAITING: Final = 8 * sets.WANTS
 _RETRY_S: Final = 1.0
 
 
@@ -41,18 +35,6 @@ class Agent(Protocol):
 
     def delivered(self, kind: Kind) -> None:
         """Work by what is delivered now. Raises UnavailableError or StorageError when that must be tried again."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Expected:
-    offer: Offer
-    ticket: UUID
-    until: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unfit:
-    faults: tuple[LiandongError, ...]
 
 
 class Receiving:
@@ -69,49 +51,43 @@ class Receiving:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read what is stored: it counts from the first moment on. `tell` stores an event; `clock` is monotonic."""
-        self._store, self._agent, self._host = store, agent, host
+        self._store, self._agent = store, agent
         self._tell, self._now_ms, self._clock = tell, now_ms, clock
         self._log = Log("sets")
         self._people: PeopleReader | None = None
-        self._heard: queue.Queue[object] = queue.Queue(MAX_WAITING)
-        self._expected: dict[Kind, _Expected] = {}
+        self._inbox: Inbox[Offer, Page | Sent] = Inbox(
+            "set", self._log, host=host, read=sets.read, offered=self._offered, received=self._received
+        )
+        self._expected: dict[Kind, Expected[Offer]] = {}
         self._held = nothing_held()
         self._behind: set[Kind] = set()  # what is held, and not worked by yet
         self.cardholders: Cardholders | None = None
         self.rules: tuple[Rule, ...] = ()
         for kind in sets.KINDS_OF_SETS:
             self._restore(kind)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sets", daemon=True)
 
     def number(self, kind: Kind) -> int:
         """The version that counts now; 0: none was delivered."""
         return self._held[kind].number
 
     def hear(self, value: object) -> None:
-        """What a host wrote to the metric. Never blocks: with too many waiting it is dropped, and comes again."""
-        try:
-            self._heard.put_nowait(value)
-        except queue.Full:
-            self._log.warning("set-message-dropped", limit=MAX_WAITING)
+        """What a host wrote to the metric. Never blocks."""
+        self._inbox.hear(value)
 
     def start(self) -> None:
         """Tell what counts, and begin to listen."""
         for held in self._held.values():
             self._say(sets.RUNNING, held, count=self._count(held.kind))
-        self._thread.start()
+        self._inbox.start()
 
     def close(self) -> None:
         """End; what has arrived stays on the disk."""
-        self._stop.set()
-        with contextlib.suppress(queue.Full):  # then it is awake anyway
-            self._heard.put_nowait(None)
-        if self._thread.is_alive():
-            self._thread.join(5.0)
+        self._inbox.close()
 
     def unfit(self, faults: Sequence[LiandongError]) -> None:
         """Tell that some of the delivered rules cannot be judged at the moment, with the first reason; or none."""
-        self.hear(_Unfit(faults=tuple(faults)))
+        why = _reason(faults[0]) if faults else {}
+        self._inbox.do(lambda: self._say(sets.UNFIT, self._held["rules"], count=len(faults), **why))
 
     def _restore(self, kind: Kind) -> None:
         try:
@@ -127,36 +103,6 @@ class Receiving:
             self._log.error("nobody-passes", kind=kind)
             self.cardholders = UNUSABLE
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            value = self._heard.get()
-            if self._stop.is_set():
-                return
-            try:
-                self._read(value)
-            except LiandongError as error:  # the host offers again; perhaps the disk has room then
-                self._log.error("set-not-taken", error=error)
-            except Exception:  # noqa: BLE001 - one message must not end what the doors depend on
-                self._log.error("set-crashed", trace=True)
-                self._stop.wait(_RETRY_S)
-
-    def _read(self, value: object) -> None:
-        if isinstance(value, _Unfit):
-            why = _reason(value.faults[0]) if value.faults else {}
-            self._say(sets.UNFIT, self._held["rules"], count=len(value.faults), **why)
-            return
-        try:
-            said = sets.read(value)
-        except ProtocolError as error:
-            self._log.warning("set-message-refused", error=error)
-            return
-        if said.host != self._host:
-            self._log.warning("set-of-another-host", host=said.host)
-        elif isinstance(said, Offer):
-            self._offered(said)
-        else:
-            self._received(said)
-
     def _offered(self, offer: Offer) -> None:
         held, wanted = self._held[offer.kind], Held(kind=offer.kind, number=offer.number, pages=offer.pages)
         if wanted == held:
@@ -171,20 +117,19 @@ class Receiving:
         expected = self._expected.get(offer.kind)
         if expected is None or expected.offer.id != offer.id or self._clock() >= expected.until:
             self._store.expect(offer.kind, offer.pages)
-            expected = _Expected(offer=offer, ticket=uuid.uuid4(), until=self._clock() + sets.TICKET_S)
+            expected = Expected(offer=offer, until=self._clock() + sets.TICKET_S)
             self._expected[offer.kind] = expected
         self._ask(expected)
 
-    def _ask(self, expected: _Expected) -> None:
+    def _ask(self, expected: Expected[Offer]) -> None:
         """Tell which pages are to come next."""
         offer = expected.offer
         wants = self._store.lacking(offer.pages)[: sets.WANTS]
         self._say(sets.READY, _held(offer), id=str(offer.id), ticket=str(expected.ticket), wants=wants)
 
     def _received(self, said: Page | Sent) -> None:
-        found = (one for one in self._expected.values() if (one.offer.id, one.ticket) == (said.id, said.ticket))
-        expected = next(found, None)
-        if expected is None or self._clock() >= expected.until:
+        expected = next((one for one in self._expected.values() if one.fits(said, self._clock())), None)
+        if expected is None:
             self._log.warning("set-without-ticket", id=said.id)
             return
         expected.until = self._clock() + sets.TICKET_S
@@ -236,12 +181,12 @@ class Receiving:
     def _work_by(self, kind: Kind) -> None:
         """Until the agent does: nothing is told as applied before. What it raises else is tried again when offered."""
         self._behind.add(kind)
-        while not self._stop.is_set():
+        while not self._inbox.stopping.is_set():
             try:
                 self._agent.delivered(kind)
             except (UnavailableError, StorageError) as error:
                 self._log.warning("set-waits", kind=kind, error=error)
-                self._stop.wait(_RETRY_S)
+                self._inbox.stopping.wait(_RETRY_S)
             else:
                 self._behind.discard(kind)
                 return
