@@ -28,6 +28,7 @@ router = APIRouter(prefix="/api/v1/access", tags=["doors"])
 Json = dict[str, Any]
 Path = Annotated[Text, Query(max_length=500)]
 Code = Annotated[Text, Field(max_length=63)]
+HoursCode = Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 MOST_ROWS: Final = 200
 MOST_DAYS: Final = 1000
 _FORM: Final = ConfigDict(extra="forbid")
@@ -98,7 +99,10 @@ def listed(
             "more": len(rows) > limit,
             "count": dict(counted or {}),
             "doors": [_door(row) for row in tx.fetch(sql["doors"], which)],
-            "schedules": [dict(row) for row in tx.fetch(sql["schedules"], which)],
+            "schedules": [
+                dict(row) | {"may_set": who.keeps_doors.covers(row["path"])}
+                for row in tx.fetch(sql["schedules"], which)
+            ],
             "holidays": [row["day"].isoformat() for row in days],
         }
 
@@ -174,7 +178,7 @@ def take_sheet(sheet: Sheet, who: SignedIn, request: Request, given: Given) -> J
 
 
 @router.put("/schedules/{code}")
-def put_schedule(code: Code, wanted: Hours, who: SignedIn, request: Request, given: Given) -> Json:
+def put_schedule(code: HoursCode, wanted: Hours, who: SignedIn, request: Request, given: Given) -> Json:
     """Hours per day of the week, for people at its place and below."""
     with given.database.transaction() as tx:
         here = _require(tx, who, wanted.place)

@@ -99,3 +99,44 @@ def test_a_rule_that_the_gateway_cannot_judge_is_refused_and_says_why(
     path = "/api/v1/gateways/peach-garden/gw-2/rules/smoke-siren"
     assert operator.client.delete(path).status_code == 200
     assert complaints == []
+
+
+def test_hours_are_written_looked_at_and_given_and_holidays_by_date(
+    street: Street, operator: Operator, opened: Open, complaints: list[str]
+) -> None:
+    page = opened_in(opened("Chen Jing", "/console"), "zh-CN")
+    page.get_by_test_id("open-cardholders").click()
+    page.get_by_test_id("schedule-add").click()
+    expect(page.get_by_test_id("schedule-code")).to_be_focused()
+    page.keyboard.type("night-shift")
+    monday, tuesday = page.locator("[data-day=mon]"), page.locator("[data-day=tue]")
+    monday.fill("6-9，22-6")
+    tuesday.fill("25-26")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("schedule-fault")).to_contain_text("周二：“25-26”不是一段时间")
+    tuesday.fill("8:00-12:00, 11:00-13:00")
+    expect(page.locator("[data-fault=tue]")).to_contain_text("08:00-12:00 与 11:00-13:00 重叠")
+    tuesday.fill("")
+    assert_all_said(page)
+    page.keyboard.press("Enter")
+    week = page.locator("[data-schedule=night-shift] .week")
+    expect(week.locator("small").first).to_have_text("06:00–09:00, 22:00–06:00")
+    expect(week.locator("svg").nth(0).locator("rect")).to_have_count(2)
+    expect(week.locator("svg").nth(1).locator("rect.over")).to_have_count(1)  # Monday night goes on here
+    page.get_by_test_id("holiday-from").fill("2090-02-01")
+    page.locator("[data-testid=holidays] input").nth(1).fill("2090-02-03")
+    page.get_by_test_id("holiday-add").click()
+    expect(page.locator("[data-holiday]")).to_have_count(3)
+    page.locator("[data-holiday='2090-02-02'] button").click()
+    expect(page.locator("[data-holiday]")).to_have_count(2)
+    assert_all_said(page)
+    known = operator.get("/access/cardholders?place=donggang/taoyuan/peach-garden")
+    assert known["holidays"] == ["2090-02-01", "2090-02-03"]
+    assert known["schedules"][0]["hours"]["mon"] == ["06:00-09:00", "22:00-06:00"]
+    page.get_by_test_id("schedule-edit").click()
+    page.get_by_test_id("schedule-remove").click()
+    page.get_by_test_id("schedule-remove").click()
+    expect(page.locator("[data-schedule]")).to_have_count(0)
+    empty = {"place": "donggang/taoyuan/peach-garden", "days": []}
+    assert operator.client.put("/api/v1/access/holidays", json=empty).status_code == 200
+    assert complaints == []

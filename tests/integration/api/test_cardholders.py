@@ -152,6 +152,8 @@ def test_a_card_given_changed_and_taken_away_reaches_the_gateway(
         "difference": None,
         "versions": [],
     }
+    odd = console.put(f"{ACCESS}/schedules/Day%20shift", json={"place": GARDEN, "hours": {}})
+    assert odd.status_code == 422, "a name that the database would refuse"
     done(console.put(f"{ACCESS}/schedules/day", json={"place": GARDEN, "hours": {"mon": ["06:00-22:00"]}}))
     done(console.put(f"{ACCESS}/holidays", json={"place": GARDEN, "days": ["2026-10-01"]}))
     cards: dict[str, Any] = {"cards": ["H10301:42:1"], "duress_cards": ["H10301:42:2"]}

@@ -3,9 +3,8 @@ import { html, useState } from "../core/html.js";
 import { hasSentence, named, t, word } from "../core/i18n.js";
 import { useStore } from "../core/store.js";
 import { ago, useNow } from "../core/time.js";
-import { openConfiguration } from "./configuration.js";
 import { STATUS_ORDER, alarmsByDevice } from "./derived.js";
-import { openDevice, seenLosses, select, store } from "./state.js";
+import { openConfiguration, openDevice, seenLosses, select, store } from "./state.js";
 import { TELLING, lastHeard, latestOf, valueText } from "./values.js";
 
 const COMPACT_FROM = 150;

@@ -4,6 +4,8 @@ import { html, useEffect, useState } from "../core/html.js";
 import { complaint, currentLanguage, named, t, word } from "../core/i18n.js";
 import { useStore } from "../core/store.js";
 import { Drawer } from "./help.js";
+import { Week } from "./hours.js";
+import { Holidays, Schedules } from "./schedules.js";
 import { Sheet } from "./sheet.js";
 import { notify, store } from "./state.js";
 
@@ -64,6 +66,8 @@ export function Cardholders() {
         <ul class="people-list">${shown.rows.map((one) => html`<${Row} key=${one.code} one=${one} onEdit=${setEdited} onChanged=${again} />`)}</ul>
         ${shown.more && limit < 2 * PAGE && html`<button class="act" onClick=${() => setLimit(2 * PAGE)}>${t("ui.cardholders.more")}</button>`}
         ${shown.more && limit >= 2 * PAGE && html`<p class="dim">${t("ui.cardholders.narrow")}</p>`}
+        <${Schedules} key=${`schedules ${place}`} place=${place} schedules=${shown.schedules} onDone=${done} />
+        <${Holidays} key=${`holidays ${place}`} place=${place} days=${shown.holidays} onDone=${done} />
         <${Sheet} place=${place} onDone=${done} />`}
     </div>
   <//>`;
@@ -90,7 +94,7 @@ export function GatewayState({ gateway, set }) {
   return html`<li data-gateway-set=${gateway.code} data-state=${state}>
     <b>${gateway.code}</b> <span class=${`tagged ${state}`}>${word("ui.set.state", state)}</span>
     ${!gateway.online && html` <span class="tagged off">${t("ui.device.offline")}</span>`}
-    <small>${reported ? t("ui.set.reported", { number: reported.number, items: reported.items }) : t("ui.set.unheard")}${wanted && !same ? ` · ${t("ui.set.wanted", { number: wanted.number, items: wanted.items })}` : ""}</small>
+    <small>${state === "nothing" ? "" : reported ? t("ui.set.reported", { number: reported.number, items: reported.items }) : t("ui.set.unheard")}${wanted && !same ? ` · ${t("ui.set.wanted", { number: wanted.number, items: wanted.items })}` : ""}</small>
     ${differs > 0 && html`<small>${t("ui.set.difference", { missing: difference.missing.count, other: difference.other.count, spare: difference.spare.count })}: ${[...difference.missing.names, ...difference.other.names, ...difference.spare.names].slice(0, 8).join(", ")}</small>`}
     ${[wanted?.error, reported?.unfit?.error].filter(Boolean).map((error) => html`<small class="fault">${error.sentence?.[currentLanguage()] ?? error.code}</small>`)}
   </li>`;
@@ -130,6 +134,7 @@ function Editor({ place, known, shown, onDone, onBack }) {
   };
   const reveal = () => post(`${path(form.code)}/cards`).then((found) => setForm((now) => ({ ...now, cards: found.cards.join(" "), duress_cards: found.duress_cards.join(" "), isRevealed: true })), failed);
   const remove = () => (isLeaving ? call("DELETE", path(form.code)).then(() => onDone(t("ui.cardholders.removed", { code: form.code })), failed) : setIsLeaving(true));
+  const chosen = shown.schedules.find(({ code }) => code === form.schedule);
   const field = (key, type = "text", more = {}) => html`<label>${t(`ui.cardholders.field.${key}`)}<input type=${type} value=${form[key]} data-testid=${`field-${key}`} onInput=${set(key)} ...${more} /></label>`;
   return html`<form class="form editor" onSubmit=${save} data-testid="cardholder-form">
     <div class="pair">${field("code", "text", { required: true, disabled: !form.isNew, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,62}" })}${field("name")}</div>
@@ -142,6 +147,7 @@ function Editor({ place, known, shown, onDone, onBack }) {
     <div class="pair"><label>${t("ui.cardholders.field.schedule")}<select value=${form.schedule} onChange=${set("schedule")}>
         <option value="">${t("ui.cardholders.always")}</option>${shown.schedules.map(({ code }) => html`<option key=${code} value=${code}>${code}</option>`)}</select></label>
       ${field("valid_from", "date")}${field("valid_until", "date")}</div>
+    ${chosen && html`<${Week} hours=${chosen.hours} />`}
     <label class="check"><input type="checkbox" checked=${form.passback_exempt} onChange=${set("passback_exempt")} />${t("ui.cardholders.field.passback_exempt")}</label>
     ${fault && html`<p class="fault" role="alert" data-testid="cardholder-fault">${fault}</p>`}
     <div class="controls">

@@ -15,11 +15,6 @@ const drafts = new Map();
 
 const pathOf = ({ group, code }) => `/gateways/${encodeURIComponent(group)}/${encodeURIComponent(code)}/configuration`;
 
-/** Show the drawer for a gateway. */
-export function openConfiguration(gateway) {
-  store.set({ panel: "configuration", configured: gateway });
-}
-
 export function Configuration() {
   const gateway = useStore(store, (state) => state.configured);
   const changes = useStore(store, (state) => state.configurationChanges);

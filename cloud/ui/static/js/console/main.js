@@ -6,8 +6,6 @@ import { applyTheme } from "../core/theme.js";
 import { useStore } from "../core/store.js";
 import { BottomBar } from "./bottom.js";
 import { Delivery } from "./delivery.js";
-import { Cardholders } from "./cardholders.js";
-import { Configuration } from "./configuration.js";
 import { Device } from "./device.js";
 import { Help } from "./help.js";
 import { Incident } from "./incident.js";
@@ -18,9 +16,23 @@ import { Queue } from "./queue.js";
 import { Simulation } from "./simulation.js";
 import { StreamBanner, TopBar } from "./topbar.js";
 import { PasswordForm } from "./password.js";
-import { start, store } from "./state.js";
+import { notify, start, store } from "./state.js";
 
 export const DEFAULT_THEME = "dark";
+
+/** Panels for quiet hours: their scripts come when somebody opens them. */
+const LATER = {
+  configuration: () => import("./configuration.js").then((found) => found.Configuration),
+  cardholders: () => import("./cardholders.js").then((found) => found.Cardholders),
+};
+
+function Later({ load }) {
+  const [part, setPart] = useState(null);
+  useEffect(() => {
+    load().then((found) => setPart(() => found), () => notify(t("ui.error.unreachable"), true));
+  }, [load]);
+  return part && html`<${part} />`;
+}
 
 function App({ onLanguage }) {
   const selected = useStore(store, (state) => state.selected);
@@ -41,8 +53,7 @@ function App({ onLanguage }) {
     ${panel?.device && html`<${Device} key=${panel.device} id=${panel.device} />`}
     ${panel === "help" && html`<${Help} />`}
     ${panel === "password" && html`<${PasswordForm} />`}
-    ${panel === "configuration" && html`<${Configuration} />`}
-    ${panel === "cardholders" && html`<${Cardholders} />`}
+    ${LATER[panel] && html`<${Later} key=${panel} load=${LATER[panel]} />`}
     <${Voices} />
   </div>`;
 }

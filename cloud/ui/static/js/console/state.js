@@ -81,6 +81,9 @@ export function select(incidentId) {
 /** Show a device's panel. */
 export const openDevice = (id) => store.set({ panel: { device: id } });
 
+/** Show a gateway's configuration. */
+export const openConfiguration = (gateway) => store.set({ panel: "configuration", configured: gateway });
+
 /** Take the answer of an action. */
 export function takeDetail(detail) {
   if (store.get().selected === detail.id) store.set({ detail });

@@ -27,6 +27,12 @@ export const shortTime = (at) => show(at, { hour: "2-digit", minute: "2-digit", 
 /** Month, day and weekday. */
 export const dayName = (at) => show(at, { month: "short", day: "numeric", weekday: "short" });
 
+/** A day of the calendar, "2026-10-01", with its weekday. */
+export const dateName = (day) => new Intl.DateTimeFormat(currentLanguage(), { timeZone: "UTC", year: "numeric", month: "short", day: "numeric", weekday: "short" }).format(Date.parse(day));
+
+/** The street's day, "2026-10-01". */
+export const today = () => new Intl.DateTimeFormat("sv-SE", { timeZone: zone }).format(now());
+
 /** How long, as a stop-watch: 0:42, 12:07, 3:05:10; days beyond two. */
 export function stopwatch(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
