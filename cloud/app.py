@@ -83,7 +83,7 @@ class Cloud:
         link = _sender(broker)
         writer, time_zone = Writer(host_id=self._config.host_id, send=link.publish), self._config.street.time_zone
         due = DueWorker(self.database, self._places, handlers(judge.judge, {}, writer, time_zone=time_zone))
-        listener = Listener(self.database.dsn, {"stream": self._hub.heard, "due": lambda _: due.wake()})
+        listener = Listener(self.database.dsn, {"due": lambda _: due.wake(), "stream": self._hub.heard})
         jobs = Jobs(self.database, standard_jobs(self._config.street.zone()))
         self._parts = [listener, due, link, state, jobs]
         if self._apart is not None:
@@ -142,6 +142,7 @@ class Cloud:
             version=version("liandong"),
             metrics=self.metrics,
             secure=self._config.http.secure,
+            metrics_token=self._config.http.metrics_token(),
             simulation=self._config.simulation.socket if self._config.simulation else None,
             working=working,
             host_id=self._config.host_id,
@@ -151,6 +152,7 @@ class Cloud:
             log_config=None,
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=list(self._config.http.proxies),
             timeout_graceful_shutdown=GRACE_S,
             limit_concurrency=4000,
         )

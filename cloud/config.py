@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -65,11 +66,32 @@ class BrokerTable(_Table):
 
 
 class HttpTable(_Table):
-    """Where pages and API listen. `secure`: pages are reached over TLS, so cookies are for TLS only."""
+    """Where pages and API listen. `secure`: pages are reached over TLS, so cookies are for TLS only.
+
+    `proxies`: addresses and networks whose word (`X-Forwarded-For`) counts of where a request came from.
+    `metrics_token_file`: who shows its content as a bearer token may read `/metrics` from anywhere.
+    """
 
     listen: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     secure: bool = False
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    metrics_token_file: Path | None = None
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_network(one)) if "/" in one else str(ip_address(one)) for one in proxies)
+
+    def metrics_token(self) -> str | None:
+        """Raises ConfigError when its file cannot be read, or holds nothing."""
+        if self.metrics_token_file is None:
+            return None
+        key = "http.metrics_token_file"
+        token = secret(key, self.metrics_token_file)
+        if not token:
+            raise ConfigError("cloud.config.secret", key=key, file=self.metrics_token_file, why="empty")
+        return token
 
 
 class StreetTable(_Table):
@@ -139,14 +161,16 @@ def secret(key: str, path: Path | None) -> str:
 
 def _absolute(config: Config, base: Path) -> dict[str, _Table | None]:
     """Relative paths of the file, seen from the file's folder."""
-    database, broker, simulation = config.database, config.broker, config.simulation
+    database, broker, simulation, http = config.database, config.broker, config.simulation, config.http
     if database.dsn_file is not None:
         database = database.model_copy(update={"dsn_file": base / database.dsn_file})
     if broker.password_file is not None:
         broker = broker.model_copy(update={"password_file": base / broker.password_file})
     if simulation is not None:
         simulation = simulation.model_copy(update={"socket": base / simulation.socket})
-    return {"database": database, "broker": broker, "simulation": simulation}
+    if http.metrics_token_file is not None:
+        http = http.model_copy(update={"metrics_token_file": base / http.metrics_token_file})
+    return {"database": database, "broker": broker, "simulation": simulation, "http": http}
 
 
 def _first_fault(error: ValidationError, path: Path) -> ConfigError:

@@ -19,12 +19,16 @@ _LOG: Final = logging.getLogger("liandong.cloud.api")
 
 MOST_BYTES: Final = 128 * 1024
 """A request's body: a gateway's configuration of 60,000 characters, half of them escaped; all else is far smaller."""
+SHEET: Final = "/api/v1/access/import"
+MOST_SHEET_BYTES: Final = 3 * 1024 * 1024
+"""A spreadsheet of 20,000 people; nothing else comes near it."""
 
 _STATUS: Final = {
     "cloud.session.none": 401,
     "cloud.session.wrong": 401,
     "cloud.session.link-used": 401,
     "cloud.forbidden": 403,
+    "cloud.metrics.closed": 403,
     "cloud.request.origin": 403,
     "cloud.too-often": 429,
     "cloud.request.too-large": 413,
@@ -53,6 +57,11 @@ _PER_CLASS: Final[tuple[tuple[type[LiandongError], int], ...]] = (
     (ConfigError, 422),
     (ProtocolError, 422),
 )
+
+
+def most_bytes(path: str) -> int:
+    """Bytes that a request to `path` may have."""
+    return MOST_SHEET_BYTES if path == SHEET else MOST_BYTES
 
 
 def status_of(error: LiandongError) -> int:
@@ -91,7 +100,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "cloud.request.failed")
-        params: dict[str, object] = {"path": request.url.path, "method": request.method, "most": MOST_BYTES}
+        params: dict[str, object] = {
+            "path": request.url.path,
+            "method": request.method,
+            "most": most_bytes(request.url.path),
+        }
         return JSONResponse(body(code, params, language_of(request)), error.status_code, error.headers)
 
     @app.exception_handler(Exception)

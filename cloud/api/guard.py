@@ -11,14 +11,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloud.api.errors import MOST_BYTES, body
+from cloud.api.errors import body, most_bytes
 from protocols.messages import Language
 
 DRAINED_BYTES: Final = 1024 * 1024
 DRAINED_S: Final = 5.0
-SHEET: Final = "/api/v1/access/import"
-MOST_SHEET_BYTES: Final = 3 * 1024 * 1024
-"""A spreadsheet of 20,000 people; nothing else comes near it."""
 CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 SECURITY: Final = {
@@ -55,14 +52,14 @@ class Guard:
         refusal = _refusal(scope["method"], scope["path"], headers)
         if refusal is not None:
             await _drain(receive)
-            await _refuse(guarded_send, *refusal, headers)
+            await _refuse(guarded_send, *refusal, most_bytes(scope["path"]), headers)
             return
-        await self._app(scope, _limited(receive, _most(scope["path"])), guarded_send)
+        await self._app(scope, _limited(receive, most_bytes(scope["path"])), guarded_send)
 
 
 def _refusal(method: str, path: str, headers: Headers) -> tuple[int, str] | None:
     length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > _most(path):
+    if not length.isdigit() or int(length) > most_bytes(path):
         return 413, "cloud.request.too-large"
     if method not in CHANGING or not path.startswith("/api/"):
         return None
@@ -82,11 +79,6 @@ def _same_origin(headers: Headers) -> bool:
     except ValueError:  # no URL at all, like `http://[`
         return False
     return bool(origin.netloc) and origin.netloc.lower() == headers.get("host", "").lower()
-
-
-def _most(path: str) -> int:
-    """Bytes that a request to `path` may have."""
-    return MOST_SHEET_BYTES if path == SHEET else MOST_BYTES
 
 
 def _limited(receive: Receive, most: int) -> Receive:
@@ -124,9 +116,9 @@ def _add_headers(message: Message, path: str) -> None:
         headers.setdefault("cache-control", "no-store")
 
 
-async def _refuse(send: Send, status: int, code: str, headers: Headers) -> None:
+async def _refuse(send: Send, status: int, code: str, most: int, headers: Headers) -> None:
     language: Language = "en" if headers.get("accept-language", "").lower().startswith("en") else "zh-CN"
-    content = json.dumps(body(code, {"most": MOST_BYTES}, language), ensure_ascii=False).encode()
+    content = json.dumps(body(code, {"most": most}, language), ensure_ascii=False).encode()
     head = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),

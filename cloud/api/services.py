@@ -36,6 +36,7 @@ class Services:
     metrics: Metrics
     host_id: str = "liandong"
     secure: bool = False
+    metrics_token: str | None = None
     simulation: Path | None = None
     working: Callable[[], Mapping[str, bool]] = dict
     """What `/healthz` tells of the other parts of the service: name, and whether it works."""

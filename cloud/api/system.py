@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
+from hmac import compare_digest
 from html import escape
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -20,6 +21,9 @@ from protocols.errors import LiandongError, RefusedError
 from protocols.messages import LANGUAGES, Language, catalogue, flatten
 
 router = APIRouter()
+
+_HANDED_ON: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""What proxies add (RFC 7239; RFC 9110, section 7.6.3; the others by custom)."""
 
 
 @router.get("/api/v1/i18n/{language}", tags=["session"])
@@ -70,8 +74,10 @@ def health(request: Request, given: Given) -> JSONResponse:
 
 
 @router.get("/metrics", tags=["system"], include_in_schema=False)
-def metrics(given: Given) -> Response:
-    """For Prometheus."""
+def metrics(request: Request, given: Given) -> Response:
+    """For Prometheus. It names hosts and groups, so what a proxy hands on from anywhere needs the token."""
+    if not (_may_watch(request, given) or _administers(request, given)):
+        raise RefusedError("cloud.metrics.closed")
     given.metrics.stream_clients.set(given.hub.clients)
     try:
         given.metrics.stands(_standing(given))
@@ -88,6 +94,14 @@ def _standing(given: Services) -> DictRow:
         row = tx.one(load("health")["standing"])
     assert row is not None
     return row
+
+
+def _may_watch(request: Request, given: Services) -> bool:
+    """Whether the token is shown; without one, whether the request came here directly."""
+    if given.metrics_token is None:
+        return not any(header in request.headers for header in _HANDED_ON)
+    shown = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return compare_digest(shown.encode(), given.metrics_token.encode())
 
 
 def _administers(request: Request, given: Services) -> bool:

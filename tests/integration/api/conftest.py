@@ -132,7 +132,9 @@ class Street:
             yield client
 
     @contextmanager
-    def serving(self, simulation: Path | None = None, *, workers: bool = True) -> Iterator[Street]:
+    def serving(
+        self, simulation: Path | None = None, *, workers: bool = True, metrics_token: str | None = None
+    ) -> Iterator[Street]:
         """The web part on a free port, with the listener and (with `workers`) the due worker."""
         self.services = services = Services(
             database=self.database,
@@ -142,6 +144,7 @@ class Street:
             version="0",
             metrics=Metrics(),
             simulation=simulation,
+            metrics_token=metrics_token,
         )
         listener = Listener(self.database.dsn, {"stream": self.hub.heard, "due": lambda _: self.due.wake()})
         bound = listening("127.0.0.1", 0)

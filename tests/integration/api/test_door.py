@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cloud.api.errors import MOST_BYTES
+from cloud.api.errors import MOST_BYTES, MOST_SHEET_BYTES
 from cloud.identity import passwords
 from tests.integration.api.conftest import Street, action
 
@@ -113,15 +113,21 @@ def test_a_foreign_origin_a_wrong_type_and_a_huge_body_are_refused_in_one_senten
             "cloud.request.too-large",
         )
 
-        def chunks() -> Iterator[bytes]:
-            for _ in range(2 * MOST_BYTES // 1024):
+        def chunks_of(size: int) -> Iterator[bytes]:
+            for _ in range(size // 1024 + 1):
                 yield b"x" * 1024
 
         headers = {"Content-Type": "application/json"}
-        assert _error(phone.put("/api/v1/me/duty", content=chunks(), headers=headers)) == (
+        assert _error(phone.put("/api/v1/me/duty", content=chunks_of(2 * MOST_BYTES), headers=headers)) == (
             413,
             "cloud.request.too-large",
         )
+        for body in (
+            b"x" * (MOST_SHEET_BYTES + 1),
+            chunks_of(MOST_SHEET_BYTES + 1),
+        ):  # another limit: it is the one told
+            answer = phone.post("/api/v1/access/import", content=body, headers=headers)
+            assert answer.json()["error"]["params"]["most"] == MOST_SHEET_BYTES
         assert phone.get("/api/v1/me").json()["responder"] == {"on_duty": True}
         answer = phone.put("/api/v1/me/duty", json={"on_duty": 3, "more": 1})
         assert _error(answer) == (422, "cloud.request.invalid")

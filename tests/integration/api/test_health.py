@@ -45,6 +45,19 @@ def test_names_of_workers_and_groups_are_for_administrators(street: Street) -> N
             ("secret-host/2", {}),
         ]
         assert anybody.get("/metrics").status_code == 200
+        from_afar = {"X-Forwarded-For": "203.0.113.7"}
+        refused = anybody.get("/metrics", headers=from_afar)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud.metrics.closed")
+        assert "secret" not in refused.text
+        assert desk.get("/metrics", headers=from_afar).status_code == 200
+
+
+def test_a_token_opens_the_figures_from_anywhere_and_closes_them_to_all_others(street: Street) -> None:
+    with street.serving(workers=False, metrics_token="t0ken") as served, served.browser() as anybody:
+        for authorization, status in (("Bearer t0ken", 200), ("Bearer t0ke", 403), ("", 403), ("Bearer ü", 403)):
+            headers = [(b"Authorization", authorization.encode()), (b"X-Forwarded-For", b"203.0.113.7")]
+            assert anybody.get("/metrics", headers=headers).status_code == status, authorization
+        assert anybody.get("/metrics").status_code == 403
 
 
 def test_figures_follow_what_happens(served: Street) -> None:

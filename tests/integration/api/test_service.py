@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from cloud.storage.database import Database
@@ -22,7 +23,8 @@ from tests.services.ports import free_port
 
 def _config(folder: Path, dsn: str, port: int = 0) -> Path:
     path = folder / "cloud.toml"
-    path.write_text(f'[database]\ndsn = "{dsn}"\n[broker]\nport = 1\n[http]\nport = {port}\n', "utf-8")
+    http = f'[http]\nport = {port}\nproxies = ["::1"]\n'
+    path.write_text(f'[database]\ndsn = "{dsn}"\n[broker]\nport = 1\n{http}', "utf-8")
     return path
 
 
@@ -84,7 +86,12 @@ def test_import_link_run_kill_run_stop(postgres: str, tmp_path: Path, port: int)
     base = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=base, headers={"Origin": base}) as browser:
         with _running(config, port) as process:
-            assert browser.post("/api/v1/session/link", json={"token": token}).status_code == 200
+            made_up = {"X-Forwarded-For": "203.0.113.7"}  # from here, which is no proxy, nobody is believed
+            signed_in = browser.post("/api/v1/session/link", json={"token": token}, headers=made_up)
+            assert signed_in.status_code == 200
+            with psycopg.connect(postgres) as connection:
+                rows = connection.execute("SELECT address FROM audit WHERE action = 'sign-in.link'").fetchall()
+            assert rows == [("127.0.0.1",)]
             process.kill()
         with _running(config, port) as process:  # nothing of the session was in the process
             assert browser.get("/api/v1/session").json()["person"]["login"] == "chenjing"

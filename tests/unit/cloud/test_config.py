@@ -45,6 +45,17 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     assert config.simulation.socket == tmp_path / "s"
 
 
+def test_who_is_believed_and_who_may_watch(tmp_path: Path) -> None:
+    path = tmp_path / "cloud.toml"
+    (tmp_path / "token").write_text("t0ken\n", "utf-8")
+    path.write_text(GOOD + '[http]\nproxies = ["10.0.0.0/8", "::0001"]\nmetrics_token_file = "token"', "utf-8")
+    http = read(path).http
+    assert (http.proxies, http.metrics_token()) == (("10.0.0.0/8", "::1"), "t0ken")
+    (tmp_path / "token").write_text("\n", "utf-8")
+    with pytest.raises(ConfigError):  # an empty token would let everybody in
+        http.metrics_token()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -76,6 +87,8 @@ def test_what_is_no_connection_string_is_refused_unseen(tmp_path: Path, table: s
         (GOOD + "dns = 1", "there is no key database.dns. Allowed here: dsn, dsn_file"),
         (GOOD + "[htp]", "there is no key htp. Allowed here: broker, database, host_id, http, simulation, street"),
         (GOOD + "[http]\nport = 70000", "http.port = 70000"),
+        (GOOD + '[http]\nproxies = ["10.0.0.1/8"]', "has host bits set"),
+        (GOOD + '[http]\nproxies = ["proxy"]', "'proxy' does not appear to be an IPv4 or IPv6 address"),
         (GOOD + '[street]\ntime_zone = "Mars"', "street.time_zone = Mars"),
         ("[database]", "one of dsn and dsn_file"),
         ("", "the key database is missing"),

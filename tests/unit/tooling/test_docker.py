@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import cloud.config
@@ -14,6 +15,13 @@ def test_the_service_accepts_its_configuration() -> None:
     assert config.database.dsn_file == Path("/run/secrets/database_dsn")
     assert config.broker.host == "broker"
     assert config.http.secure
+
+
+def test_the_proxy_on_the_server_is_believed() -> None:
+    """Else all requests come from one address: the audit log says nothing, and one guesser locks everybody out."""
+    compose = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
+    subnet = ip_network(compose.partition("subnet: ")[2].split()[0])
+    assert cloud.config.read(DOCKER / "cloud.toml").http.proxies == (str(next(subnet.hosts())),)
 
 
 def test_every_secret_in_use_is_handed_to_a_container() -> None:
