@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -36,6 +37,7 @@ from edge.outbox.news import news_of
 from edge.outbox.quota import Quota
 from edge.outbox.store import Block, Outbox
 from edge.outbox.tending import Tender
+from edge.outputs import Outputs
 from edge.pipeline import Pipeline
 from edge.rules import LocalRules, check_rules, not_ahead
 from edge.sets.delivery import Delivery
@@ -80,6 +82,7 @@ class EdgeAgent:
         self._board = Board(self._fleet.device_conditions(), self._fleet.driver_conditions())
         self._offline: set[str] = set()
         self._offline_lock = threading.Lock()
+        self._outputs = Outputs(self._types, self._act, lambda wish: self._pipeline.overruled(wish))
 
     def start(self) -> None:
         """Open the files and start every part. Raises StorageError; then nothing runs."""
@@ -205,7 +208,7 @@ class EdgeAgent:
             host=uplink.primary_host,
             types=self._types,
             away=lambda device: self._board.devices()[device].online is False,
-            act=self._act,
+            act=partial(self._outputs.order, by="command"),
             read=self._read,
             configure=self._configure,
             deliver=self._delivery.hear,
@@ -219,7 +222,7 @@ class EdgeAgent:
             self._board,
             host=uplink.primary_host,
             types=self._types,
-            act=self._act,
+            outputs=self._outputs,
             firmware=lambda device: self._fleet.runner_of(device).firmware(device),
             tell=lambda event: self._pipeline.tell(event),
             now_ms=self._clock.now_ms,
@@ -280,9 +283,16 @@ class EdgeAgent:
 
     def _start_pipeline(self, register: Register, rows: Mapping[str, DeviceType]) -> None:
         uplink = self._config.uplink
-        actions = Actions(self._act, self._settle)
+        actions = Actions(self._outputs, self._settle)
         records = not_ahead(self._outbox.rule_records(), self._clock.now_ms())
-        rules = LocalRules(self._delivery.rules(self._config.rules), self._types, records, actions.submit)
+        rules = LocalRules(
+            self._delivery.rules(self._config.rules),
+            self._types,
+            records,
+            actions.submit,
+            want=self._outputs.want,
+            withdraw=actions.withdraw,
+        )
         self._pipeline = Pipeline(
             outbox=self._outbox,
             gather=Gather(flush_s=uplink.flush_s, flush_bytes=uplink.flush_bytes),
@@ -342,7 +352,7 @@ class EdgeAgent:
                 "output": str(output),
                 "value": bool() | int() | float() | str() as value,
             }:
-                self._act(device, output, value, BY_HAND_S)
+                self._outputs.order(device, output, value, BY_HAND_S, by="local")
                 data = {"device": device, "output": output, "value": value, "by": "local"}
                 written = Event(device="", kind="output.written", at_ms=self._clock.now_ms(), data=data)
                 self._pipeline.tell(written)

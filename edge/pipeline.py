@@ -22,6 +22,7 @@ from edge.outbox.gather import Gather, blocks
 from edge.outbox.losses import Loss
 from edge.outbox.news import news_of
 from edge.outbox.store import Commit, Outbox
+from edge.outputs import Wish
 from edge.rules import LocalRules
 from protocols.delivery import Lane
 from protocols.errors import LiandongError, RefusedError, StorageError, UnavailableError
@@ -45,6 +46,7 @@ class _Emission:
     stored: Future[None] | None = None
     settled: Task | None = None
     resumed: str | None = None
+    overruled: Wish | None = None
     between: Callable[[], None] | None = None
 
 
@@ -116,9 +118,9 @@ class Pipeline:
 
     def settle(self, task: Task, error: LiandongError | None) -> None:
         """The outcome of a local rule's action: an event, and no longer owed once the device has confirmed it."""
-        kind = "rule.acted" if error is None else "rule.action-failed"
-        data: dict[str, Any] = {"rule": task.rule, "cause": task.cause, "device": task.device, "output": task.output}
-        data["value"] = task.value
+        cleared = error is not None and error.code == "edge.rules.cleared"
+        kind = "rule.acted" if error is None else "rule.action-ended" if cleared else "rule.action-failed"
+        data = _about(task)
         if error is not None:
             data |= {"error": error.code, "params": {key: str(value) for key, value in error.params.items()}}
         event = Event(device="", kind=kind, at_ms=self._now_ms(), data=data)
@@ -128,6 +130,10 @@ class Pipeline:
     def resume(self, device: str) -> None:
         """`device` answers again: firing rules do what they still owe it."""
         self._put_or_log(_Emission(resumed=device), "resume")
+
+    def overruled(self, wish: Wish) -> None:
+        """Somebody wrote an output: rules owe nothing any more that it contradicts. Told, and stored with that."""
+        self._put_or_log(_Emission(overruled=wish), "overruled")
 
     def between(self, act: Callable[[], None], timeout_s: float = 10.0) -> None:
         """Let the pipeline's own thread run `act` between two observations, and wait for it.
@@ -221,6 +227,8 @@ class Pipeline:
                 self._rules.settled(emission.settled)
             if emission.resumed is not None:
                 self._rules.resume(emission.resumed)
+            if emission.overruled is not None:
+                self._rules.overruled(emission.overruled)
             if emission.between is not None:
                 emission.between()
             kept = self._judge(emission.observations, now_ms)
@@ -229,6 +237,7 @@ class Pipeline:
             else:
                 self._sort_in(kept)
         self._rules.elapse(now_ms)
+        self._tell_ended(now_ms)
         now = time.monotonic()
         if self._retry_at is not None:
             if waited or flush or now >= self._retry_at:
@@ -280,6 +289,12 @@ class Pipeline:
             assert emission.stored is not None
             emission.stored.set_result(None)
         self._tell_losses(losses)
+
+    def _tell_ended(self, now_ms: int) -> None:
+        for task, wish in self._rules.take_ended():
+            data = _about(task) | {"by": wish.by, "instead": {"output": wish.output, "value": wish.value}}
+            self._log.info("rule-action-ended", **data)
+            self.tell_from_inside(Event(device="", kind="rule.action-ended", at_ms=now_ms, data=data))
 
     def _stamped(self, observations: Iterable[Observation]) -> list[Observation]:
         """`observations` with the times that are stored and sent, as late as possible: by now the time may be known."""
@@ -355,6 +370,11 @@ class Pipeline:
             self._odd_told.add(odd)
             device, what, why = odd
             self._log.warning("odd-observation", device=device or "-", what=what, why=why)
+
+
+def _about(task: Task) -> dict[str, Any]:
+    about = {"rule": task.rule, "cause": task.cause, "device": task.device, "output": task.output}
+    return {**about, "value": task.value}
 
 
 def check_devices(observations: Iterable[Observation], devices: Iterable[str]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge.actions import Task
 from edge.config_faults import suggestion
 from edge.log import Log
 from edge.outbox.store import RuleRecord
+from edge.outputs import Wish, contradicts
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE
 from protocols.errors import ConfigError
-from protocols.events import Observation
+from protocols.events import Observation, Value
 from protocols.rules import EventIs, Outcome, Rule, RuleState, elapse, follow
 
 Key = tuple[str, str]
@@ -24,6 +25,15 @@ class _Standing:
     rule: Rule
     record: RuleRecord
     due_ms: int | None = None
+    numbers: dict[int, int] = field(default_factory=dict)  # of the wishes for what is owed
+
+
+Ended = tuple[Task, Wish]
+"""What a rule owed, and the later wish that contradicts it."""
+
+
+def _unnumbered(device: str, output: str, value: Value) -> Wish:
+    return Wish(number=0, device=device, output=output, value=value, by="rule")
 
 
 class LocalRules:
@@ -35,8 +45,16 @@ class LocalRules:
         types: Mapping[str, str],
         records: Iterable[RuleRecord],
         submit: Callable[[Task], None],
+        *,
+        want: Callable[[str, str, Value], Wish] = _unnumbered,
+        withdraw: Callable[[str, str], None] = lambda rule, device: None,
     ) -> None:
-        self._submit = submit
+        """`want` gives an action its place in the order of wishes (`edge.outputs`).
+
+        `withdraw` is told of a rule that has cleared on a device. Neither may block.
+        """
+        self._types, self._submit, self._want, self._withdraw = types, submit, want, withdraw
+        self._ended: list[Ended] = []
         self._log = Log("rules")
         self._standing: dict[Key, _Standing] = {}
         self._by_device: dict[str, list[_Standing]] = {}
@@ -76,7 +94,7 @@ class LocalRules:
             for index in standing.record.owed:
                 known = index < len(standing.rule.actions)
                 if known and device in (None, standing.rule.actions[index].device):
-                    self._submit(_task(standing, index))
+                    self._act(standing, index)
 
     def settled(self, task: Task) -> None:
         """A device confirmed `task`."""
@@ -85,6 +103,23 @@ class LocalRules:
             return
         owed = tuple(index for index in standing.record.owed if index != task.index)
         self._keep(standing, replace(standing.record, owed=owed))
+
+    def overruled(self, wish: Wish) -> None:
+        """Somebody wrote an output: what contradicts it and was wanted before is not owed any more."""
+        for standing in self._standing.values():
+            for index in standing.record.owed:
+                if index >= len(standing.rule.actions) or standing.numbers.get(index, 0) >= wish.number:
+                    continue
+                task = _task(standing, index)
+                if task.device == wish.device and contradicts(self._types, wish, task.output, task.value):
+                    self._ended.append((task, wish))
+                    owed = tuple(other for other in standing.record.owed if other != index)
+                    self._keep(standing, replace(standing.record, owed=owed))
+
+    def take_ended(self) -> list[Ended]:
+        """What has been ended since the last call."""
+        ended, self._ended = self._ended, []
+        return ended
 
     def take_changes(self) -> list[RuleRecord]:
         """The records to store since the last call."""
@@ -102,8 +137,14 @@ class LocalRules:
         """Other rules, which go on where these stand now; what does not stand here begins anew."""
         unstored = self.take_changes()
         records = [*stored, *unstored, *(standing.record for standing in self._standing.values())]
-        heir = LocalRules(rules, types, records, self._submit)
+        heir = LocalRules(rules, types, records, self._submit, want=self._want, withdraw=self._withdraw)
         heir.put_back(unstored)
+        heir._ended = self._ended
+        for key, standing in self._standing.items():
+            if key in heir._standing:
+                heir._standing[key].numbers = standing.numbers
+            else:
+                self._withdraw(*key)
         return heir
 
     def firing(self) -> list[Key]:
@@ -120,15 +161,26 @@ class LocalRules:
             self._log.info(f"rule-{outcome.transition}", **where, reason=dict(outcome.reason))
         if outcome.transition in ("raise", "repeat"):
             record = replace(record, owed=tuple(range(len(standing.rule.actions))))
+            standing.numbers = {}
         elif outcome.transition == "clear":
             record = replace(record, owed=())
+            self._withdraw(standing.rule.code, standing.record.device)
         if before.phase != outcome.state.phase or record.owed != standing.record.owed:
             self._keep(standing, record)
         else:
             standing.record = record
         if outcome.transition in ("raise", "repeat"):
             for index in record.owed:
-                self._submit(_task(standing, index))
+                self._act(standing, index)
+
+    def _act(self, standing: _Standing, index: int) -> None:
+        """Have an action done: one that was wanted before keeps its place among the wishes."""
+        if index not in standing.numbers:
+            action = standing.rule.actions[index]
+            wish = self._want(action.device, action.output, action.value)
+            standing.numbers[index] = wish.number
+            self.overruled(wish)
+        self._submit(_task(standing, index))
 
     def _keep(self, standing: _Standing, record: RuleRecord) -> None:
         standing.record = record
@@ -158,6 +210,7 @@ def _task(standing: _Standing, index: int) -> Task:
         device=action.device,
         output=action.output,
         value=action.value,
+        number=standing.numbers.get(index, 0),
     )
 
 

@@ -36,6 +36,8 @@ class DeviceType:
     """A row of the catalogue. `outputs` are what `act` accepts; `reads`: whether a person may have it read at once.
 
     `slow`: those of the outputs whose confirmation takes as long as reading the device; no rule may write them.
+    `ends`: (output, others for which nobody may go on trying once it is written); of one output another value ends the
+    older one anyway.
     """
 
     code: str
@@ -44,6 +46,11 @@ class DeviceType:
     outputs: tuple[str, ...] = ()
     reads: bool = False
     slow: tuple[str, ...] = ()
+    ends: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def ended_by(self, output: str) -> tuple[str, ...]:
+        """The other outputs for which nobody may go on trying once `output` is written."""
+        return next((others for name, others in self.ends if name == output), ())
 
     def metric(self, name: str) -> MetricSpec | None:
         """The row of `name`, or None when this type has no such metric."""
@@ -195,6 +202,7 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 "access.cardholders-refused",
             ),
             outputs=("release", "restore", "unlock", "beep", "forgive", *(f"output-{number}" for number in range(8))),
+            ends=(("release", ("restore",)), ("restore", ("release", "unlock"))),
             reads=True,
         ),
         DeviceType(code="smoke", metrics=(_state("smoke"), _state("tamper"), *_BATTERY)),
@@ -257,6 +265,7 @@ NODE_TYPE: Final = DeviceType(
         "device.waiting-over",
         "rule.acted",
         "rule.action-failed",
+        "rule.action-ended",
         "output.written",
         "command.ready",
         "command.done",

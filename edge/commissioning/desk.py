@@ -19,10 +19,11 @@ from edge.commissioning.book import Book
 from edge.commissioning.stages import Proof
 from edge.commissioning.triggers import Trigger
 from edge.log import Log
+from edge.outputs import Outputs
 from protocols import commissioning
 from protocols.catalog import DEVICE_TYPES
 from protocols.errors import ConfigError, LiandongError, ProtocolError, RefusedError
-from protocols.events import Event, Value
+from protocols.events import Event
 
 SIGNAL_S: Final = 8.0
 """How long a device may take to confirm that it beeps."""
@@ -31,10 +32,10 @@ _SOUND_S: Final = 2.0
 _OFF_S: Final = 4.0
 """How long it may take to confirm that it is silent."""
 _AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""When it is tried again to silence one; not for longer, for by then a real alarm may sound there."""
+"""When it is tried again to silence one. A real alarm that begins there meanwhile ends it at once."""
+_BY: Final = "commissioning"
 _LOOK_S: Final = 1.0
 
-Act = Callable[[str, str, Value, float], None]
 Json = dict[str, Any]
 
 
@@ -56,7 +57,7 @@ class Commissioning:
         *,
         host: str,
         types: Mapping[str, str],
-        act: Act,
+        outputs: Outputs,
         firmware: Callable[[str], str],
         tell: Callable[[Event], None],
         now_ms: Callable[[], int],
@@ -66,7 +67,7 @@ class Commissioning:
     ) -> None:
         """`types`: device → row of the catalogue, as it is now; `now_ms`: agent time; `resolve`: a stamp as UTC."""
         self._book, self._board, self._host, self._types = book, board, host, types
-        self._act, self._tell, self._now_ms, self._utc_ms = act, tell, now_ms, utc_ms
+        self._outputs, self._tell, self._now_ms, self._utc_ms = outputs, tell, now_ms, utc_ms
         self._resolve, self._steady, self._firmware = resolve, steady, firmware
         self._log = Log("commissioning")
         self._changed = threading.Condition()
@@ -172,13 +173,21 @@ class Commissioning:
         signal = _signal(self._type(device))
         if signal is None:
             raise RefusedError("edge.commission.no-signal", device=device)
+        if signal == "sound" and self._alarms(device):
+            raise RefusedError("edge.commission.sounding", device=device)
         try:
-            self._act(device, signal, True, SIGNAL_S)
+            self._outputs.order(device, signal, True, SIGNAL_S, by=_BY, yields=True)
         finally:  # one that has not confirmed may sound all the same
             if signal == "sound":
                 with self._changed:
                     self._sounding[device] = _Sounding(until=self._steady() + _SOUND_S)
                     self._changed.notify_all()
+
+    def _alarms(self, device: str) -> bool:
+        """Whether a siren sounds, and not to be found: nobody may silence it by looking for it."""
+        latest = self._board.latest(device).get("sounding")
+        with self._changed:
+            return latest is not None and latest.value is True and device not in self._sounding
 
     def _switch_off(self, now: float) -> None:
         """Silence what has sounded long enough; who does not confirm is tried again, a few times."""
@@ -188,10 +197,12 @@ class Commissioning:
                 del self._sounding[device]
         for device, one in due.items():
             try:
-                self._act(device, "sound", False, _OFF_S)
+                self._outputs.end(device, "sound", False, _OFF_S, by=_BY)
+            except RefusedError as error:
+                self._log.info("left-as-it-is", device=device, error=error)
             except LiandongError as error:
                 self._log.error("not-silenced", device=device, tries=one.tries + 1, error=error)
-                if one.tries < len(_AGAIN_S) and not isinstance(error, RefusedError):
+                if one.tries < len(_AGAIN_S):
                     again = _Sounding(until=self._steady() + _AGAIN_S[one.tries], tries=one.tries + 1)
                     with self._changed:
                         self._sounding.setdefault(device, again)

@@ -33,6 +33,7 @@ _GRACE_S: Final = 5.0  # the handshake takes one or two; before this nobody is c
 _RETRY_LINE_S: Final = (0.25, 5.0)
 _RETRY_READER_S: Final = (2.0, 15.0)
 _RETRY_EMIT_S: Final = 1.0
+_RETRY_STRIKE_S: Final = 2.0
 _EMIT_S: Final = 0.5  # longer, and the readers would think the panel gone
 _MAX_UNTOLD: Final = 1000
 _BEEPS: Final = 3
@@ -64,6 +65,7 @@ class OsdpDriver:
         self._read: list[tuple[ReadRequest, bool]] = []
         self._untold: list[Observation] = []
         self._emit_at = 0.0
+        self._strikes: dict[int, float] = {}  # readers that did not confirm what the door wants, and when to try again
         self._chance = random.Random()  # noqa: S311 - only spreads retries
 
     @property
@@ -205,10 +207,13 @@ class OsdpDriver:
         """Bring the strike where the door wants it, and tell `released` once the reader has confirmed."""
         reader = self._readers[index]
         released = reader.state.released
+        self._strikes.pop(index, None)
 
         def confirmed(done: bool) -> None:
             if done:
                 self._tell(ctx, [reader.reading("released", released, ctx.now_ms())])
+            elif reader.state.released is released:
+                self._strikes[index] = time.monotonic() + _RETRY_STRIKE_S
             if confirm is not None:
                 confirm(done)
 
@@ -239,6 +244,8 @@ class OsdpDriver:
         if now >= presence.ask_at:
             presence.ask_at = now + _ASK_S
             panel.ask(index)
+        if now >= self._strikes.get(index, now + 1):
+            self._set_strike(ctx, panel, index)
         now_ms = ctx.now_ms()  # first: should this thread stand still in between, the answer only seems older
         reader.heard(now_ms - round((time.monotonic() - line.heard_at(reader.config.address)) * 1000))
         self._tell(ctx, reader.elapse(now_ms))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from protocols.access.door import Fact, Release, Restore, Unlock
+from protocols.catalog import DEVICE_TYPES
 from protocols.errors import DeviceError, LiandongError
 
 OUTPUTS: Final[dict[str, Fact | None]] = {
@@ -93,10 +94,14 @@ class Orders:
         order.wait(timeout_s)
 
     def taken(self) -> list[Order]:
-        """What somebody still waits for; an emergency counts also when nobody waits any more."""
-        orders = []
+        """What somebody still waits for; an emergency counts also when nobody waits, unless a later order ends it."""
+        orders: list[Order] = []
         while not self._waiting.empty():
             order = self._waiting.get_nowait()
+            over = DEVICE_TYPES["door"].ended_by(order.output)
+            for other in [one for one in orders if one.device == order.device and one.output in over]:
+                if time.monotonic() >= other.until:
+                    orders.remove(other)
             if time.monotonic() < order.until or order.output in _LASTING:
                 orders.append(order)
         return orders

@@ -39,11 +39,12 @@ _MOST_ASKED: Final = 15
 
 
 class _Confirmation:
-    """Somebody waits until `name` reports that `metric` is `value`."""
+    """Somebody waits until a device reports that `metric` is `value`, or until another value is wanted of it."""
 
-    def __init__(self, name: str, device_type: str, metric: str, value: bool) -> None:
-        self.name, self.device_type, self.metric, self.value = name, device_type, metric, value
+    def __init__(self, device_type: str, metric: str, value: bool) -> None:
+        self.device_type, self.metric, self.value = device_type, metric, value
         self.came = threading.Event()
+        self.overtaken = False
 
 
 class ZigbeeDriver(BridgeDriver):
@@ -55,7 +56,7 @@ class ZigbeeDriver(BridgeDriver):
         self._by_name = {device.friendly_name: device for device in config.device}
         self._by_id = {device.id: device for device in config.device}
         self._acting = threading.Lock()
-        self._awaited: _Confirmation | None = None
+        self._awaited: dict[str, tuple[_Confirmation, ...]] = {}
         self._reads = ReadRequests()
         self._wanted: dict[str, list[ReadRequest]] = {}
         self._presence = Presence(config.device, 0.0)
@@ -83,7 +84,10 @@ class ZigbeeDriver(BridgeDriver):
         self._reads.ask(device, timeout_s)
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
-        """``sound`` true or false on a siren; sent again until its state topic confirms it."""
+        """``sound`` true or false on a siren; sent again until its state topic confirms it.
+
+        Another value for the same siren ends it at once, with RefusedError.
+        """
         target = self._by_id.get(device)
         outputs = () if target is None else DEVICE_TYPES[target.type].outputs
         if target is None or output not in outputs:
@@ -91,26 +95,40 @@ class ZigbeeDriver(BridgeDriver):
             raise RefusedError("edge.driver.zigbee2mqtt.no-output", device=device, output=output, allowed=allowed)
         if not isinstance(value, bool):
             raise RefusedError("edge.driver.zigbee2mqtt.needs-switch", device=device, output=output, value=value)
-        deadline = time.monotonic() + timeout_s
-        if not self._acting.acquire(timeout=timeout_s):
-            raise self._unconfirmed(device, output, value, timeout_s)
-        try:
-            self._sound(target, value, deadline, timeout_s)
-        finally:
-            self._acting.release()
+        self._sound(target, value, timeout_s)
 
-    def _sound(self, siren: ZigbeeDevice, value: bool, deadline: float, timeout_s: float) -> None:
-        self._awaited = waiting = _Confirmation(siren.friendly_name, siren.type, "sounding", value)
+    def _sound(self, siren: ZigbeeDevice, value: bool, timeout_s: float) -> None:
+        name, deadline = siren.friendly_name, time.monotonic() + timeout_s
+        waiting = _Confirmation(siren.type, "sounding", value)
+        with self._acting:
+            for other in self._awaited.get(name, ()):
+                if other.value is not value and not other.came.is_set():
+                    other.overtaken = True
+                    other.came.set()
+            self._awaited[name] = (*self._awaited.get(name, ()), waiting)
         try:
             while (left := deadline - time.monotonic()) > 0:
-                topic = f"{self._config.base_topic}/{siren.friendly_name}/set"
-                if not self._session.publish(topic, warning_command(value, siren.sound_s)):
+                with self._acting:  # what was overtaken is not sent once more after what overtook it
+                    sent = waiting.came.is_set() or self._session.publish(
+                        f"{self._config.base_topic}/{name}/set", warning_command(value, siren.sound_s)
+                    )
+                if not sent:
                     raise self._broker_error()
                 if waiting.came.wait(min(_AGAIN_S, left)):
-                    return
+                    break
+            else:
+                raise DeviceError(
+                    "edge.driver.zigbee2mqtt.not-confirmed",
+                    device=siren.id,
+                    output="sound",
+                    value=value,
+                    timeout_s=timeout_s,
+                )
         finally:
-            self._awaited = None
-        raise self._unconfirmed(siren.id, "sound", value, timeout_s)
+            with self._acting:
+                self._awaited[name] = tuple(one for one in self._awaited[name] if one is not waiting)
+        if waiting.overtaken:
+            raise RefusedError("edge.output.overruled", device=siren.id, output="sound")
 
     def _tend(self) -> None:
         while (request := self._reads.take()) is not None:
@@ -129,25 +147,17 @@ class ZigbeeDriver(BridgeDriver):
             for request in self._wanted.pop(topic.name, ()):
                 request.finish()
 
-    def _unconfirmed(self, device: str, output: str, value: bool, timeout_s: float) -> DeviceError:
-        return DeviceError(
-            "edge.driver.zigbee2mqtt.not-confirmed", device=device, output=output, value=value, timeout_s=timeout_s
-        )
-
     def _hear(self, message: Incoming) -> None:
         """On the network thread: a confirmation must not wait for the disk."""
-        waiting = self._awaited
-        if waiting is None or message.retained:
-            return
         topic = read_topic(self._config.base_topic, message.topic)
-        if topic.kind != "device" or topic.name != waiting.name:
-            return
-        try:
-            metrics = read_metrics(waiting.device_type, read_payload(message.topic, message.payload))
-        except ProtocolError:
-            return  # told when its turn comes
-        if metrics.get(waiting.metric) is waiting.value:
-            waiting.came.set()
+        waiting = self._awaited.get(topic.name, ()) if topic.kind == "device" and not message.retained else ()
+        for one in waiting:
+            try:
+                metrics = read_metrics(one.device_type, read_payload(message.topic, message.payload))
+            except ProtocolError:
+                return  # told when its turn comes
+            if metrics.get(one.metric) is one.value:
+                one.came.set()
 
     def _read_one(self, message: Incoming, now_ms: int) -> Sequence[Observation]:
         topic = read_topic(self._config.base_topic, message.topic)

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -231,6 +232,21 @@ def test_a_siren_that_does_not_confirm(broker: Broker, bridge: ZigbeeBridge) -> 
         bridge.triggers()["device-online"]("siren-3", {})
         until(lambda: everybody_is_there(agent))
         zigbee.act("siren-3", "sound", True, 5)
+
+
+def test_another_value_ends_what_a_siren_has_not_confirmed(broker: Broker, bridge: ZigbeeBridge) -> None:
+    agent = Agent()
+    zigbee = driver(broker)
+    with agent.running(zigbee), ThreadPoolExecutor(1) as beside:
+        until(lambda: everybody_is_there(agent))
+        bridge.triggers()["device-offline"]("siren-3", {})
+        until(lambda: agent.error_code("siren-3") == "edge.driver.zigbee2mqtt.device-away")
+        silenced = beside.submit(zigbee.act, "siren-3", "sound", False, 600)
+        until(lambda: any(zigbee._awaited.values()))
+        with pytest.raises(DeviceError):
+            zigbee.act("siren-3", "sound", True, 0.1)
+        with pytest.raises(RefusedError):
+            silenced.result(60)
 
 
 def test_what_cannot_be_switched(broker: Broker) -> None:

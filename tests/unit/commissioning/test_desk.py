@@ -17,6 +17,7 @@ from edge.board import Board, DeviceCondition
 from edge.commissioning.book import Book
 from edge.commissioning.desk import Commissioning
 from edge.local import ANSWER_S
+from edge.outputs import Outputs
 from protocols.commissioning import ASKED, HEARD_S, PLACED, STOPPED
 from protocols.errors import ConfigError, DeviceError, LiandongError, ProtocolError, RefusedError
 from protocols.events import Event, Reading, Value
@@ -36,12 +37,13 @@ class Gateway:
         self.acted: list[tuple[str, str, Value]] = []
         self.unconfirmed = 0
         self.board = Board({name: DeviceCondition(driver="d", type=kind) for name, kind in TYPES.items()}, {})
+        self.outputs = Outputs(TYPES, self.act, lambda wish: None)
         self.desk = Commissioning(
             Book(data),
             self.board,
             host="cloud",
             types=TYPES,
-            act=self.act,
+            outputs=self.outputs,
             firmware=lambda device: "1.2.3" if device == "door-1" else "",
             tell=self.told.append,
             now_ms=lambda: round(self.now_s * 1000),
@@ -151,6 +153,28 @@ def test_an_agent_that_ends_leaves_no_siren_on_and_nobody_waits_while_it_sounds(
     assert gateway.acted == SOUNDED[:1], "the clock of this gateway stands still"
     gateway.desk.silence()
     assert gateway.acted == SOUNDED
+
+
+def test_a_real_alarm_is_not_silenced_by_looking_for_the_siren(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.commissioning.desk._AGAIN_S", (0.0,) * 1000)
+    gateway.ask(identify="siren-1")
+    gateway.unconfirmed = 10_000
+    gateway.now_s += 10.0
+    gateway.ask(minutes=5)  # and it looks at its clock
+    eventually(lambda: gateway.acted[-1] == SOUNDED[1])
+    gateway.outputs.want("siren-1", "sound", True)
+    eventually(lambda: not gateway.desk._sounding)
+    gateway.acted.clear()
+    with pytest.raises(DeviceError):
+        gateway.ask(identify="siren-1")  # while the alarm has not been confirmed
+    gateway.desk.silence()
+    assert gateway.acted == SOUNDED[:1]
+    gateway.reads("siren-1", "sounding", True)
+    with pytest.raises(RefusedError):
+        gateway.ask(identify="siren-1")
+    assert gateway.acted == SOUNDED[:1]
 
 
 def test_the_newest_trigger_is_shown(gateway: Gateway) -> None:

@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from edge.actions import Actions, Task
+from edge.actions import Task
 from edge.board import Board, DeviceCondition
 from edge.normalise import REPEAT_MS, Normaliser
 from edge.outbox.gather import Gather
 from edge.outbox.quota import Quota
 from edge.outbox.store import START, Outbox
+from edge.outputs import Wish
 from edge.pipeline import MAX_WAITING, Pipeline
 from edge.rules import LocalRules
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE
 from protocols.delivery import Lane
-from protocols.errors import DeviceError, LiandongError, StorageError, UnavailableError
+from protocols.errors import DeviceError, StorageError, UnavailableError
 from protocols.events import Event, Observation, Reading, Value
 from protocols.rules import Rule
 
@@ -235,6 +236,24 @@ def test_a_failed_action_is_told_and_done_again_when_the_device_returns(bench: B
     assert bench.tasks.get(timeout=5) == task
 
 
+def test_what_somebody_wants_later_ends_what_is_owed_and_is_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, (SMOKE,))
+    bench.pipeline.emit("d", [smoke(True, 9_000)], durable=True)
+    bench.tasks.get(timeout=5)
+    for number, value in enumerate((True, False), 1):  # the same is no contradiction
+        bench.pipeline.overruled(Wish(number=number, device="siren-1", output="sound", value=value, by="command"))
+    bench.pipeline.resume("siren-1")
+    (ended,) = [o for o in bench.until(Lane.URGENT, 2) if isinstance(o, Event)]
+    assert (ended.kind, ended.data["rule"], ended.data["by"]) == ("rule.action-ended", "smoke", "command")
+    assert ended.data["instead"] == {"output": "sound", "value": False}
+    bench.close()
+    again = Bench(tmp_path, (SMOKE,))
+    assert again.tasks.empty()
+    again.pipeline.emit("d", [smoke(False, 9_100), smoke(True, 9_200)], durable=True)
+    assert again.tasks.get(timeout=5).device == "siren-1", "a new fire"
+    again.close()
+
+
 def test_a_duration_passes_without_anything_arriving(tmp_path: Path) -> None:
     bench = Bench(tmp_path, (SMOKE.model_copy(update={"for_s": 0.05}),))
     bench.pipeline.emit("d", [smoke(True, 10_000)], durable=True)
@@ -296,33 +315,3 @@ def test_a_file_that_turns_out_corrupt_is_replaced_and_nothing_in_hand_is_lost(
     assert first == smoke(False, 1)
     assert isinstance(second, Event)
     assert second.kind == "outbox.set-aside"
-
-
-def test_an_action_is_tried_again_and_a_slow_device_holds_up_no_other() -> None:
-    done: queue.Queue[tuple[Task, LiandongError | None]] = queue.Queue()
-    release = threading.Event()
-    tries: dict[str, int] = {}
-
-    def act(device: str, output: str, value: Value, timeout_s: float) -> None:
-        tries[device] = tries.get(device, 0) + 1
-        if device == "slow":
-            assert release.wait(10)
-        if device == "dead" or (device == "late" and tries[device] < 3):
-            raise DeviceError("edge.driver.down", driver=device)
-        if device == "broken":
-            raise ZeroDivisionError
-
-    actions = Actions(act, lambda task, error: done.put((task, error)), pauses_s=(0.01, 0.01))
-    for index, device in enumerate(("slow", "dead", "late", "broken", "well")):
-        actions.submit(Task(rule="r", cause="c", index=index, device=device, output="o", value=True))
-    found = {task.device: error for task, error in (done.get(timeout=10) for _ in range(4))}
-    assert {device: error and error.code for device, error in found.items()} == {
-        "well": None,
-        "late": None,
-        "dead": "edge.driver.down",
-        "broken": "edge.rules.action-crashed",
-    }
-    assert tries == {"slow": 1, "dead": 3, "late": 3, "broken": 3, "well": 1}
-    release.set()
-    assert done.get(timeout=10)[0].device == "slow"
-    actions.close()
