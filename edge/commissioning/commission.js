@@ -21,7 +21,7 @@ for (const line of document.querySelectorAll("[data-again]")) {
 
 for (const input of document.querySelectorAll("[data-photo]")) {
   input.addEventListener("change", async () => {
-    const fault = document.querySelector(".fault[hidden]");
+    const fault = input.closest("section").querySelector(".fault");
     try {
       const image = await createImageBitmap(input.files[0]);
       const scale = Math.min(1, LONGEST / Math.max(image.width, image.height));
@@ -33,9 +33,8 @@ for (const input of document.querySelectorAll("[data-photo]")) {
       const answer = await fetch(input.dataset.photo, { method: "POST", body, headers: { "Content-Type": "image/jpeg" } });
       if (answer.redirected) location.assign(answer.url);
       else document.body.replaceWith(new DOMParser().parseFromString(await answer.text(), "text/html").body);
-    } catch (error) {
+    } catch {
       fault.hidden = false;
-      fault.textContent = String(error);
     }
   });
 }

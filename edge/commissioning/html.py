@@ -120,7 +120,7 @@ def device(row: Row, found: Row, places: KnownPlaces, language: Language, *, pho
 <section><h2>{say(language, "photo")}</h2>{picture}
 <label class="file">{say(language, "photo-take")}
 <input type="file" accept="image/*" capture="environment" data-photo="/photo?name={here}"></label>
-<p class="fault" role="alert" hidden></p>
+<p class="fault" role="alert" hidden>{say(language, "photo-failed")}</p>
 <p class="todo">{say(language, "photo-hint")}</p></section>
 {onward}</main>""",
         language,
@@ -177,11 +177,12 @@ def _line(row: Row, places: KnownPlaces, language: Language) -> str:
     where = escape(row["place"]) or say(language, "nowhere")
     line = escape(places.name(row["place"], language))
     stage = say(language, f"stage-{row['stage']}")
+    said = f" · {stage}" if row["place"] else ""  # that there is none stands above
     return (
         f'<li class="{row["stage"]}"><span class="mark" role="img" aria-label="{stage}">{MARKS[row["stage"]]}</span>'
         f'<div><h3><a href="/device?name={_q(row["id"])}">{escape(row["name"] or row["id"])}</a></h3>'
         f'<p>{where} {line}</p><p class="todo">{escape(type_name(row["type"], language))} · {_presence(row, language)}'
-        f" · {stage}</p></div></li>"
+        f"{said}</p></div></li>"
     )
 
 

@@ -90,7 +90,9 @@ def test_a_rule_that_the_gateway_cannot_judge_is_refused_and_says_why(
     page.get_by_test_id("rule-add").click()
     text = page.get_by_test_id("rule-text")
     rule = json.loads(text.input_value())
-    text.fill(json.dumps({**rule, "where": {"types": ["door"]}, "when": {"type": "event", "kind": "access.duress"}}))
+    assert (rule["where"]["devices"], rule["actions"][0]["device"]) == (["smoke-502"], "siren-3")  # what it has
+    duress = {"where": {"types": ["door"]}, "when": {"type": "event", "kind": "access.duress"}}
+    text.fill(json.dumps(rule | duress | {"actions": [{"device": "siren-9", "output": "sound"}]}))
     page.get_by_test_id("rule-save").click()
     rules = page.get_by_test_id("rules")
     expect(rules.locator("[data-gateway-set]")).to_have_attribute("data-state", "refused", timeout=PATIENCE_MS)

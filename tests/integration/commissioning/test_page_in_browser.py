@@ -30,7 +30,7 @@ def test_a_phone_enters_places_and_photographs(chromium: Browser, page: Page) ->
         phone.get_by_role("button", name="Begin").click()
         expect(phone.locator("progress")).to_have_attribute("value", "0")
         phone.get_by_role("link", name="smoke-1").click()
-        expect(phone.locator(".trigger")).to_have_text("SMOKE (no. 1)")
+        expect(phone.locator(".trigger")).to_have_text("✓ Heard last: SMOKE (no. 1)")
         page.agent.devices[1]["trigger"] = {"number": 2, "what": "tamper", "value": True, "at_ms": 0}
         expect(phone.locator(".trigger")).to_have_text(re.compile(r"\(no\. 2\)"), timeout=20_000)
         phone.locator("input[name=place]").fill("3/1")

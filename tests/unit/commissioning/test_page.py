@@ -128,7 +128,7 @@ def test_a_device_is_found_placed_and_photographed(page: Page) -> None:
     page.enter()
     shown = page.client.get("/device?name=smoke-1").text
     assert ("SMOKE (no. 1)" in shown, '<option value="3/1">Building 3, Unit 1</option>' in shown) == (True, True)
-    assert page.client.get("/triggers?name=smoke-1").text == "SMOKE (no. 1)"
+    assert page.client.get("/triggers?name=smoke-1").text == "✓ Heard last: SMOKE (no. 1)"
     answer = page.client.post("/place?name=smoke-1", data={"place": "3/1", "title": "<hall>"})
     assert answer.headers["Location"] == "/device?name=smoke-1&said=placed"
     assert page.agent.asked[-1] == {"ask": "commission", "device": "smoke-1", "place": "3/1", "name": "<hall>"}
@@ -181,7 +181,7 @@ def test_the_sheet_names_what_is_missing_and_escapes(config: EdgeConfig, languag
     text = sheet.document(Sheet(config=config, found=found, places=PLACES, photos=photos), language)
     assert ("&lt;b&gt;" in text, "<b>3/1</b>" in text, "1.2.3" in text, "2026-01-01 08:00" in text) == (True,) * 4
     assert text.count("data:image/jpeg;base64,") == 1
-    assert ("Devices without a place: 1" if language == "en" else "1 个设备尚无位置") in text
+    assert ("gateway does not know: 1" if language == "en" else "不知道 1 个设备的位置") in text
 
 
 def walked(agent: Agent, photos: Photos, typed: str, *, everything: bool = False) -> tuple[bool, str]:
