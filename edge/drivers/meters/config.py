@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from edge.drivers.port import DeviceConfig
+from edge.drivers.wired import WiredConfig
 from protocols.errors import ConfigError
 from protocols.meters import SecondaryAddress, Wanted
 
@@ -98,28 +98,22 @@ class MeterDevice(DeviceConfig):
         return self.kind or _KINDS[self.type]
 
 
-class MetersConfig(BaseModel):
+class MetersConfig(WiredConfig):
     """One line of meters: a serial `port`, or `tcp`, the ``host:port`` of a serial server.
 
     `timeout_s` is how long a meter may take to begin its answer: what a dead one costs per attempt.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    wants_one = "edge.driver.meters.one-line"
     family: Literal["meters"]
-    name: str
-    port: Path | None = None
-    tcp: str = Field(default="", pattern=r"^(|[^:\s]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})$")
     baud: int = Field(default=2400, ge=300, le=115_200)
     parity: Literal["N", "E", "O"] = "E"
-    stop_bits: Literal[1, 2] = 1
     timeout_s: float = Field(default=1.5, ge=0.1, le=10)
     retry_max_s: float = Field(default=600.0, ge=1, le=86_400)
     device: tuple[MeterDevice, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _one_line(self) -> MetersConfig:
-        if (self.port is None) == (not self.tcp):
-            raise ConfigError("edge.driver.meters.one-line", name=self.name)
+    def _once(self) -> MetersConfig:
         seen: set[Any] = set()
         for device in self.device:
             key = (device.protocol, device.address, device.manufacturer)
@@ -127,8 +121,3 @@ class MetersConfig(BaseModel):
                 raise ConfigError("edge.driver.meters.address-twice", name=self.name, address=device.address)
             seen.add(key)
         return self
-
-    @property
-    def where(self) -> str:
-        """The line, as sentences name it."""
-        return str(self.port or self.tcp)

@@ -6,50 +6,19 @@ import contextlib
 import select
 import socket
 import termios
-from pathlib import Path
 from typing import Final, Protocol
 
 import serial
 
 from edge import ports
 from edge.drivers.polling import LineError
+from edge.drivers.wired import WiredConfig, connect
 
 _CHUNK: Final = 512
 _MOST_UNASKED: Final = 64
 """Chunks that may lie there before a question: a connection that brings more is made anew."""
 _FAULTS: Final = (OSError, termios.error)
-_CONNECT_S: Final = 5.0
 _SEND_S: Final = 2.0
-_LOST_AFTER_MS: Final = 20_000
-"""A serial server that lost its power says nothing: what was sent must be acknowledged by its TCP within this."""
-
-
-class LineSettings(Protocol):
-    """Which line a ``[[driver]]`` table names: `port`, or `tcp` as ``host:port``; `where` as sentences name it."""
-
-    @property
-    def port(self) -> Path | None:
-        """A serial port."""
-
-    @property
-    def tcp(self) -> str:
-        """A serial server."""
-
-    @property
-    def baud(self) -> int:
-        """Bits per second of a serial port."""
-
-    @property
-    def parity(self) -> str:
-        """N, E or O."""
-
-    @property
-    def stop_bits(self) -> int:
-        """1 or 2."""
-
-    @property
-    def where(self) -> str:
-        """Either of the two."""
 
 
 class MeterLine(Protocol):
@@ -68,7 +37,7 @@ class MeterLine(Protocol):
         """What arrives within `timeout_s`; empty when nothing does."""
 
 
-def line_of(config: LineSettings) -> MeterLine:
+def line_of(config: WiredConfig) -> MeterLine:
     """The line of a ``[[driver]]`` table, closed."""
     return TcpLine(config) if config.tcp else SerialLine(config)
 
@@ -76,7 +45,7 @@ def line_of(config: LineSettings) -> MeterLine:
 class SerialLine:
     """A serial port."""
 
-    def __init__(self, config: LineSettings) -> None:
+    def __init__(self, config: WiredConfig) -> None:
         self._config = config
         self._port: serial.Serial | None = None
 
@@ -135,10 +104,8 @@ class SerialLine:
 class TcpLine:
     """A serial server: a box that puts the bytes of a TCP connection on its own serial port, and back."""
 
-    def __init__(self, config: LineSettings) -> None:
-        self._where = config.tcp
-        host, _, port = config.tcp.rpartition(":")
-        self._address = (host.strip("[]"), int(port))
+    def __init__(self, config: WiredConfig) -> None:
+        self._config = config
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
@@ -146,13 +113,9 @@ class TcpLine:
         if self._socket is not None:
             return
         try:
-            link = socket.create_connection(self._address, timeout=_CONNECT_S)
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _LOST_AFTER_MS)
-            link.settimeout(_SEND_S)
+            self._socket = connect(self._config.server)
         except (OSError, OverflowError) as error:
             raise self._lost(error) from error
-        self._socket = link
 
     def close(self) -> None:
         """As `MeterLine.close`."""
@@ -189,4 +152,4 @@ class TcpLine:
 
     def _lost(self, why: Exception) -> LineError:
         self.close()
-        return LineError("edge.driver.server-away", server=self._where, why=why)
+        return LineError("edge.driver.server-away", server=self._config.tcp, why=why)

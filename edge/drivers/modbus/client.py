@@ -13,6 +13,7 @@ from pymodbus.framer import FramerType
 
 from edge import ports
 from edge.drivers.modbus.config import ModbusConfig
+from edge.drivers.wired import connect
 
 # pymodbus reports every silence of a dead unit as an error; the agent logs transitions instead.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
@@ -21,10 +22,6 @@ _KEPT: Final = 256
 _CHUNK: Final = 1024
 _MOST_UNASKED: Final = 32
 """Chunks that may lie there before a question: a connection that brings more is made anew."""
-_CONNECT_S: Final = 5.0
-_SEND_S: Final = 2.0
-_LOST_AFTER_MS: Final = 20_000
-"""A gateway that lost its power says nothing: what was sent must be acknowledged by its TCP within this."""
 
 
 class SerialClient(ModbusSerialClient):
@@ -68,14 +65,10 @@ class TcpClient(ModbusTcpClient):
         if self.socket is not None:
             return True
         try:
-            link = socket.create_connection((self.comm_params.host, self.comm_params.port), timeout=_CONNECT_S)
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _LOST_AFTER_MS)
-            link.settimeout(_SEND_S)
+            self.socket = connect((self.comm_params.host, self.comm_params.port))
         except (OSError, OverflowError) as error:
             self.why = str(error)
             return False
-        self.socket = link
         return True
 
     def close(self) -> None:
@@ -136,6 +129,6 @@ def client_of(config: ModbusConfig) -> SerialClient | TcpClient:
             timeout=config.timeout_s,
             retries=0,
         )
-    host, _, port = config.tcp.rpartition(":")
+    host, port = config.server
     framer = FramerType.RTU if config.rtu else FramerType.SOCKET
-    return TcpClient(host.strip("[]"), port=int(port), framer=framer, timeout=config.timeout_s, retries=0)
+    return TcpClient(host, port=port, framer=framer, timeout=config.timeout_s, retries=0)

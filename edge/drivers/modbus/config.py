@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from edge.drivers.port import DeviceConfig
+from edge.drivers.wired import WiredConfig
 from protocols.errors import ConfigError
 from protocols.modbus import Profile, load_profile, parse_profile
 
-TCP: Final = r"^(|[^:\s]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})$"
 SERIAL_UNITS: Final = range(1, 248)
 """Unit addresses of a serial line; 0 is a broadcast there. Over Modbus TCP 0 and 255 mean the device itself, too."""
 
@@ -61,7 +61,7 @@ class ModbusDevice(DeviceConfig):
                 raise ConfigError("edge.driver.modbus.writable", **where, output=output, allowed=allowed)
 
 
-class ModbusConfig(BaseModel):
+class ModbusConfig(WiredConfig):
     """One bus: a serial `port`, or `tcp`, the ``host:port`` of a device, a gateway or a serial server.
 
     `framing` says what goes over TCP: Modbus TCP, or RTU frames as a serial server passes them on. `timeout_s` is how
@@ -69,23 +69,16 @@ class ModbusConfig(BaseModel):
     set there; here it only says how long bytes take.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    wants_one = "edge.driver.modbus.one-line"
     family: Literal["modbus"]
-    name: str
-    port: Path | None = None
-    tcp: str = Field(default="", pattern=TCP)
     framing: Literal["tcp", "rtu"] = "tcp"
     baud: int = Field(default=9600, ge=300, le=921_600)
-    parity: Literal["N", "E", "O"] = "N"
-    stop_bits: Literal[1, 2] = 1
     timeout_s: float = Field(default=0.5, ge=0.05, le=10)
     retry_max_s: float = Field(default=60.0, ge=1, le=3600)
     device: tuple[ModbusDevice, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _one_line(self) -> ModbusConfig:
-        if (self.port is None) == (not self.tcp):
-            raise ConfigError("edge.driver.modbus.one-line", name=self.name)
+    def _units(self) -> ModbusConfig:
         units = [d.unit for d in self.device]
         for index, unit in enumerate(units):
             if unit in units[:index]:
@@ -98,8 +91,3 @@ class ModbusConfig(BaseModel):
     def rtu(self) -> bool:
         """Whether RTU frames go over the line."""
         return not self.tcp or self.framing == "rtu"
-
-    @property
-    def where(self) -> str:
-        """The line, as sentences name it."""
-        return str(self.port or self.tcp)

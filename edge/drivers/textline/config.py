@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from edge.drivers.port import DeviceConfig
+from edge.drivers.wired import WiredConfig
 from protocols.errors import ConfigError
 from protocols.patterns import Pattern, compiled
 from protocols.picking import Pick
@@ -47,20 +47,15 @@ class TextDevice(DeviceConfig):
         return compiled(self.pattern)
 
 
-class TextlineConfig(BaseModel):
+class TextlineConfig(WiredConfig):
     """One line: a serial `port`, or `tcp`, the ``host:port`` of a device or serial server.
 
     `timeout_s`: how long a device may take to answer. A line that is longer than `most_bytes` is thrown away.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    wants_one = "edge.driver.line.one-line"
     family: Literal["line"]
-    name: str
-    port: Path | None = None
-    tcp: str = Field(default="", pattern=r"^(|[^:\s]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})$")
     baud: int = Field(default=9600, ge=300, le=921_600)
-    parity: Literal["N", "E", "O"] = "N"
-    stop_bits: Literal[1, 2] = 1
     encoding: Literal["utf-8", "ascii", "gb18030", "latin-1"] = "utf-8"
     line_end: str = Field(default="\n", min_length=1, max_length=4)
     most_bytes: int = Field(default=512, ge=16, le=1024)
@@ -69,9 +64,7 @@ class TextlineConfig(BaseModel):
     device: tuple[TextDevice, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _one_line(self) -> TextlineConfig:
-        if (self.port is None) == (not self.tcp):
-            raise ConfigError("edge.driver.line.one-line", name=self.name)
+    def _speaks_one_way(self) -> TextlineConfig:
         if len({bool(device.request) for device in self.device}) > 1:
             raise ConfigError("edge.driver.line.mixed", name=self.name)
         for key, text in (("line_end", self.line_end), *(("request", device.request) for device in self.device)):
@@ -83,11 +76,6 @@ class TextlineConfig(BaseModel):
                     "edge.driver.line.encoding", name=self.name, key=key, text=shown, encoding=self.encoding
                 ) from error
         return self
-
-    @property
-    def where(self) -> str:
-        """The line, as sentences name it."""
-        return str(self.port or self.tcp)
 
     @property
     def asks(self) -> bool:
