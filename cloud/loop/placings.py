@@ -66,11 +66,14 @@ def take(work: Work, ref: str) -> datetime | None:
 def decide(work: Work, device: int, decision: Decision, path: str | None, allowed: Any) -> None:
     """What a person says: the gateway is right, the cloud is right, or it hangs at `path`.
 
-    `allowed` is asked whether the person may hang things at a path. Raises RefusedError.
+    `allowed` is asked whether the person may hang things at a path, and say anything of what hangs there. Raises
+    RefusedError.
     """
     row = work.tx.one(load("placings")["lock"], {"device": device})
     if row is None:
         raise RefusedError("cloud.device.unknown", id=device)
+    if row["path"] is not None and not allowed(row["path"]):  # where others decide
+        raise RefusedError("cloud.placing.no-place", place=row["path"])
     if decision == "keep":
         if row["place_id"] is None or row["version"] is None:
             raise RefusedError("cloud.placing.nothing", device=row["code"])
@@ -81,8 +84,6 @@ def decide(work: Work, device: int, decision: Decision, path: str | None, allowe
     place = _told_place(work, row) if decision == "take" else work.tx.one(load("placings")["at"], {"path": path})
     if place is None or not allowed(place["path"]):
         raise RefusedError("cloud.placing.no-place", place=row["told_place"] if decision == "take" else path)
-    if row["path"] is not None and not allowed(row["path"]):  # nor is it taken away from where others decide
-        raise RefusedError("cloud.placing.no-place", place=row["path"])
     _hang(work, row, place, how="person", trusted=decision == "take")
     if row["version"] is not None:
         told = _told_place(work, row)

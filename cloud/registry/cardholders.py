@@ -19,7 +19,7 @@ from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from protocols.access.cardholders import CardText
 from protocols.access.wiegand import parse_card
-from protocols.errors import ConfigError, ProtocolError
+from protocols.errors import ConfigError, ProtocolError, RefusedError
 
 Json = dict[str, Any]
 CODE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -111,13 +111,20 @@ def check(holder: Holder, where: Site) -> list[int]:
 
 
 def put(tx: Transaction, holders: Sequence[Holder], where: Site, author: Author) -> None:
-    """Add or change people at a place. Raises ConfigError, which says what cannot be; then nothing may be committed."""
+    """Add or change people at a place.
+
+    Raises ConfigError, which says what cannot be, and RefusedError for a code of another's place; then nothing may be
+    committed.
+    """
     sql = load("cardholders")
     doors = [check(holder, where) for holder in holders]
     codes = [holder.code for holder in holders]
     before = {row["code"]: row for row in tx.fetch(sql["many"], {"codes": codes})}
+    foreign = next((code for code, row in before.items() if not author.covers(row["path"])), None)
+    if foreign is not None:
+        raise RefusedError("cloud.cardholder.code-taken", code=foreign)
     touched = {row["path"] for row in before.values()} | {where.path}
-    ids = _put_rows(tx, holders, where, author)
+    ids = _put_rows(tx, holders, where, author, known=list(before))
     _give_cards(tx, holders, ids, author)
     tx.execute(sql["take_doors"], {"ids": ids})
     pairs = [(number, door) for number, its in zip(ids, doors, strict=True) for door in its]
@@ -125,11 +132,16 @@ def put(tx: Transaction, holders: Sequence[Holder], where: Site, author: Author)
     reach(tx, touched, author.now)
 
 
-def _put_rows(tx: Transaction, holders: Sequence[Holder], where: Site, author: Author) -> list[int]:
-    """The ids of their rows, in their order."""
+def _put_rows(
+    tx: Transaction, holders: Sequence[Holder], where: Site, author: Author, *, known: list[str]
+) -> list[int]:
+    """The ids of their rows, in their order. `known`: who is changed, which the author may; the others are new."""
     columns: Json = {key: [getattr(holder, key) for holder in holders] for key in _COLUMNS}
-    columns |= {"place_id": where.id, "now": author.now, "person": author.person}
+    columns |= {"place_id": where.id, "now": author.now, "person": author.person, "known": known}
     found = {row["code"]: int(row["id"]) for row in tx.fetch(load("cardholders")["put"], columns)}
+    taken_now = next((holder.code for holder in holders if holder.code not in found), None)
+    if taken_now is not None:  # somebody added them at this moment, perhaps at another's place
+        raise RefusedError("cloud.cardholder.code-taken", code=taken_now)
     return [found[holder.code] for holder in holders]
 
 

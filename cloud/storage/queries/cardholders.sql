@@ -25,7 +25,7 @@ WHERE cardholder.code = %(code)s FOR UPDATE OF cardholder;
 SELECT cardholder.*, place.path FROM cardholder JOIN place ON place.id = cardholder.place_id
 WHERE cardholder.code = ANY(%(codes)s) ORDER BY cardholder.code FOR UPDATE OF cardholder;
 
--- put: people as they are wanted
+-- put: people as they are wanted; no row for one whom somebody else has added a moment ago
 INSERT INTO cardholder (code, place_id, name, schedule, valid_from, valid_until, enabled, passback_exempt, changed_at, changed_by)
 SELECT code, %(place_id)s, name, schedule, valid_from, valid_until, enabled, passback_exempt, %(now)s, %(person)s
 FROM unnest(%(code)s::text[], %(name)s::text[], %(schedule)s::text[], %(valid_from)s::date[], %(valid_until)s::date[],
@@ -34,6 +34,7 @@ FROM unnest(%(code)s::text[], %(name)s::text[], %(schedule)s::text[], %(valid_fr
 ON CONFLICT (code) DO UPDATE SET place_id = excluded.place_id, name = excluded.name, schedule = excluded.schedule,
     valid_from = excluded.valid_from, valid_until = excluded.valid_until, enabled = excluded.enabled,
     passback_exempt = excluded.passback_exempt, changed_at = excluded.changed_at, changed_by = excluded.changed_by
+WHERE cardholder.code = ANY(%(known)s)
 RETURNING id, code;
 
 -- enable: switched on or off, and nothing else

@@ -308,6 +308,22 @@ def test_of_two_who_are_given_a_card_at_once_one_is_told(quiet: Street, console:
     assert [row["code"] for row in quiet.rows("SELECT code FROM cardholder")] == ["zhou"]
 
 
+def test_who_is_added_elsewhere_at_the_same_moment_stays_there(quiet: Street, console: httpx.Client) -> None:
+    make_installer(quiet)
+    (away,) = quiet.rows("SELECT id FROM place WHERE path = %(path)s", path=GARDEN)
+    with quiet.signed_in("wangfang") as installer, ThreadPoolExecutor(1) as beside:
+        with quiet.database.transaction() as tx:
+            columns = "(code, place_id, name, changed_at)"
+            tx.execute(f"INSERT INTO cardholder {columns} VALUES ('li', %(id)s, 'Li', now())", away)
+            answer = beside.submit(put, installer, "li", f"{GARDEN}/3/2", name="Somebody")
+            waits = (
+                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO cardholder %%'"
+            )
+            wait_for(lambda: answer.done() or quiet.rows(waits))
+        assert refused(answer.result(timeout=20)) == (409, "cloud.cardholder.code-taken")
+    assert quiet.rows("SELECT name, place_id FROM cardholder") == [{"name": "Li", "place_id": away["id"]}]
+
+
 def test_cards_and_duress_cards_are_changed_each_for_themselves(quiet: Street, console: httpx.Client) -> None:
     def kept() -> tuple[list[str], list[str]]:
         shown = done(console.post(f"{ACCESS}/cardholders/wang/cards"))

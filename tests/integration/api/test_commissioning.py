@@ -206,6 +206,8 @@ def test_a_device_that_hangs_where_others_install_is_neither_silenced_nor_taken_
         own = "donggang/taoyuan/peach-garden/3/1/502"
         taken = here.post(f"{PATH}/devices/smoke-new/place", json={"decision": "place", "path": own})
         assert taken.json()["error"]["code"] == "cloud.placing.no-place"
+        kept = here.post(f"{PATH}/devices/smoke-new/place", json={"decision": "keep"})
+        assert kept.json()["error"]["code"] == "cloud.placing.no-place", "nor is the question answered for those there"
     assert device(quiet)["path"] == path
     assert quiet.rows("SELECT id FROM walk_test") == []
     with quiet.signed_in("chenjing") as page:
