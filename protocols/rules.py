@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,7 +20,17 @@ from protocols.events import Event, Observation, Reading, Value
 
 Severity = Literal["P1", "P2", "P3", "P4"]
 Phase = Literal["idle", "pending", "firing", "clearing"]
-Transition = Literal["raise", "repeat", "clear"]
+Transition = Literal["raise", "repeat", "clear", "late"]
+"""`late`: a condition began too long ago to raise anything; it is told, once until it ends."""
+
+
+_FOLLOWING: Final[Mapping[tuple[Phase, bool], Phase]] = {
+    ("idle", True): "pending",
+    ("pending", False): "idle",
+    ("firing", False): "clearing",
+    ("clearing", True): "firing",
+}
+"""The phase that follows at once when the condition holds, or does not; any other stays."""
 
 
 class _Table(BaseModel):
@@ -121,9 +131,10 @@ def follow(rule: Rule, state: RuleState, fact: Observation, now_ms: int) -> list
     verdict = _holds(rule.when, fact, firing=state.phase in ("firing", "clearing"))
     if verdict is None or fact.at_ms < state.at_ms:
         return [Outcome(state=state, due_ms=_due(rule, state))]
-    passed = elapse(rule, state, fact.at_ms)
-    if passed.transition is None:
+    due = _due(rule, state)
+    if due is None or due > fact.at_ms:
         return [_judged(rule, state, fact, now_ms, holds=verdict)]
+    passed = elapse(rule, state, fact.at_ms)
     # What is beyond a limit depends on whether the rule fires.
     verdict = _holds(rule.when, fact, firing=passed.state.phase in ("firing", "clearing"))
     return [passed, _judged(rule, passed.state, fact, now_ms, holds=bool(verdict))]
@@ -131,11 +142,20 @@ def follow(rule: Rule, state: RuleState, fact: Observation, now_ms: int) -> list
 
 def _judged(rule: Rule, state: RuleState, fact: Observation, now_ms: int, *, holds: bool) -> Outcome:
     if fact.at_ms < now_ms - rule.late_s * 1000 and state.phase == "idle":
-        return Outcome(state=replace(state, at_ms=fact.at_ms))
-    reason = _reason(rule.when, fact)
+        return _too_late(rule, state, fact, holds=holds)
     if isinstance(fact, Event) and holds and state.phase == "firing":
+        reason = _reason(rule.when, fact)
         return Outcome(state=replace(state, at_ms=fact.at_ms, reason=reason), transition="repeat", reason=reason)
-    return elapse(rule, _move(state, holds, fact.at_ms, reason), fact.at_ms)
+    return elapse(rule, _moved(rule, state, fact, holds=holds), fact.at_ms)
+
+
+def _too_late(rule: Rule, state: RuleState, fact: Observation, *, holds: bool) -> Outcome:
+    if not holds:
+        return Outcome(state=replace(state, at_ms=fact.at_ms, reason={}))
+    reason = _reason(rule.when, fact)
+    told = bool(state.reason.get("late")) and not isinstance(fact, Event)
+    after = replace(state, at_ms=fact.at_ms, reason={**reason, "late": True})
+    return Outcome(state=after, transition=None if told else "late", reason=reason)
 
 
 def elapse(rule: Rule, state: RuleState, now_ms: int) -> Outcome:
@@ -148,17 +168,12 @@ def elapse(rule: Rule, state: RuleState, now_ms: int) -> Outcome:
     return Outcome(state=replace(state, phase="idle", since_ms=due), transition="clear", reason=state.reason)
 
 
-def _move(state: RuleState, holds: bool, at_ms: int, reason: Mapping[str, Any]) -> RuleState:
-    following: dict[tuple[Phase, bool], Phase] = {
-        ("idle", True): "pending",
-        ("pending", False): "idle",
-        ("firing", False): "clearing",
-        ("clearing", True): "firing",
-    }
-    phase = following.get((state.phase, holds))
-    if phase is None:
-        return replace(state, at_ms=at_ms)
-    return RuleState(phase=phase, since_ms=at_ms, at_ms=at_ms, reason=reason)
+def _moved(rule: Rule, state: RuleState, fact: Observation, *, holds: bool) -> RuleState:
+    phase = _FOLLOWING.get((state.phase, holds))
+    if phase is not None:
+        return RuleState(phase=phase, since_ms=fact.at_ms, at_ms=fact.at_ms, reason=_reason(rule.when, fact))
+    # Not `replace`: most of what is judged changes nothing, thousands of times a second.
+    return RuleState(phase=state.phase, since_ms=state.since_ms, at_ms=fact.at_ms, reason=state.reason)
 
 
 def _due(rule: Rule, state: RuleState) -> int | None:

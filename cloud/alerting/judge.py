@@ -88,12 +88,12 @@ class Judge:
         for rule, fact in pairs:
             key = rule.code, fact.device_id
             # A gateway's clock may run ahead: its fact is then judged at its own time.
-            subject = Subject(device_id=fact.device_id, gateway_id=fact.gateway_id, place_id=fact.place_id)
             now = max(now_ms, fact.observation.at_ms)
             for outcome in follow(rule, states.get(key, RuleState()), fact.observation, now):
                 states[key] = outcome.state
                 _note_due(due, key, outcome)
                 if outcome.transition is not None:
+                    subject = Subject(device_id=fact.device_id, gateway_id=fact.gateway_id, place_id=fact.place_id)
                     changes.append(_change(rule, subject, outcome))
         store.save({key: state for key, state in states.items() if before.get(key) != state})
         for key, at_ms in due.items():
@@ -158,10 +158,12 @@ class Judge:
     def _apply(self, store: AlarmStore, changes: Sequence[Change], now: datetime) -> None:
         # A gateway's silence comes first: it holds back the alarms of its devices.
         changes = sorted(changes, key=lambda change: change.rule.code != GATEWAY_OFFLINE)
-        rising = [change for change in changes if change.transition != "clear"]
+        rising = [change for change in changes if change.transition not in ("clear", "late")]
         store.hold_grouping(_communities(store, rising))
         for change in changes:
-            if change.transition == "clear":
+            if change.transition == "late":
+                store.too_late(change.key, change.reason, moment(change.since_ms), now)
+            elif change.transition == "clear":
                 store.clear(change.key, change.reason, moment(change.since_ms), now)
             elif change.transition == "raise" or not _repeats(store, change, now):
                 self._raise(store, change, now)
@@ -203,7 +205,7 @@ def _change(rule: Rule, subject: Subject, outcome: Outcome) -> Change:
     assert outcome.transition is not None
     at = (
         outcome.reason.get("at_ms", outcome.state.since_ms)
-        if outcome.transition == "repeat"
+        if outcome.transition in ("repeat", "late")
         else outcome.state.since_ms
     )
     return Change(rule=rule, subject=subject, transition=outcome.transition, since_ms=at, reason=outcome.reason)

@@ -122,11 +122,23 @@ class Storing:
             self._meanwhile(self._flight)
         elif self._flight is not None:
             self._land(self._flight)
+            self._follow()
         elif self._prepared is not None and not self._backlog.is_pressing:
             prepared, self._prepared = self._prepared, None
             self._store(*prepared)
         else:
             self._store_parts(self._backlog.take())
+
+    def _follow(self) -> None:
+        """What was opened during a flight takes off at once, for the server stands still until it does.
+
+        What is urgent goes beside it, unless it could not go beside the last one.
+        """
+        if self._prepared is None or self._backlog.has_turns or self._blocked:
+            return
+        if self._is_large(*self._prepared):
+            prepared, self._prepared = self._prepared, None
+            self._store(*prepared)
 
     def _meanwhile(self, flight: Flight) -> None:
         """While readings are appended: what is urgent is stored beside them, what comes next is opened."""

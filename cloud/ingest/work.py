@@ -16,8 +16,12 @@ from protocols.sparkplug.payload import RawPayload
 from protocols.sparkplug.topics import MessageType, node_topic
 
 GROUP_MESSAGES: Final = 2_000
-GROUP_BYTES: Final = 4 * 1024 * 1024
-"""What one transaction takes at most. Unbatched at low load, as large as the queue at high load: no timer is needed."""
+GROUP_BYTES: Final = 2 * 1024 * 1024
+"""What one transaction takes at most. Unbatched at low load, as large as the queue at high load: no timer is needed.
+
+Of what gateways may have on their way one transaction should take no more than a third: while it is stored the next is
+opened, and the one after that arrives.
+"""
 GROUP_TURNS: Final = 100
 """Births and deaths that one transaction takes: a storm of births must not hold its locks for long."""
 BACKLOG_BYTES: Final = 64 * 1024 * 1024
