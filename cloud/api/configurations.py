@@ -38,7 +38,7 @@ class Wanted(BaseModel):
 def show(group: Text, code: Text, who: SignedIn, given: Given) -> Json:
     """Wanted, reported, the difference, and who wanted what when."""
     with given.database.transaction() as tx:
-        return _shown(tx, who, _require(tx, who, group, code))
+        return _shown(tx, who, gateway_of(tx, who, group, code))
 
 
 @router.post("/{group}/{code}/configuration")
@@ -46,9 +46,7 @@ def want(group: Text, code: Text, wanted: Wanted, who: SignedIn, request: Reques
     """Let a gateway try a version; what becomes of it comes by the stream."""
     moment = now()
     with given.database.transaction() as tx:
-        gateway = _require(tx, who, group, code)
-        if not who.configures.covers(gateway["path"]):
-            raise RefusedError("cloud.forbidden")
+        gateway = gateway_of(tx, who, group, code, change=True)
         identity, text, hold_s = wanted.action_id, wanted.text, wanted.hold_s
         if configurations.want(tx, gateway, identity, text, hold_s=hold_s, person=who.id, now=moment):
             audit.record(
@@ -69,12 +67,14 @@ def _shown(tx: Transaction, who: Who, gateway: DictRow) -> Json:
     return configurations.shown(tx, gateway) | {"may_set": who.configures.covers(gateway["path"])}
 
 
-def _require(tx: Transaction, who: Who, group: str, code: str) -> DictRow:
-    """The gateway; what lies outside the person's places does not exist for them."""
+def gateway_of(tx: Transaction, who: Who, group: str, code: str, *, change: bool = False) -> DictRow:
+    """The gateway, to be looked at or changed; what lies outside the person's places does not exist for them."""
     scopes = (who.console, who.configures)
     if not any(scope.paths for scope in scopes):
         raise RefusedError("cloud.forbidden")
     row = tx.one(load("configurations")["gateway"], {"group": group, "code": code})
     if row is None or not any(scope.covers(row["path"]) for scope in scopes):
         raise RefusedError("cloud.device.unknown", id=f"{group}/{code}")
+    if change and not who.configures.covers(row["path"]):
+        raise RefusedError("cloud.forbidden")
     return row

@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
+from cloud.api.configurations import gateway_of
 from cloud.api.services import Given, SignedIn, address, now
 from cloud.api.text import Text
 from cloud.identity.people import Who
@@ -37,7 +38,7 @@ class WantedRule(BaseModel):
 def show(group: Text, code: Text, who: SignedIn, given: Given) -> Json:
     """Cardholders and rules of a gateway: what it is to work by, what it says, and the difference."""
     with given.database.transaction() as tx:
-        gateway = _require(tx, who, group, code)
+        gateway = gateway_of(tx, who, group, code)
         return {
             "gateway": {key: gateway[key] for key in ("group_code", "code", "name", "online")},
             "may_set": who.configures.covers(gateway["path"]),
@@ -63,7 +64,7 @@ def put_rule(
     if wanted.rule.where.place is not None:
         raise ConfigError("cloud.set.rule-place", rule=rule)
     with given.database.transaction() as tx:
-        gateway = _require(tx, who, group, code, change=True)
+        gateway = gateway_of(tx, who, group, code, change=True)
         body = json.dumps(wanted.rule.model_dump(mode="json", exclude_defaults=True) | _told_type(wanted.rule))
         row = {"gateway": gateway["id"], "code": rule, "body": body, "enabled": wanted.enabled}
         tx.execute(load("sets")["put_rule"], row | {"now": now(), "person": who.id})
@@ -75,7 +76,7 @@ def put_rule(
 def drop_rule(group: Text, code: Text, rule: Text, who: SignedIn, request: Request, given: Given) -> Json:
     """Remove a rule: the gateway judges it no more."""
     with given.database.transaction() as tx:
-        gateway = _require(tx, who, group, code, change=True)
+        gateway = gateway_of(tx, who, group, code, change=True)
         if not tx.fetch(load("sets")["drop_rule"], {"gateway": gateway["id"], "code": rule}):
             raise RefusedError("cloud.set.rule.unknown", rule=rule)
         _changed(tx, who, request, gateway, "local-rule.remove", rule)
@@ -108,16 +109,3 @@ def _changed(
         address=address(request),
         **more,
     )
-
-
-def _require(tx: Transaction, who: Who, group: str, code: str, *, change: bool = False) -> DictRow:
-    """The gateway; what lies outside the person's places does not exist for them."""
-    scopes = (who.console, who.configures)
-    if not any(scope.paths for scope in scopes):
-        raise RefusedError("cloud.forbidden")
-    row = tx.one(load("configurations")["gateway"], {"group": group, "code": code})
-    if row is None or not any(scope.covers(row["path"]) for scope in scopes):
-        raise RefusedError("cloud.device.unknown", id=f"{group}/{code}")
-    if change and not who.configures.covers(row["path"]):
-        raise RefusedError("cloud.forbidden")
-    return row

@@ -23,6 +23,7 @@ from cloud import audit
 from cloud.storage.database import StreamEvent, Transaction
 from cloud.storage.queries import load
 from cloud.storage.received import LaneKey
+from cloud.storage.timers import set_timer
 from protocols.delivery import Lane, NumberSet
 from protocols.delivery.numbers import MAX_NUMBER
 
@@ -94,8 +95,7 @@ class Reasons:
 
 def begin(tx: Transaction, now: datetime) -> None:
     """Let it be looked from now on."""
-    tx.execute(load("due")["set"], {"kind": TIMER, "ref": "", "at": now})
-    tx.wake_due()
+    set_timer(tx, TIMER, "", now)
 
 
 def look(tx: Transaction, now: datetime) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 from cloud.notify.channels import Channel, Message
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
+from cloud.storage.timers import set_timer
 from protocols.errors import RefusedError, UnavailableError
 
 IN_PAGE: Final = "in-page"
@@ -51,8 +52,7 @@ def enqueue(tx: Transaction, notices: Sequence[Notice], now: datetime, channel: 
     )
     if channel != IN_PAGE:
         for row in rows:
-            tx.execute(load("due")["set"], {"kind": "notify.send", "ref": str(row["id"]), "at": now})
-        tx.wake_due()
+            set_timer(tx, "notify.send", row["id"], now)
 
 
 def reach(tx: Transaction, once: str, state: Reached, now: datetime, channel: str = IN_PAGE) -> None:

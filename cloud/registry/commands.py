@@ -13,6 +13,7 @@ from uuid import UUID
 
 from cloud.storage.database import StreamEvent, Transaction
 from cloud.storage.queries import load
+from cloud.storage.timers import set_timer
 from cloud.storage.views import stamp
 from protocols import command
 from protocols.events import Event, Value
@@ -38,8 +39,8 @@ def give(
     row = {"id": identity, "device": device, "output": output, "value": json.dumps(value), "person": person}
     if not tx.execute(load("commands")["insert"], row | {"now": now, "expires_at": now + TTL}):
         return False
-    _timer(tx, ASK, identity, now)
-    _timer(tx, EXPIRE, identity, now + TTL)
+    set_timer(tx, ASK, identity, now)
+    set_timer(tx, EXPIRE, identity, now + TTL)
     tell(tx, [identity])
     return True
 
@@ -55,7 +56,7 @@ def take_answers(tx: Transaction, told: Iterable[tuple[int | None, Event]], rece
         which: Json = {"id": answer.id, "device": device, "now": now}
         if answer.kind == command.READY:
             if tx.fetch(sql["ticket"], which | {"ticket": answer.ticket}):
-                _timer(tx, CONFIRM, answer.id, now)
+                set_timer(tx, CONFIRM, answer.id, now)
             continue
         which["state"] = "done" if answer.kind == command.DONE else "refused"
         which["at"] = datetime.fromtimestamp(event.at_ms / 1000, UTC)
@@ -97,8 +98,3 @@ def with_sentence(error: Json) -> Json:
     known = code.startswith(_CATALOGUES)  # whatever a gateway sends, no other package is looked into
     told = {language: sentence(code, error["params"], language) if known else code for language in LANGUAGES}
     return error | {"sentence": told}
-
-
-def _timer(tx: Transaction, kind: str, identity: UUID, at: datetime) -> None:
-    tx.execute(load("due")["set"], {"kind": kind, "ref": str(identity), "at": at})
-    tx.wake_due()

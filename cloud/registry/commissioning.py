@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
+from cloud.storage.timers import set_timer
 from protocols import commissioning
 from protocols.catalog import DEVICE_TYPES
 from protocols.commissioning import Asked, Placed
@@ -37,7 +38,7 @@ def take_told(tx: Transaction, events: Iterable[tuple[int | None, Event]], recei
         row = placed[device]
         told = {"device": device, "version": row.version, "type": row.type, "place": row.place, "name": row.name}
         if tx.execute(load("placings")["told"], told | {"now": now}):
-            _timer(tx, TAKE, str(device), now)
+            set_timer(tx, TAKE, device, now)
 
 
 def _take_walk_test(tx: Transaction, device: int, said: Any, now: datetime) -> None:
@@ -48,13 +49,8 @@ def _take_walk_test(tx: Transaction, device: int, said: Any, now: datetime) -> N
     if isinstance(said, Asked):
         new = which | {"id": said.id, "minutes": said.minutes, "now": now}
         if tx.execute(sql["ask"], new):
-            _timer(tx, END, str(said.id), now + ASKED_FOR)
+            set_timer(tx, END, said.id, now + ASKED_FOR)
         return
     found = tx.one(sql["by_id"], {"id": said.id})
     if found is not None and found["gateway_id"] == row["gateway_id"]:
-        _timer(tx, END, f"{said.id}/stop", now)
-
-
-def _timer(tx: Transaction, kind: str, ref: str, at: datetime) -> None:
-    tx.execute(load("due")["set"], {"kind": kind, "ref": ref, "at": at})
-    tx.wake_due()
+        set_timer(tx, END, f"{said.id}/stop", now)

@@ -6,7 +6,6 @@ Every function runs in the caller's transaction and publishes what pages show. T
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,13 +13,14 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from cloud.registry.commands import with_sentence
+from cloud.registry.heard import Events, heard
 from cloud.storage.database import StreamEvent, Transaction
 from cloud.storage.queries import load
+from cloud.storage.timers import set_timer
 from cloud.storage.views import stamp
 from protocols import configuration
 from protocols.configuration import Told
 from protocols.errors import ConfigError, ProtocolError, RefusedError
-from protocols.events import Event
 
 OFFER: Final = "configuration.offer"
 SEND: Final = "configuration.send"
@@ -52,19 +52,16 @@ def want(
     assert number is not None
     row = which | {"id": identity, "number": number["number"], "hash": configuration.content_hash(document)}
     tx.execute(sql["insert"], row | {"text": text, "hold_s": hold_s, "person": person, "now": now})
-    _timer(tx, OFFER, identity, now)
+    set_timer(tx, OFFER, identity, now)
     _publish(tx, gateway)
     return True
 
 
-def take_told(tx: Transaction, events: Iterable[tuple[int | None, Event]], received_ms: int) -> None:
-    """What gateways (by their own device rows) say about configurations. Their clocks are not asked: order counts."""
+def take_told(tx: Transaction, events: Events, received_ms: int) -> None:
+    """What gateways say about configurations."""
     now = datetime.fromtimestamp(received_ms / 1000, UTC)
-    for device, event in events:
-        told = configuration.told(event.kind, event.data)
-        row = tx.one(load("configurations")["gateway_of"], {"device": device}) if told is not None else None
-        if told is not None and row is not None:
-            _take(tx, row["gateway_id"], told, now)
+    for gateway, told in heard(tx, events, configuration.told):
+        _take(tx, gateway, told, now)
 
 
 def shown(tx: Transaction, gateway: DictRow) -> Json:
@@ -97,7 +94,7 @@ def _take(tx: Transaction, gateway: int, told: Told, at: datetime) -> None:
     which: Json = {"gateway": gateway, "id": told.id, "at": at}
     if told.kind == configuration.READY:
         if tx.fetch(sql["ticket"], which | {"ticket": told.ticket}):
-            _timer(tx, SEND, UUID(str(told.id)), at)
+            set_timer(tx, SEND, told.id, at)
         return
     if told.kind == configuration.TRYING:
         tx.execute(sql["trying"], which)
@@ -182,8 +179,3 @@ def _publish(tx: Transaction, gateway: DictRow) -> None:
     key = f"{gateway['group_code']}/{gateway['code']}"
     data = {"group": gateway["group_code"], "code": gateway["code"]}
     tx.publish(StreamEvent(kind="configuration", key=key, data=data, place_id=gateway["place_id"]))
-
-
-def _timer(tx: Transaction, kind: str, identity: UUID, at: datetime) -> None:
-    tx.execute(load("due")["set"], {"kind": kind, "ref": str(identity), "at": at})
-    tx.wake_due()

@@ -15,11 +15,11 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from cloud.registry.commands import with_sentence
+from cloud.registry.heard import Events, heard
 from cloud.storage.database import StreamEvent, Transaction
 from cloud.storage.queries import load
 from cloud.storage.views import stamp
 from protocols import sets
-from protocols.events import Event
 from protocols.sets import Kind, Told
 
 BUILD: Final = "set.build"
@@ -37,8 +37,7 @@ _NAMES: Final[Mapping[Kind, str]] = {"cardholders": "id", "rules": "code"}
 def changed(tx: Transaction, gateways: Iterable[int], kind: Kind, now: datetime) -> None:
     """What these gateways are to work by may be different now."""
     for gateway in sorted(set(gateways)):
-        tx.execute(load("sets")["soon"], {"kind": BUILD, "ref": f"{gateway}/{kind}", "at": now})
-    tx.wake_due()
+        _timer(tx, BUILD, f"{gateway}/{kind}", now)
 
 
 def build(tx: Transaction, gateway_id: int, kind: Kind, *, time_zone: str, now: datetime) -> UUID | None:
@@ -102,21 +101,16 @@ def _rules(tx: Transaction, gateway: int) -> list[Json]:
     return [row["body"] for row in tx.fetch(load("sets")["rules"], {"gateway": gateway})]
 
 
-def take_told(tx: Transaction, events: Iterable[tuple[int | None, Event]], received_ms: int) -> None:
-    """What gateways (by their own device rows) say about sets. Their clocks are not asked: order counts.
+def take_told(tx: Transaction, events: Events, received_ms: int) -> None:
+    """What gateways say about sets.
 
     Timers come before versions: whoever handles a timer holds it while it locks its version.
     """
     now = datetime.fromtimestamp(received_ms / 1000, UTC)
-    heard: list[tuple[int, Told]] = []
-    for device, event in events:
-        told = sets.told(event.kind, event.data)
-        row = tx.one(load("sets")["gateway_of"], {"device": device}) if told is not None else None
-        if told is not None and row is not None:
-            heard.append((row["gateway_id"], told))
-    for kind, _, ref in sorted({timer for gateway, told in heard for timer in _note(tx, gateway, told, now)}):
+    found = list(heard(tx, events, sets.told))
+    for kind, _, ref in sorted({timer for gateway, told in found for timer in _note(tx, gateway, told, now)}):
         _timer(tx, kind, ref, now)
-    for gateway, told in heard:
+    for gateway, told in found:
         _take(tx, gateway, told, now)
 
 

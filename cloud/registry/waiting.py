@@ -6,7 +6,7 @@ Every function runs in the caller's transaction. Times are aware UTC datetimes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,13 +15,13 @@ from uuid import UUID
 from psycopg.rows import DictRow
 
 from cloud.registry import configurations
+from cloud.registry.heard import Events, heard
 from cloud.storage.database import StreamEvent, Transaction
 from cloud.storage.queries import load
 from cloud.storage.views import stamp
 from protocols import approval, configuration
 from protocols.catalog import DEVICE_TYPES
 from protocols.errors import RefusedError
-from protocols.events import Event
 
 Json = dict[str, Any]
 
@@ -36,15 +36,11 @@ class Wish:
     id: UUID
 
 
-def take_told(tx: Transaction, events: Iterable[tuple[int | None, Event]], received_ms: int) -> None:
-    """What gateways (by their own device rows) say of devices that wait."""
+def take_told(tx: Transaction, events: Events, received_ms: int) -> None:
+    """What gateways say of devices that wait."""
     now = datetime.fromtimestamp(received_ms / 1000, UTC)
-    for device, event in events:
-        told = approval.told(event.kind, event.data)
-        row = tx.one(load("configurations")["gateway_of"], {"device": device}) if told is not None else None
-        if told is None or row is None:
-            continue
-        which: Json = {"gateway": row["gateway_id"], "driver": told.driver, "address": told.address}
+    for gateway, told in heard(tx, events, approval.told):
+        which: Json = {"gateway": gateway, "driver": told.driver, "address": told.address}
         if told.over:
             tx.execute(load("waiting")["over"], which)
         else:

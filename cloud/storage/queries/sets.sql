@@ -2,9 +2,6 @@
 INSERT INTO due (kind, ref, due_at) VALUES (%(kind)s, %(ref)s, %(at)s)
 ON CONFLICT (kind, ref) DO UPDATE SET due_at = least(due.due_at, excluded.due_at);
 
--- gateway_of: by the row of the gateway itself
-SELECT gateway_id FROM device WHERE id = %(device)s AND code = '';
-
 -- hold: one version of a gateway's sets at a time
 SELECT gateway.id, gateway.group_code, gateway.code, gateway.place_id, place.path FROM gateway
 LEFT JOIN place ON place.id = gateway.place_id WHERE gateway.id = %(gateway)s FOR NO KEY UPDATE OF gateway;
