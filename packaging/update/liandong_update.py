@@ -45,6 +45,10 @@ SENTENCES: Final = {
     "busy": ("another update is under way", "另一个更新正在进行"),
     "made": ("{name} is installed beside the others", "{name} 已安装，与其他版本并存"),
     "not-made": ("{name} could not be installed; nothing was changed", "{name} 安装失败；没有做任何更改"),
+    "in-use": (
+        "{name} runs now, or is what rollback goes to; give this version another name. Nothing was changed",
+        "{name} 正在运行，或是回退的目标；请为此版本另取名称。没有做任何更改",
+    ),
     "unfit": (
         "{name} cannot use this gateway's configuration; nothing was changed: {why}",
         "{name} 无法使用本网关的配置；没有做任何更改：{why}",
@@ -90,6 +94,11 @@ class Gateway:
             except OSError:
                 sys.exit(say("busy"))
             yield
+
+    def uses(self, name: str) -> bool:
+        """Whether `name` runs, or would after a rollback: to make it anew begins with its removal."""
+        links = (self.current, self.previous)
+        return any(link.is_symlink() and link.resolve() == (self.versions / name).resolve() for link in links)
 
     def make(self, name: str, install: Sequence[str]) -> Path | None:
         """The version `name` as a virtual environment of its own; None when it cannot be made.
@@ -233,6 +242,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return change(gateway, gateway.previous.resolve())
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}", args.name):
             parser.error(args.name)
+        if gateway.uses(args.name):
+            print(say("in-use", name=args.name), file=sys.stderr)
+            return 1
         version = gateway.make(args.name, [*shlex.split(args.installer), *args.package])
         if version is None:
             print(say("not-made", name=args.name), file=sys.stderr)

@@ -117,6 +117,9 @@ def test_a_good_version_stays_one_that_fails_goes_back_and_so_can_a_person(updat
         done = updates.version(name)
         assert done.returncode == 0, done.stderr
         assert (updates.current, updates.answers()) == (name, True)
+    for name in ("2.0", "1.0"):  # an installation that fails would leave nothing to run, or to go back to
+        again = updates.version(name)
+        assert (again.returncode, "another name" in again.stderr, updates.current) == (1, True, "2.0"), again.stderr
     bad = updates.version("2.1", "fails", hold="4")
     assert bad.returncode == 1
     assert "2.1 did not become healthy" in bad.stderr

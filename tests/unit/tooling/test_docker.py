@@ -24,6 +24,11 @@ def test_the_proxy_on_the_server_is_believed() -> None:
     assert cloud.config.read(DOCKER / "cloud.toml").http.proxies == (str(next(subnet.hosts())),)
 
 
+def test_a_slow_statement_is_logged_without_what_it_carries() -> None:
+    lines = (DOCKER / "database" / "postgresql.conf").read_text(encoding="utf-8").splitlines()
+    assert "log_parameter_max_length = 0" in [line.partition("#")[0].strip() for line in lines]
+
+
 def test_every_secret_in_use_is_handed_to_a_container() -> None:
     compose = (DOCKER / "compose.yaml").read_text(encoding="utf-8")
     config = cloud.config.read(DOCKER / "cloud.toml")
