@@ -16,6 +16,7 @@ from typing import Any, Final
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
+from pydantic import BaseModel, ConfigDict
 
 from protocols.errors import ConfigError
 from simulators.hardware.port import Ledger
@@ -39,10 +40,10 @@ class Told:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldBroker:
-    """Where the broker is, and as whom to go there."""
+class FieldBroker(BaseModel):
+    """Where the broker is, and as whom to go there: a part of the bridge's own ``[[hardware]]`` table."""
 
+    model_config = ConfigDict(extra="forbid", frozen=True)
     port: int
     host: str = "127.0.0.1"
     username: str | None = None

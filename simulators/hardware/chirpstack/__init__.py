@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,13 +24,8 @@ class _Device(BaseModel):
     every_s: float = Field(default=600.0, gt=0)
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    host: str = "127.0.0.1"
-    port: int
+class _Settings(FieldBroker):
     topic_prefix: str = ""
-    username: str | None = None
-    password_file: Path | None = None
     device: tuple[_Device, ...] = Field(min_length=1)
 
 
@@ -42,5 +36,4 @@ def make(settings: Mapping[str, Any], rng: random.Random, ledger: Ledger) -> Net
     """
     read = _Settings.model_validate(settings)
     devices = [make_device(row.id, row.model, row.dev_eui, rng, every_s=row.every_s) for row in read.device]
-    broker = FieldBroker(host=read.host, port=read.port, username=read.username, password_file=read.password_file)
-    return NetworkServer(broker, devices, ledger=ledger, rng=rng, topic_prefix=read.topic_prefix)
+    return NetworkServer(read, devices, ledger=ledger, rng=rng, topic_prefix=read.topic_prefix)

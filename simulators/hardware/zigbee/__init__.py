@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,13 +23,8 @@ class _Device(BaseModel):
     topic: str = ""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    host: str = "127.0.0.1"
-    port: int
+class _Settings(FieldBroker):
     base_topic: str = "zigbee2mqtt"
-    username: str | None = None
-    password_file: Path | None = None
     device: tuple[_Device, ...] = Field(min_length=1)
 
 
@@ -41,5 +35,4 @@ def make(settings: Mapping[str, Any], rng: random.Random, ledger: Ledger) -> Zig
     """
     read = _Settings.model_validate(settings)
     devices = [make_device(row.id, row.type, row.topic or row.id, rng) for row in read.device]
-    broker = FieldBroker(host=read.host, port=read.port, username=read.username, password_file=read.password_file)
-    return ZigbeeBridge(broker, devices, ledger=ledger, base_topic=read.base_topic)
+    return ZigbeeBridge(read, devices, ledger=ledger, base_topic=read.base_topic)
