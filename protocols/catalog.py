@@ -266,6 +266,7 @@ NODE_TYPE: Final = DeviceType(
         "rule.acted",
         "rule.action-failed",
         "rule.action-ended",
+        "rule.too-late",
         "output.written",
         "command.ready",
         "command.done",

@@ -120,5 +120,8 @@ class AlarmStore(Protocol):
     def clear(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime) -> None:
         """The condition is gone: its active alarm is cleared, and the incident closes if that was its last need."""
 
+    def too_late(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime) -> None:
+        """A condition began `at`, too long ago for an alarm: it is told as an event of its device."""
+
     def suppressed(self, rule_code: str, gateway_id: int) -> Sequence[Key]:
         """Conditions of a gateway's devices that fire by their state but have no active alarm."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from psycopg.rows import DictRow
 
@@ -186,6 +186,14 @@ class SqlAlarmStore:
         if case is not None:
             self._work.note(case.id, "alarm-cleared", alarm=row["id"], rule=key[0], reason=dict(reason))
             cases.close_if_over(self._work, case)
+
+    def too_late(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime) -> None:
+        """The event ``rule.too-late`` of the device, at the time of what was observed."""
+        data = {"rule": key[0], "late_s": round((now - at).total_seconds()), "reason": dict(reason)}
+        columns = {"received_ms": round(now.timestamp() * 1000), "event_ids": [uuid4()], "devices": [key[1]]}
+        columns |= {"at_ms": [round(at.timestamp() * 1000)], "kinds": ["rule.too-late"], "data": [to_json(data)]}
+        self._tx.execute(load("observations")["append_events"], columns)
+        _LOG.warning("too late for an alarm: %s", data)
 
     def suppressed(self, rule_code: str, gateway_id: int) -> Sequence[Key]:
         """What fires without an alarm."""

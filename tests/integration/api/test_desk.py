@@ -35,6 +35,18 @@ def _do(console: httpx.Client, incident: int, name: str, note: str | None = None
     return detail
 
 
+def test_an_alarm_says_when_it_happened_and_what_is_too_late_is_an_event(street: Street) -> None:
+    for device, hours in (("smoke-502", 20), ("sos-301", 30)):
+        told: dict[str, Any] | str = {"smoke": True} if device == "smoke-502" else "sos"
+        street.observe(device, told, at_ms=round((_now() - timedelta(hours=hours)).timestamp() * 1000))
+    (alarm,) = street.rows("SELECT rule_code, raised_at FROM alarm")
+    assert alarm["rule_code"] == "smoke"
+    assert timedelta(hours=19) < _now() - alarm["raised_at"] < timedelta(hours=21)
+    (event,) = street.rows("SELECT ts, data FROM event WHERE kind = 'rule.too-late'")
+    assert timedelta(hours=29) < _now() - event["ts"] < timedelta(hours=31)
+    assert (event["data"]["rule"], event["data"]["late_s"] // 3600) == ("sos", 30)
+
+
 def test_acknowledge_once_with_who_and_when(served: Street) -> None:
     served.observe("smoke-502", {"smoke": True})
     with served.signed_in("chenjing") as console:

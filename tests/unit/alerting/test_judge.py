@@ -45,6 +45,7 @@ class Memory:
     alarms: list[_Alarm] = field(default_factory=list)
     incidents: list[OpenIncident] = field(default_factory=list)
     saved: int = 0
+    late: list[tuple[str, int]] = field(default_factory=list)
     walks: dict[UUID, tuple[int, datetime, datetime]] = field(default_factory=dict)
 
     def states(self, keys: Sequence[Key]) -> Mapping[Key, RuleState]:
@@ -109,6 +110,9 @@ class Memory:
     def raise_test(self, condition: Condition, test: UUID, now: datetime) -> None:
         self.raise_alarm(condition, 0, now)
         self.alarms[-1].test = test
+
+    def too_late(self, key: Key, reason: Mapping[str, Any], at: datetime, now: datetime) -> None:
+        self.late.append((key[0], round(at.timestamp() - T0 / 1000)))
 
     def tested(self, test: UUID) -> Sequence[Key]:
         return [(alarm.rule, alarm.device) for alarm in self.alarms if alarm.active and alarm.test == test]
@@ -247,9 +251,26 @@ def test_an_older_fact_changes_nothing(script: Script) -> None:
     assert script.alarms == []
 
 
-def test_what_is_hours_late_raises_nothing(script: Script) -> None:
-    script.tell(0, Reading(device="d", metric="smoke", value=True, at_ms=_ms(0)), "smoke", 1, 1, late_s=7200)
+def test_what_endangers_life_calls_people_a_day_later_and_says_when_it_was(script: Script) -> None:
+    smoke = Reading(device="d", metric="smoke", value=True, at_ms=_ms(0))
+    told: list[tuple[str, Observation]] = [("smoke", smoke), ("sos-button", sos(0))]
+    for device, (kind, observation) in enumerate(told, 1):
+        script.tell(0, observation, kind, device, device, late_s=86_000)
+    assert script.alarms == [("smoke", 1, True, 0), ("sos", 2, True, 0)]
+    assert {alarm.raised_at for alarm in script.store.alarms} == {moment(_ms(0))}
+    assert script.store.late == []
+
+
+def test_what_is_too_late_raises_nothing_and_is_told_once(script: Script) -> None:
+    for at_s, value in ((0, True), (5, True), (10, False), (20, True)):
+        observation = Reading(device="d", metric="smoke", value=value, at_ms=_ms(at_s))
+        script.tell(at_s, observation, "smoke", 1, 1, late_s=90_000)
+    for at_s in (30, 31):
+        script.tell(at_s, sos(at_s), "sos-button", 2, 2, late_s=90_000)
     assert script.alarms == []
+    assert script.store.late == [("smoke", 0), ("smoke", 20), ("sos", 30), ("sos", 31)]
+    script.tell(100_000, Reading(device="d", metric="smoke", value=True, at_ms=_ms(100_000)), "smoke", 1, 1)
+    assert script.alarms == [("smoke", 1, True, 0)]
 
 
 def test_a_gateway_whose_clock_runs_ahead_is_believed(script: Script) -> None:
