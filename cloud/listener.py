@@ -49,10 +49,12 @@ class Listener:
             try:
                 self._listen()
                 failures = 0
-            except psycopg.Error as error:
+            except Exception as error:  # noqa: BLE001 - without this thread every page stands still
                 failures = min(failures + 1, 5)
                 pause_s = min(5.0, 0.1 * 2**failures) * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
-                _LOG.warning("listener lost the database, next try in %.1f s: %s", pause_s, str(error).strip())
+                unknown = None if isinstance(error, psycopg.Error) else error
+                what = "listener stopped listening, next try in %.1f s: %s"
+                _LOG.warning(what, pause_s, str(error).strip(), exc_info=unknown)
                 self._stop.wait(pause_s)
 
     def _listen(self) -> None:
