@@ -100,8 +100,7 @@ def started(record: Record, base: str) -> Record:
 
 def outcome_of(kind: str, attempt: Attempt, error: LiandongError) -> Outcome:
     """The outcome of `attempt` that `error` explains."""
-    params = {key: str(value) for key, value in error.params.items()}
-    return Outcome(kind=kind, attempt=attempt, error=error.code, params=params)
+    return Outcome(kind=kind, attempt=attempt, error=error.code, params=error.texts())
 
 
 def _tried(record: Record) -> Attempt:

@@ -122,7 +122,7 @@ class Pipeline:
         kind = "rule.acted" if error is None else "rule.action-ended" if cleared else "rule.action-failed"
         data = _about(task)
         if error is not None:
-            data |= {"error": error.code, "params": {key: str(value) for key, value in error.params.items()}}
+            data |= error.data()
         event = Event(device="", kind=kind, at_ms=self._now_ms(), data=data)
         self._log.info(kind.replace(".", "-"), **{**data, "params": None, "error": error})
         self._put_or_log(_Emission(observations=(event,), settled=task if error is None else None), kind)

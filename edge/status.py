@@ -59,8 +59,7 @@ def _cause(error: LiandongError | None) -> Report:
     """`error` as its English sentence, and as code and parameters for a reader of another language."""
     if error is None:
         return {"error": "", "cause": None}
-    params = {key: str(value) for key, value in error.params.items()}
-    return {"error": str(error), "cause": {"code": error.code, "params": params}}
+    return {"error": str(error), "cause": {"code": error.code, "params": error.texts()}}
 
 
 def shown(value: Value | None, unit: str) -> str:

@@ -30,6 +30,14 @@ class LiandongError(Exception):
 
         return sentence(self.code, self.params, "en")
 
+    def texts(self) -> dict[str, str]:
+        """The params as texts, to be stored or sent."""
+        return {key: str(value) for key, value in self.params.items()}
+
+    def data(self) -> dict[str, object]:
+        """Code and params, as the data of an event tell a reason."""
+        return {"error": self.code, "params": self.texts()}
+
 
 class ConfigError(LiandongError):
     """A key, a value or an argument that cannot be used; the sentence names it and says what is allowed."""

@@ -82,4 +82,4 @@ def document(diagnosis: Diagnosis, language: Language) -> dict[str, Any]:
 
 def cause(error: LiandongError) -> dict[str, Any]:
     """An error as a part of a check's data, to be said in any language."""
-    return {"code": error.code, "params": {key: str(value) for key, value in error.params.items()}}
+    return {"code": error.code, "params": error.texts()}

@@ -81,8 +81,7 @@ def search(
         try:
             yield from _on_port(port, kinds, addresses, budget)
         except LiandongError as error:
-            params = {key: str(value) for key, value in error.params.items()}
-            yield Refused(port=port, code=error.code, params=params)
+            yield Refused(port=port, code=error.code, params=error.texts())
 
 
 def _on_port(port: str, kinds: Collection[Kind], addresses: Sequence[int], budget: Budget) -> Iterator[Found | Refused]:

@@ -86,7 +86,7 @@ class Receiving:
 
     def unfit(self, faults: Sequence[LiandongError]) -> None:
         """Tell that some of the delivered rules cannot be judged at the moment, with the first reason; or none."""
-        why = _reason(faults[0]) if faults else {}
+        why = faults[0].data() if faults else {}
         self._inbox.do(lambda: self._say(sets.UNFIT, self._held["rules"], count=len(faults), **why))
 
     def _restore(self, kind: Kind) -> None:
@@ -197,7 +197,7 @@ class Receiving:
         return 0 if self.cardholders is None else self.cardholders.people
 
     def _refuse(self, offer: Offer, error: LiandongError) -> None:
-        self._say(sets.REFUSED, _held(offer), id=str(offer.id), held=self._held[offer.kind].number, **_reason(error))
+        self._say(sets.REFUSED, _held(offer), id=str(offer.id), held=self._held[offer.kind].number, **error.data())
 
     def _say(self, event: str, which: Held, **more: Any) -> None:
         data: Mapping[str, Any] = {"kind": which.kind, "number": which.number, "hash": which.hash} | more
@@ -207,7 +207,3 @@ class Receiving:
 
 def _held(offer: Offer) -> Held:
     return Held(kind=offer.kind, number=offer.number, pages=offer.pages)
-
-
-def _reason(error: LiandongError) -> dict[str, Any]:
-    return {"error": error.code, "params": {key: str(value) for key, value in error.params.items()}}

@@ -251,7 +251,7 @@ def _hold_against_view(lab: _Lab, account: Account, content: stored.Content) -> 
 def _not_possible(conductor: Conductor, site: Site) -> dict[str, Any]:
     """Kind → how often, and why when the machine is the reason: as code and parameters of a sentence."""
     error = None if site.disks is None else site.disks.why_not
-    cause = None if error is None else {"code": error.code, "params": {k: str(v) for k, v in error.params.items()}}
+    cause = None if error is None else {"code": error.code, "params": error.texts()}
     causes = {"disk-read-only": cause}
     return {kind: {"count": count, "cause": causes.get(kind)} for kind, count in conductor.not_possible.items()}
 

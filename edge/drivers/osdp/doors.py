@@ -119,8 +119,7 @@ class Doors:
         people: dict[str, Any] = {"people": self.cardholders.people, **versions}
         kind, data = "access.cardholders", people
         if fault is not None:
-            params = {key: str(value) for key, value in fault.params.items()}
-            kind, data = "access.cardholders-refused", people | {"error": fault.code, "params": params}
+            kind, data = "access.cardholders-refused", people | fault.data()
         return [Event(device=reader.config.id, kind=kind, at_ms=now_ms, data=data) for reader in self.readers]
 
     def _decided(self, reader: Reader, shown: list[Shown], now_ms: int, utc_ms: int) -> list[Fact]:
