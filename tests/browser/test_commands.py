@@ -166,4 +166,11 @@ def test_a_set_point_is_asked_within_its_range_and_read_back(
         expect(switch).to_have_attribute("data-agrees", "yes", timeout=PATIENCE_MS)
         assert (wall.setpoint, wall.on) == (22.5, False)
         assert_all_said(page)
+        page.locator("[data-device=door-1]").click()
+        page.get_by_test_id("outputs").locator("summary").click()
+        beep = page.locator("[data-output=beep]")  # nothing reads it back
+        beep.locator("[data-set]").click()
+        beep.locator("[data-yes]").click()
+        expect(beep.locator(".outcome[data-state=done]")).to_be_visible(timeout=PATIENCE_MS)
+        assert_all_said(page)
     assert complaints == []

@@ -11,8 +11,11 @@ import { unitName, valueText } from "./values.js";
 const MOST = 100;
 const OPEN = ["queued", "sent"];
 
-/** A value of an output as people read it; money and other texts as they are. */
-const written = ({ form, metric, unit }, value) => (form === "switch" ? t(value ? "ui.output.on" : "ui.output.off") : valueText(metric, value, unit));
+/** A value of an output as people read it: a tap by its name, a text as it is. */
+function written({ form, name, metric, unit }, value) {
+  if (form === "tap") return outputName(name);
+  return form === "switch" ? t(value ? "ui.output.on" : "ui.output.off") : valueText(metric ?? name, value, unit);
+}
 
 export function Outputs({ device }) {
   const newest = useStore(store, (state) => state.commands[device.id]);
@@ -90,7 +93,7 @@ function agrees(output, wanted, now) {
 
 /** Who wanted what, when, and what became of it. */
 function told(output, wanted, now) {
-  const params = { value: output.form === "tap" ? outputName(output.name) : written(output, wanted.value), person: named(wanted.person.name), ago: ago(wanted.created_at) };
+  const params = { value: written(output, wanted.value), person: named(wanted.person.name), ago: ago(wanted.created_at), state: word("ui.command.state", wanted.state) };
   const differs = agrees(output, wanted, now) === "no" && Date.parse(now.at) > Date.parse(wanted.answered_at ?? wanted.created_at);
-  return [`${t("ui.output.wanted", params)}: ${word("ui.command.state", wanted.state)}`, reason(wanted.error), differs && t("ui.output.differs")].filter(Boolean).join(" – ");
+  return [t("ui.output.wanted", params), reason(wanted.error), differs && t("ui.output.differs")].filter(Boolean).join(" – ");
 }
