@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from edge.drivers.osdp.panel import Panel
 from protocols.access.door import LATE_MS
 from protocols.errors import DeviceError, LiandongError, RefusedError, StorageError, UnavailableError
 from protocols.events import Reading
@@ -108,6 +109,25 @@ def test_an_emergency_release_stays_until_restore_whatever_restarts(rig: Rig) ->
     assert not rig.door.reader.strike
     assert rig.agent.last("released") is False
     rig.told("access.emergency-release", "access.restored")
+
+
+def test_a_strike_that_the_reader_did_not_confirm_is_set_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Panel.output
+    refused: list[int] = []
+
+    def once(panel: Panel, index: int, number: int, code: int, seconds: float, confirm: Callable[[bool], None]) -> None:
+        if refused:
+            output(panel, index, number, code, seconds, confirm)
+        else:
+            refused.append(code)
+            confirm(False)
+
+    monkeypatch.setattr(Panel, "output", once)
+    with pytest.raises(DeviceError):
+        rig.driver.act(DEVICE, "release", True, 5.0)
+    eventually(lambda: rig.door.reader.strike_held, "set again, without the reader having been away")
+    eventually(lambda: rig.agent.last("released") is True, "told")
+    rig.told("access.emergency-release")
 
 
 def test_a_release_while_the_line_is_away_is_recorded_and_takes_effect_later(rig: Rig) -> None:
