@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
 from edge.actions import Actions
+from edge.answers import Answers
 from edge.board import Board
-from edge.clock.clock import Clock
-from edge.clock.keeper import ClockKeeper, remembered
-from edge.clock.source import Machine
+from edge.clock.keeper import ClockKeeper
 from edge.commands import Commands
 from edge.commissioning.book import Book
 from edge.commissioning.desk import Commissioning
@@ -25,6 +19,7 @@ from edge.config import EdgeConfig
 from edge.config_change import change
 from edge.config_store import Versions
 from edge.configuring import Configuring
+from edge.disk import open_disk
 from edge.drivers.fleet import Fleet
 from edge.drivers.runner import DriverRunner
 from edge.health import Health
@@ -33,28 +28,21 @@ from edge.local import LocalServer
 from edge.log import Log
 from edge.normalise import Normaliser
 from edge.outbox.gather import Gather
-from edge.outbox.news import news_of
-from edge.outbox.quota import Quota
-from edge.outbox.store import Block, Outbox
+from edge.outbox.news import news_of, unreadable
+from edge.outbox.store import Block
 from edge.outbox.tending import Tender
 from edge.outputs import Outputs
 from edge.pipeline import Pipeline
+from edge.presence import AGENT, Presence
 from edge.rules import LocalRules, check_rules, not_ahead
 from edge.sets.delivery import Delivery
 from edge.status import Report, report
 from edge.uplink.uplink import Uplink
 from edge.uplink.view import AgentView
 from protocols.catalog import DEVICE_TYPES, NODE_TYPE, DeviceType
-from protocols.errors import ConfigError, LiandongError, StorageError
+from protocols.errors import LiandongError, StorageError
 from protocols.events import Event, Value
 from protocols.rules import Rule
-
-AGENT: Final = "@agent"
-"""Under this name the agent stores a state of its own beside those of the drivers."""
-
-
-BY_HAND_S: Final = 10.0
-"""How long a device may take to confirm an output that a person writes."""
 
 
 class EdgeAgent:
@@ -80,8 +68,11 @@ class EdgeAgent:
         self._types = self._fleet.types
         check_rules(config.rules, self._types, config.source)
         self._board = Board(self._fleet.device_conditions(), self._fleet.driver_conditions())
-        self._offline: set[str] = set()
-        self._offline_lock = threading.Lock()
+        self._presence = Presence(
+            self._types,
+            lambda event, state: self._pipeline.emit(AGENT, [event], state=state),
+            lambda: self._clock.now_ms(),
+        )
         self._outputs = Outputs(self._types, self._act, lambda wish: self._pipeline.overruled(wish))
 
     def start(self) -> None:
@@ -150,8 +141,7 @@ class EdgeAgent:
         self._fleet.add(runners)
         fresh = {*made.stopped, *(runner.name for runner in runners)}
         self._board.arrange(self._fleet.device_conditions(), self._fleet.driver_conditions(), fresh)
-        with self._offline_lock:
-            self._offline &= self._types.keys()
+        self._presence.arrange()
         self._pipeline.between(lambda: self._arrange_pipeline(config.rules))
         self._config = config
         self._uplink.renew(config.uplink)
@@ -170,18 +160,9 @@ class EdgeAgent:
 
     def _start(self) -> None:
         gateway, uplink = self._config.gateway, self._config.uplink
-        data = gateway.data
-        self._stack.callback(os.close, _claim(data))
-        remembers = data / "clock.json"
-        self._clock = Clock(Machine(), trust=self._config.clock.trust, memory=remembered(remembers))
-        register = Register(data / "names.db", now_ms=self._clock.wall_ms())
-        self._stack.callback(register.close)
-        total = int(self._config.outbox.quota_mb * 1_000_000)
-        quota = Quota(total=total, acknowledged=int(total * self._config.outbox.acknowledged_share))
-        boot = UUID(self._clock.boot)
-        self._outbox = Outbox(data / "outbox.db", now_ms=self._clock.wall_ms(), quota=quota, boot=boot)
-        self._stack.callback(self._outbox.close)
-        self._keeper = ClockKeeper(self._clock, self._outbox, remembers, lambda event: self._pipeline.tell(event))
+        disk, data = open_disk(self._config, self._stack), gateway.data
+        self._clock, self._outbox = disk.clock, disk.outbox
+        self._keeper = ClockKeeper(self._clock, self._outbox, disk.remembers, lambda event: self._pipeline.tell(event))
         tender = Tender(self._outbox.tend)
         self._outbox.on_append(tender.wake)
         tender.start()
@@ -189,7 +170,7 @@ class EdgeAgent:
         self._rows = rows = {"": NODE_TYPE} | {device: DEVICE_TYPES[kind] for device, kind in self._types.items()}
         view = AgentView(
             outbox=self._outbox,
-            register=register,
+            register=disk.register,
             board=self._board,
             types=rows,
             acknowledged=uplink.delivery == "acknowledged",
@@ -233,7 +214,7 @@ class EdgeAgent:
         self._uplink = Uplink(
             gateway=gateway,
             settings=uplink,
-            bdseq=register.next_bdseq,
+            bdseq=disk.register.next_bdseq,
             outbox=self._outbox,
             board=self._board,
             view=view,
@@ -245,13 +226,21 @@ class EdgeAgent:
             agrees=lambda: self._clock.agrees,
         )
         self._stack.callback(self._uplink.close)
-        self._start_pipeline(register, rows)
+        self._start_pipeline(disk.register, rows)
         self._stack.callback(self._keeper.close)
         self._keeper.start()
         self._uplink.start()
         self._stack.callback(self._commissioning.close)
         self._commissioning.start()
-        server = LocalServer(data, self._answer)
+        answers = Answers(
+            report=self.report,
+            outputs=self._outputs,
+            commissioning=self._commissioning,
+            configuring=lambda: self._configuring,
+            tell=self._pipeline.tell,
+            now_ms=self._clock.now_ms,
+        )
+        server = LocalServer(data, answers)
         self._stack.callback(server.close)
         server.start()
         self._start_page()
@@ -283,7 +272,7 @@ class EdgeAgent:
 
     def _start_pipeline(self, register: Register, rows: Mapping[str, DeviceType]) -> None:
         uplink = self._config.uplink
-        actions = Actions(self._outputs, self._settle)
+        actions = Actions(self._outputs, lambda task, error: self._pipeline.settle(task, error))
         records = not_ahead(self._outbox.rule_records(), self._clock.now_ms())
         rules = LocalRules(
             self._delivery.rules(self._config.rules),
@@ -314,7 +303,7 @@ class EdgeAgent:
         self._pipeline.start()
 
     def _start_sources(self) -> None:
-        self._offline = set(self._outbox.driver_state(AGENT).get("offline", ())) & self._types.keys()
+        self._presence.restore(self._outbox.driver_state(AGENT))
         health = Health(
             self._outbox,
             self._clock,
@@ -341,84 +330,19 @@ class EdgeAgent:
             delivered=lambda: self._delivery.cardholders,
         )
 
-    def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A request at the local socket."""
-        match request:
-            case {"ask": "status"}:
-                return self.report()
-            case {
-                "ask": "act",
-                "device": str(device),
-                "output": str(output),
-                "value": bool() | int() | float() | str() as value,
-            }:
-                self._outputs.order(device, output, value, BY_HAND_S, by="local")
-                data = {"device": device, "output": output, "value": value, "by": "local"}
-                written = Event(device="", kind="output.written", at_ms=self._clock.now_ms(), data=data)
-                self._pipeline.tell(written)
-                return {"ok": True}
-            case {"ask": "configuration"} if self._configuring is not None:
-                return self._configuring.answer(request)
-            case {"ask": "commission"}:
-                return self._commissioning.answer(request)
-            case _:
-                raise ConfigError("edge.local.unreadable")
-
     def _act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
         self._fleet.runner_of(device).act(device, output, value, timeout_s)
 
     def _read(self, device: str, timeout_s: float) -> None:
         self._fleet.runner_of(device).read(device, timeout_s)
 
-    def _settle(self, task: Any, error: LiandongError | None) -> None:
-        self._pipeline.settle(task, error)
-
     def _device_told(self, driver: str, device: str, online: bool, error: LiandongError | None) -> None:
-        """A device was lost or answers again: the event and the list of the lost go to the disk together."""
-        with self._offline_lock:
-            known_lost = device in self._offline
-            (self._offline.discard if online else self._offline.add)(device)
-            if online == known_lost:
-                self._store_told(driver, device, online=online, error=error)
+        self._presence.told(driver, device, online=online, error=error)
         if online:
             self._pipeline.resume(device)
         self._uplink.device_changed(device, online=online)
 
-    def _store_told(self, driver: str, device: str, *, online: bool, error: LiandongError | None) -> None:
-        data: dict[str, object] = {"device": device, "driver": driver}
-        if error is not None:
-            data |= {"error": error.code, "params": {key: str(value) for key, value in error.params.items()}}
-        kind = "device.online" if online else "device.offline"
-        event = Event(device=device, kind=kind, at_ms=self._clock.now_ms(), data=data)
-        try:
-            self._pipeline.emit(AGENT, [event], state={"offline": sorted(self._offline)})
-        except LiandongError as failure:
-            self._log.error("not-taken", what=kind, device=device, error=failure)
-
     def _tell_unreadable(self, block: Block, error: StorageError) -> None:
-        where = block.id
-        data: dict[str, Any] = {
-            "epoch": str(where.epoch),
-            "lane": str(where.lane),
-            "first": where.first,
-            "last": where.last,
-            "count": where.last - where.first + 1,
-            "reason": "unreadable",
-        }
-        self._log.error("outbox-lost", **data, error=error)
-        self._pipeline.tell(Event(device="", kind="outbox.lost", at_ms=self._clock.now_ms(), data=data))
-
-
-def _claim(data: Path) -> int:
-    """The lock on the data directory (a file descriptor). Raises StorageError when another agent works there."""
-    try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o750)
-        lock = os.open(data / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise StorageError("edge.storage.unusable", file=data, why=error.strerror or error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise StorageError("edge.storage.in-use", file=data) from error
-    return lock
+        lost = unreadable(block, self._clock.now_ms())
+        self._log.error("outbox-lost", **lost.data, error=error)
+        self._pipeline.tell(lost)

@@ -1,8 +1,8 @@
-"""What an opening of the outbox has to tell: a file that was set aside, a disk without room, room again."""
+"""What the outbox has to tell: a file that was set aside, a disk without room, room again, a block that is lost."""
 
 from __future__ import annotations
 
-from edge.outbox.store import Outbox
+from edge.outbox.store import Block, Outbox
 from protocols.events import Event
 
 
@@ -18,3 +18,17 @@ def news_of(outbox: Outbox, now_ms: int, *, moved: bool = False) -> list[Event]:
     if outbox.cramped is not None:
         found.append(Event(device="", kind="outbox.in-memory", at_ms=now_ms, data={"why": str(outbox.cramped.why)}))
     return found
+
+
+def unreadable(block: Block, now_ms: int) -> Event:
+    """The event of a block that is lost, because it could not be read."""
+    where = block.id
+    data = {
+        "epoch": str(where.epoch),
+        "lane": str(where.lane),
+        "first": where.first,
+        "last": where.last,
+        "count": where.last - where.first + 1,
+        "reason": "unreadable",
+    }
+    return Event(device="", kind="outbox.lost", at_ms=now_ms, data=data)
