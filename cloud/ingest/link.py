@@ -26,6 +26,8 @@ MOST_PAUSE_S: Final = 5.0
 """Short, because a street waits for these few connections; gateways, which are many, wait longer."""
 _STOP_S: Final = 10.0
 _CONFIRM_S: Final = 2.0
+_READY_S: Final = 30.0
+"""How long a broker that let us in may take to confirm what we listen to; then it counts as away."""
 _FILTERS: Final = 100
 """In one packet; some brokers take no more of them."""
 
@@ -189,6 +191,9 @@ class Link:
             self._client = None
             self._say_away(str(error))
             return False
+        if not self._down.wait(_READY_S) and not self._up:
+            self._say_away("subscription not confirmed")
+            self._down.set()
         self._down.wait()
         client.close()
         self._client = None

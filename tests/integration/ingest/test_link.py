@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from cloud.ingest import link as linking
 from cloud.ingest.client import Client
 from cloud.ingest.link import Broker as BrokerAddress
 from cloud.ingest.link import Link
@@ -89,3 +92,34 @@ def test_what_is_said_as_soon_as_the_broker_listens_goes_out(
         assert heard.wait(10)
     finally:
         link.stop()
+
+
+def test_a_broker_that_confirms_nothing_is_left_and_asked_anew(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It lets everybody in, and never says what became of the subscription."""
+    monkeypatch.setattr(linking, "_READY_S", 0.2)
+    caplog.set_level(logging.WARNING, "liandong.cloud.link")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+        link = Link(
+            BrokerAddress(host="127.0.0.1", port=server.getsockname()[1]),
+            "test-link",
+            Subscribe(filters=("spBv1.0/#",), qos=1),
+            on_message=lambda heard: None,
+            on_up=lambda: None,
+            on_down=lambda: None,
+        )
+        link.start()
+        try:
+            for _ in range(2):
+                peer, _ = server.accept()
+                with peer:
+                    peer.settimeout(10)
+                    assert peer.recv(4096)
+                    peer.sendall(b"\x20\x02\x00\x00")  # CONNACK
+                    while peer.recv(4096):
+                        pass
+        finally:
+            link.stop()
+    assert any("subscription not confirmed" in record.getMessage() for record in caplog.records)
