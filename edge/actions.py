@@ -70,13 +70,13 @@ class Actions:
         self._changed = threading.Condition()
         self._waiting: dict[tuple[str, str, Value], _Write] = {}
         self._flying: set[_Write] = set()
-        self._cleared: list[Task] = []
+        self._ended: list[tuple[Task, LiandongError]] = []
         self._idle = 0
         self._workers: list[threading.Thread] = []
         self._stopping = False
 
     def submit(self, task: Task) -> None:
-        """Do `task` now. Never blocks; with too many waiting it fails at once (told through `done`)."""
+        """Do `task` now. Never blocks; with too many waiting it fails (told through `done`, by a worker, too)."""
         key, owner = _key(task), _owner(task)
         with self._changed:
             waiting = self._waiting.get(key)
@@ -87,8 +87,12 @@ class Actions:
                 write.aimless.discard(owner)
                 write.at, write.attempt = time.monotonic(), 0
                 self._put(write)
+            elif len(self._ended) < MAX_WAITING:
+                self._ended.append((task, DeviceError("edge.rules.too-many-actions", limit=MAX_WAITING)))
         if full:
-            self._done(task, DeviceError("edge.rules.too-many-actions", limit=MAX_WAITING))
+            self._log.error(
+                "action-not-begun", rule=task.rule, device=task.device, output=task.output, limit=MAX_WAITING
+            )
 
     def withdraw(self, rule: str, cause: str) -> None:
         """The rule has cleared: what no device has confirmed yet is tried at most once, and soon."""
@@ -138,7 +142,8 @@ class Actions:
                 self._log.info("action-ended", **where, why="overruled" if over else "cleared")
                 if not over:
                     self._outputs.close(task.number, task.device, task.output)
-                    self._cleared.append(task)
+                    cleared = RefusedError("edge.rules.cleared", rule=task.rule, device=task.cause)
+                    self._ended.append((task, cleared))
 
     def _work(self) -> None:
         while (write := self._next()) is not None:
@@ -146,9 +151,9 @@ class Actions:
             for task in self._settled(write, error):
                 self._done(task, error)
             with self._changed:
-                cleared, self._cleared = self._cleared, []
-            for task in cleared:
-                self._done(task, RefusedError("edge.rules.cleared", rule=task.rule, device=task.cause))
+                ended, self._ended = self._ended, []
+            for task, why in ended:
+                self._done(task, why)
 
     def _settled(self, write: _Write, error: LiandongError | None) -> list[Task]:
         """The tasks for which this was the end; the others wait for the next attempt."""

@@ -183,6 +183,22 @@ def test_two_rules_that_want_the_same_are_both_told(street: Street) -> None:
     assert {street.done.get(timeout=20)[0].rule for _ in range(2)} == {"smoke", "sos"}
 
 
+def test_too_many_are_refused_by_a_worker_and_never_hold_up_who_judges(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.actions.WORKERS", 1)
+    monkeypatch.setattr("edge.actions.MAX_WAITING", 1)
+    street.held["door-1"] = threading.Event()
+    street.fires("release")
+    eventually(lambda: street.tries)
+    street.fires("beep")
+    street.fires("unlock")
+    assert street.done.empty()
+    street.held["door-1"].set()
+    found = {task.output: error and error.code for task, error in (street.done.get(timeout=20) for _ in range(3))}
+    assert found == {"release": None, "beep": None, "unlock": "edge.rules.too-many-actions"}
+
+
 def test_who_yields_joins_a_wish_that_stands_and_cannot_end_it(street: Street) -> None:
     street.dead.add("siren-1")
     alarm = street.outputs.want("siren-1", "sound", True)
