@@ -22,7 +22,10 @@ Heard = Callable[[Connection], None]
 
 
 class Listener:
-    """A thread that LISTENs on channels and calls who is concerned; after a broken connection it calls everybody."""
+    """A thread that LISTENs on channels and calls who is concerned, in the order in which they are given.
+
+    After a broken connection it calls everybody.
+    """
 
     def __init__(self, dsn: str, channels: Mapping[str, Heard]) -> None:
         self._dsn, self._channels = dsn, channels
@@ -65,5 +68,6 @@ class Listener:
                 heard(connection)
             while not self._stop.is_set():
                 told = {notice.channel for notice in connection.notifies(timeout=LOOK_S, stop_after=1)}
-                for channel in told or self._channels:  # a lost notification delays, it never loses
-                    self._channels[channel](connection)
+                for channel, heard in self._channels.items():
+                    if channel in told or not told:  # a lost notification delays, it never loses
+                        heard(connection)

@@ -76,16 +76,16 @@ class Hub:
             head = connection.execute(load("stream")["bounds"]).fetchone()
             self._last = head["newest"] if head else 0
             return
-        head = connection.execute(load("stream")["bounds"]).fetchone()
-        if head is not None and head["newest"] < self._last:  # the database was restored: its numbers begin anew
-            self._last = head["newest"]
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._cut_all)
         while rows := connection.execute(sql, {"after": self._last, "limit": BATCH}).fetchall():
             batch = [live(row) for row in rows]
             self._last = batch[-1].id
             if self._loop is not None and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._give, batch)
+        head = connection.execute(load("stream")["bounds"]).fetchone()
+        if head is not None and head["newest"] < self._last:  # the database was restored: its numbers begin anew
+            self._last = head["newest"]
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._cut_all)
 
     @property
     def clients(self) -> int:

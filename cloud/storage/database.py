@@ -8,7 +8,7 @@ has missed nothing. NOTIFY wakes the listeners: channel `stream` for pages, chan
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, LiteralString
@@ -91,14 +91,7 @@ class Transaction:
     def flush(self) -> None:
         """Number and write what was published. Called by `Database.transaction` just before the commit."""
         if self._events:
-            sql = load("stream")
-            head = self.connection.execute(sql["advance_head"], {"count": len(self._events)}).fetchone()
-            assert head is not None
-            first = head["id"] - len(self._events) + 1
-            rows = [_stream_row(first + index, event) for index, event in enumerate(self._events)]
-            with self.connection.cursor() as cursor:
-                cursor.executemany(sql["insert_event"], rows)
-            self.connection.execute("SELECT pg_notify('stream', %(id)s::text)", {"id": head["id"]})
+            self.connection.execute(load("stream")["publish"], _columns(self._events))
             self._events = []
         if self._wake_due:
             self.connection.execute("NOTIFY due")
@@ -162,12 +155,11 @@ class Database:
             raise UnavailableError("cloud.database.away", why=str(error).strip()) from error
 
 
-def _stream_row(number: int, event: StreamEvent) -> dict[str, Any]:
+def _columns(events: Sequence[StreamEvent]) -> dict[str, Any]:
     return {
-        "id": number,
-        "kind": event.kind,
-        "key": event.key,
-        "place_id": event.place_id,
-        "person_id": event.person_id,
-        "data": json.dumps(event.data, ensure_ascii=False, default=str),
+        "kinds": [event.kind for event in events],
+        "keys": [event.key for event in events],
+        "places": [event.place_id for event in events],
+        "persons": [event.person_id for event in events],
+        "data": [json.dumps(event.data, ensure_ascii=False, default=str) for event in events],
     }

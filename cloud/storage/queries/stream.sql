@@ -1,9 +1,11 @@
--- advance_head: take the next numbers; the row lock is held until the commit, so numbers follow commits
-UPDATE stream_head SET id = id + %(count)s RETURNING id;
-
--- insert_event: one event that pages will see
-INSERT INTO stream_event (id, kind, key, place_id, person_id, data)
-VALUES (%(id)s, %(kind)s, %(key)s, %(place_id)s, %(person_id)s, %(data)s);
+-- publish: what pages will see, numbered; the head's lock is held until the commit, so numbers follow commits
+WITH head AS (UPDATE stream_head SET id = id + cardinality(%(kinds)s::text[]) RETURNING id),
+     told AS (
+         INSERT INTO stream_event (id, kind, key, place_id, person_id, data)
+         SELECT head.id - cardinality(%(kinds)s::text[]) + place, kind, key, place_id, person_id, data
+         FROM head, unnest(%(kinds)s::text[], %(keys)s::text[], %(places)s::integer[], %(persons)s::uuid[], %(data)s::jsonb[])
+             WITH ORDINALITY AS given (kind, key, place_id, person_id, data, place))
+SELECT pg_notify('stream', id::text) FROM head;
 
 -- after: what was committed since an id, oldest first
 SELECT id, at, kind, key, place_id, person_id, data FROM stream_event WHERE id > %(after)s ORDER BY id LIMIT %(limit)s;
