@@ -94,3 +94,20 @@ def test_what_came_twice_is_stored_once_also_when_it_flies(gateway: Gateway, row
     gateway.data(4, many(T0 + 2 * MANY), device="cold-1")
     wait_for(lambda: gateway.acknowledged_up_to(4))
     assert [row["n"] for row in rows("SELECT count(*) AS n FROM reading")] == [1 + 3 * MANY]
+
+
+def test_what_was_opened_during_a_flight_follows_it_and_is_stored_once(
+    gateway: Gateway, postgres: str, rows: Rows
+) -> None:
+    born(gateway, rows)
+    with nothing_is_appended(postgres, rows) as waiting:
+        gateway.data(2, many(), device="cold-1")
+        wait_for(waiting, "the first large group is on its way")
+        gateway.data(3, many(T0 + MANY), device="cold-1")
+        gateway.data(1, (event(22, "access.granted", T0),), device="cold-1", lane=Lane.URGENT)
+        wait_for(lambda: gateway.acknowledged_up_to(1, Lane.URGENT))
+        assert not gateway.acknowledged_up_to(2)
+    wait_for(lambda: gateway.acknowledged_up_to(3))
+    told = "SELECT count(*) AS n, count(DISTINCT ts) AS moments FROM reading"
+    assert rows(told) == [{"n": 1 + 2 * MANY, "moments": 1 + 2 * MANY}]
+    assert [row["n"] for row in rows("SELECT count(*) AS n FROM event WHERE kind LIKE 'access%'")] == [1]
