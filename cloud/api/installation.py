@@ -31,12 +31,16 @@ MOST_PLACES: Final = 20_000
 
 
 class Decided(BaseModel):
-    """What a person says: `take` the gateway's place, `keep` the cloud's, or `place` the device at `path`."""
+    """What a person says: `take` the gateway's place, `keep` the cloud's, or `place` the device at `path`.
+
+    `type` of the catalogue: what is placed, when neither cloud nor gateway said so yet.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     decision: Decision
     path: Annotated[Text | None, Field(max_length=500)] = None
+    type: Annotated[Text | None, Field(max_length=64)] = None
 
 
 class Approved(BaseModel):
@@ -102,7 +106,7 @@ def decide(
         row = work.tx.one(load("placings")["device"], {"group": group, "gateway": code, "code": device})
         if row is None:
             raise RefusedError("cloud.device.unknown", id=device)
-        placings.decide(work, row["id"], decided.decision, decided.path, who.configures.covers)
+        placings.decide(work, row["id"], decided.decision, decided.path, decided.type, who.configures.covers)
         _audit(work, who, request, "placing.decide", gateway, device=device, decision=decided.decision)
         return _shown(work.tx, given, gateway)
 

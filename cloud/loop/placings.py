@@ -19,6 +19,7 @@ from cloud.loop.walktests import Store
 from cloud.loop.work import Work
 from cloud.storage.database import StreamEvent
 from cloud.storage.queries import load
+from protocols.catalog import DEVICE_TYPES
 from protocols.errors import RefusedError
 from protocols.events import Observation, Reading
 
@@ -63,9 +64,10 @@ def take(work: Work, ref: str) -> datetime | None:
     return None if _mark(work, row, state) else work.now
 
 
-def decide(work: Work, device: int, decision: Decision, path: str | None, allowed: Any) -> None:
+def decide(work: Work, device: int, decision: Decision, path: str | None, kind: str | None, allowed: Any) -> None:
     """What a person says: the gateway is right, the cloud is right, or it hangs at `path`.
 
+    What is placed has a type, or no rule would watch it: `kind` counts where neither cloud nor gateway know one.
     `allowed` is asked whether the person may hang things at a path, and say anything of what hangs there. Raises
     RefusedError.
     """
@@ -84,6 +86,10 @@ def decide(work: Work, device: int, decision: Decision, path: str | None, allowe
     place = _told_place(work, row) if decision == "take" else work.tx.one(load("placings")["at"], {"path": path})
     if place is None or not allowed(place["path"]):
         raise RefusedError("cloud.placing.no-place", place=row["told_place"] if decision == "take" else path)
+    if row["type"] is None and row["told_type"] is None:
+        if kind not in DEVICE_TYPES:
+            raise RefusedError("cloud.placing.no-type", device=row["code"])
+        row["told_type"] = kind
     _hang(work, row, place, how="person", trusted=decision == "take")
     if row["version"] is not None:
         told = _told_place(work, row)

@@ -136,6 +136,21 @@ def test_a_place_that_the_tree_does_not_know_is_listed_and_calls_nobody(quiet: S
         assert missing.json()["error"]["code"] == "cloud.placing.no-place"
 
 
+def test_what_a_person_places_has_a_type_or_no_rule_would_watch_it(quiet: Street) -> None:
+    """The gateway has said nothing of it: a birth names no type."""
+    where = {"decision": "place", "path": "donggang/taoyuan/peach-garden/3/1/502"}
+    with quiet.signed_in("chenjing") as page:
+        for missing in (where, where | {"type": "samovar"}):
+            refused = page.post(f"{PATH}/devices/smoke-new/place", json=missing)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (409, "cloud.placing.no-type")
+            assert device(quiet)["path"] is None
+        assert page.post(f"{PATH}/devices/smoke-new/place", json=where | {"type": "smoke"}).status_code == 200
+        assert (device(quiet)["path"], device(quiet)["type"]) == (where["path"], "smoke")
+        again = where | {"path": "donggang/taoyuan/peach-garden/3/1/301", "type": "water-leak"}
+        assert page.post(f"{PATH}/devices/smoke-new/place", json=again).status_code == 200
+        assert device(quiet)["type"] == "smoke", "what is known of it stays"
+
+
 def test_what_burns_already_when_a_device_goes_live_calls_people(quiet: Street) -> None:
     number, now = device(quiet)["id"], datetime.now(UTC)
     with quiet.database.transaction() as tx:
@@ -198,7 +213,8 @@ def test_a_device_that_hangs_where_others_install_is_neither_silenced_nor_taken_
     installs(quiet, "zhaogong", "donggang/taoyuan/peach-garden")
     path = "donggang/haiyun/sea-view"
     with quiet.signed_in("chenjing") as page:
-        there = page.post(f"{PATH}/devices/smoke-new/place", json={"decision": "place", "path": path})
+        where = {"decision": "place", "path": path, "type": "smoke"}
+        there = page.post(f"{PATH}/devices/smoke-new/place", json=where)
         assert there.status_code == 200, "a radio reaches farther than an estate"
     with quiet.signed_in("zhaogong") as here:
         begun = here.post(f"{PATH}/walk-test", json={"minutes": 5} | action())

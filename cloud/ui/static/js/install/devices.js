@@ -1,4 +1,5 @@
 // The devices of a gateway: where each hangs, what the gateway says, what the walk test has heard, and what a person decides.
+import { TELLING } from "../console/values.js";
 import { post } from "../core/api.js";
 import { html, useState } from "../core/html.js";
 import { named, t, word } from "../core/i18n.js";
@@ -7,6 +8,7 @@ import { ago } from "../core/time.js";
 import { fail, loadPlaces, pathOf, show, store } from "./state.js";
 
 const OPEN = ["differs", "unknown"];
+const TYPES = Object.keys(TELLING);
 
 /** What waits for a person comes first, then what has no place. */
 const rank = (one) => (OPEN.includes(one.told?.state) ? 0 : one.live ? 2 : 1);
@@ -39,22 +41,26 @@ function Device({ one, shown, walking }) {
         ${one.live && html`<button class="big" data-testid="keep" onClick=${() => decide({ decision: "keep" })}>${t("ui.install.keep")}</button>`}
       </div></div>`}
     ${choosing
-      ? html`<${Choice} shown=${shown} onChoice=${(path) => decide({ decision: "place", path })} onCancel=${() => setChoosing(false)} />`
+      ? html`<${Choice} shown=${shown} asksType=${!one.type && !one.told?.type} onChoice=${(path, type) => decide({ decision: "place", path, ...type })} onCancel=${() => setChoosing(false)} />`
       : (isOpen || !one.live) && html`<button class="big whole" data-testid="choose" onClick=${() => (loadPlaces(), setChoosing(true))}>${t("ui.install.choose")}</button>`}
   </li>`;
 }
 
-function Choice({ shown, onChoice, onCancel }) {
+function Choice({ shown, asksType, onChoice, onCancel }) {
   const places = useStore(store, (state) => state.places);
   const [place, setPlace] = useState("");
+  const [type, setType] = useState("");
   if (!places) return html`<p class="dim">${t("ui.loading")}</p>`;
   const known = new Map(places.map((one) => [one.place, one]));
   const line = (code) => code.split("/").map((_, n, codes) => named(known.get(codes.slice(0, n + 1).join("/"))?.name)).join(" ");
   return html`<label class="field">${t("ui.install.place")}
       <select value=${place} onChange=${(event) => setPlace(event.target.value)}><option value=""></option>
         ${places.map((one) => html`<option key=${one.place} value=${one.path}>${one.place} ${line(one.place)}</option>`)}</select></label>
+    ${asksType && html`<label class="field">${t("ui.install.stranger-type")}
+      <select value=${type} data-testid="type" onChange=${(event) => setType(event.target.value)}><option value=""></option>
+        ${TYPES.map((code) => html`<option key=${code} value=${code}>${word("cloud.device-type", code)}</option>`)}</select></label>`}
     <div class="choice"><button class="big" onClick=${onCancel}>${t("ui.cancel")}</button>
-      <button class="big go" disabled=${!place} data-testid="hang" onClick=${() => onChoice(place)}>${t("ui.install.hang")}</button></div>`;
+      <button class="big go" disabled=${!place || (asksType && !type)} data-testid="hang" onClick=${() => onChoice(place, asksType && { type })}>${t("ui.install.hang")}</button></div>`;
 }
 
 /** What was heard, in words: a rule, an event or a metric. */
