@@ -194,7 +194,7 @@ def test_commissioned_walked_through_and_handed_over(
         text = sheet.read_text("utf-8")
         assert "3/1/301" in text
         assert re.search(r"heard \d{4}-\d\d-\d\d \d\d:\d\d: SMOKE", text)
-        assert "Devices without a place: 1." in text
+        assert "Devices whose place this gateway does not know: 1." in text
 
 
 def _rows(database: Database, statement: str) -> list[Any]:

@@ -300,7 +300,7 @@ def test_who_does_not_answer_the_roll_call_is_offline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(roll_call, "GRACE_S", 0.2)
-    monkeypatch.setattr(roll_call, "PATIENCE_S", 2.0)
+    monkeypatch.setattr(roll_call, "PATIENCE_S", 5.0)
     other = Gateway(broker.port, "gw-2")
     born(gateway)
     born(other)
