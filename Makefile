@@ -1,13 +1,13 @@
 # make up       set up what is missing, then start everything (make up ARGS="--port 9000" passes arguments)
 # make test     run the tests that this machine can run; the end of the report names what was left out and what adds it
-#               (three files of tests at a time, for most tests wait more than they compute: make test PROCESSES=1 for one)
+#               (four files of tests at a time, for most tests wait more than they compute: make test PROCESSES=1 for one)
 # make check    style, types and import directions
 # make bench    measurements beside their limits (make bench ARGS="ingest --repeats 5"); some minutes
 # make fuzz     fuzz `liandong decode` with atheris (make fuzz ARGS="mbus --seconds 600"); tools/others makes what it needs
 # Nothing but Python >= 3.11 with venv is needed beforehand.
 
 PYTHON ?= python3
-PROCESSES ?= 3
+PROCESSES ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

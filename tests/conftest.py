@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ pytest_plugins = ["tests.services.brokers", "tests.services.browser", "tests.ser
 
 ORDER = ("unit", "contract", "integration", "acceptance", "browser")
 """Quick tests first; folders of other names come last."""
+
+BUSY = ("acceptance", "browser", "rules")
+QUICK = ("unit", "fuzz")
 
 BUILD_TIMEOUT_S = 420
 """The first test on a machine that needs TimescaleDB waits until it is built."""
@@ -93,9 +97,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         lacking = needs & missing
         config.stash[LEFT_OUT].update(lacking)
         (deselected if lacking else kept).append(item)
-    # Side by side, the long ones first: a street that starts last would keep everybody waiting.
-    kept.sort(key=_rank, reverse=hasattr(config, "workerinput"))
-    items[:] = kept
+    kept.sort(key=_rank)
+    items[:] = _side_by_side(kept) if hasattr(config, "workerinput") else kept
     if deselected:
         config.hook.pytest_deselected(items=deselected)
 
@@ -108,8 +111,26 @@ def _needs(item: pytest.Item) -> set[str]:
 
 
 def _rank(item: pytest.Item) -> int:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    return ORDER.index(folder) if folder in ORDER else len(ORDER)
+    return ORDER.index(_folder(item.path)) if _folder(item.path) in ORDER else len(ORDER)
+
+
+def _folder(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).parts[0]
+
+
+def _side_by_side(items: list[pytest.Item]) -> list[pytest.Item]:
+    """File by file: those that run whole streets and those that mostly wait take turns, and the quick ones come last.
+
+    A street that starts last would keep everybody waiting, and several at one time starve one another.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    busy = [path for path in files if _folder(path) in BUSY]
+    quick = [path for path in files if _folder(path) in QUICK]
+    waiting = [path for path in files if path not in {*busy, *quick}]
+    turns = [path for pair in zip_longest(busy, waiting) for path in pair if path is not None]
+    return [item for path in (*turns, *quick) for item in files[path]]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
