@@ -14,7 +14,7 @@ from typing import Final
 
 from liandong.lab.interrupted import Cause, Interruption
 from liandong.lab.late import Late
-from liandong.lab.redated import DATED_MS, redated, turned
+from liandong.lab.redated import DATED_MS, redated, turned, turning
 from liandong.lab.stored import STATES, UNIQUE, Content, Key, Row
 from liandong.lab.unobserved import unobserved
 from simulators.ledger import Observation
@@ -47,8 +47,8 @@ class Account:
     """The result. `unconfirmed`: stored, though the hardware never learned that it was taken.
 
     `told`: gone with a broken file, and an event says so. `misdated`: stored with a time that is so many ms from the
-    one at which the hardware showed it. `latency`, `urgent`: at_ms → ms to the commit, of all, and of states and
-    events.
+    one at which the hardware showed it, which is the last number. `latency`, `urgent`: at_ms → ms to the commit, of
+    all, and of states and events.
     """
 
     observed: int = 0
@@ -57,7 +57,7 @@ class Account:
     before_outbox: list[Missing] = field(default_factory=list)
     ram_bound: list[Missing] = field(default_factory=list)
     told: list[Missing] = field(default_factory=list)
-    misdated: list[tuple[Key, int]] = field(default_factory=list)
+    misdated: list[tuple[Key, int, int]] = field(default_factory=list)
     duplicated: list[Key] = field(default_factory=list)
     altered: list[Key] = field(default_factory=list)
     misordered: list[Late] = field(default_factory=list)
@@ -241,6 +241,9 @@ def _date(
         return
     if one.metric not in (*_GATHERED, "volume"):
         return
+    # A bridge whose clock was turned before its gateway's dates by a clock that nobody knows yet.
+    if one.metric == "volume" and turning(one.device, one.at_ms, content, interruptions):
+        return
     stood_still = sum(
         i.to_ms - i.from_ms
         for i in interruptions
@@ -250,7 +253,7 @@ def _date(
         and one.at_ms <= i.to_ms
     )
     if not -DATED_MS <= off_ms <= DATED_MS + stood_still:
-        account.misdated.append((row.key, off_ms))
+        account.misdated.append((row.key, off_ms, one.at_ms))
 
 
 def _unknown(

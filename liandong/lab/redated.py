@@ -30,6 +30,18 @@ def turned(device: str, at_ms: int, content: Content, interruptions: Iterable[In
     )
 
 
+def turning(device: str, at_ms: int, content: Content, interruptions: Iterable[Interruption]) -> bool:
+    """Whether the clock of the device's gateway was just being turned: there or back."""
+    gateway = content.gateway_of.get(device)
+    edges = [
+        edge
+        for one in interruptions
+        if one.cause is Cause.TURNED and one.gateway == gateway
+        for edge in (one.from_ms, one.to_ms)
+    ]
+    return any(abs(at_ms - edge) <= _TURNING_MS for edge in edges)
+
+
 def redated(content: Content, expected: Collection[Key], interruptions: Sequence[Interruption]) -> Content:
     """`content`, its rows of turned clocks under the nearest key that lacks one, at most `DATED_MS` away."""
     there = {row.key for row in content.rows}

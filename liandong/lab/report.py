@@ -195,7 +195,7 @@ def _examples(run: Run) -> dict[str, list[Any]]:
         "told": missing(account.told),
         "duplicated": [list(key) for key in account.duplicated[:_SHOWN]],
         "altered": [list(key) for key in account.altered[:_SHOWN]],
-        "misdated": [[*key, off_ms] for key, off_ms in account.misdated[:_SHOWN]],
+        "misdated": [[*key, off_ms, at_ms] for key, off_ms, at_ms in account.misdated[:_SHOWN]],
         "unexplained": [asdict(late) for late in run.late.get(UNEXPLAINED, ())[:_SHOWN]],
     }
     return {name: rows for name, rows in found.items() if rows}

@@ -148,18 +148,20 @@ def test_a_pulled_line_excuses_nothing_that_was_taken() -> None:
 
 def test_what_a_turned_clock_dated_may_be_off_by_a_moment_and_not_by_more() -> None:
     turn = Interruption(gateway="gw-2", from_ms=10_000, to_ms=20_000, cause=Cause.TURNED)
-    ledger = [shown("smoke-1", "smoke", 1, True, 11_000), shown("water-1", "volume", 1, 5.0, 11_000)]
-    near = [row("smoke-1", "smoke", True, 11_003, at_ms=11_003), row("water-1", "volume", 5.0, at_ms=11_003)]
+    ledger = [shown("smoke-1", "smoke", 1, True, 12_000), shown("water-1", "volume", 1, 5.0, 12_000)]
+    near = [row("smoke-1", "smoke", True, 12_003, at_ms=12_003), row("water-1", "volume", 5.0, at_ms=12_003)]
     found = account(ledger, near, turn)
     assert [found.lost, found.altered, found.misdated] == [[], [], []]
     assert len(account(ledger, near).lost) == 1
     assert account(ledger, near).altered == [("water-1", "volume", 5.0)]
-    hour = [row("smoke-1", "smoke", True, 3_611_000, at_ms=3_611_000), row("water-1", "volume", 5.0, at_ms=3_611_000)]
+    hour = [row("smoke-1", "smoke", True, 3_612_000, at_ms=3_612_000), row("water-1", "volume", 5.0, at_ms=3_612_000)]
     found = account(ledger, hour, turn)
     assert [one.key[0] for one in found.lost] == ["smoke-1"]
-    assert found.misdated == [(("water-1", "volume", 5.0), 3_600_000)]
-    twice = [*near, row("smoke-1", "smoke", True, 11_004, at_ms=11_004)]
+    assert found.misdated == [(("water-1", "volume", 5.0), 3_600_000, 12_000)]
+    twice = [*near, row("smoke-1", "smoke", True, 12_004, at_ms=12_004)]
     assert account(ledger, twice, turn).altered == []  # the same state, told again
+    moment = [shown("water-1", "volume", 1, 5.0, 10_400)]  # the bridge's clock is turned, its gateway's not yet
+    assert account(moment, [row("water-1", "volume", 5.0, at_ms=3_610_400)], turn).misdated == []
 
 
 def test_a_door_that_was_forced_while_nobody_looked_is_stored_as_opened_unobserved() -> None:
