@@ -207,10 +207,11 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
         ),
         DeviceType(code="smoke", metrics=(_state("smoke"), _state("tamper"), *_BATTERY)),
         DeviceType(code="siren", metrics=(_state("sounding"), *_BATTERY), outputs=("sound",), reads=True),
+        DeviceType(code="valve", metrics=(_state("valve-closed"), *_BATTERY), outputs=("valve-closed",), reads=True),
         DeviceType(code="water-leak", metrics=(_state("leak"), *_BATTERY)),
         DeviceType(code="motion", metrics=(_state("occupancy"), _gauge("illuminance", "lx", 0), *_BATTERY)),
-        DeviceType(code="water-meter", metrics=(*_FLOWING, *_RADIO), reads=True),
-        DeviceType(code="gas-meter", metrics=_FLOWING, reads=True),
+        DeviceType(code="water-meter", metrics=(*_FLOWING, *_RADIO), outputs=("valve-closed",), reads=True),
+        DeviceType(code="gas-meter", metrics=_FLOWING, outputs=("valve-closed",), reads=True),
         DeviceType(
             code="heat-meter",
             metrics=(
@@ -220,6 +221,7 @@ DEVICE_TYPES: Final[dict[str, DeviceType]] = {
                 _gauge("return-temperature", "Cel", -20, 200),
                 *_FLOWING,
             ),
+            outputs=("valve-closed",),
             reads=True,
         ),
         DeviceType(

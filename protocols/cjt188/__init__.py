@@ -6,7 +6,18 @@ Pure: bytes in, frames and values out.
 from __future__ import annotations
 
 from protocols.cjt188.explain import decode_cjt188
-from protocols.cjt188.frame import BROADCAST, ByteOrder, Frame, encode, parse, read_reply, read_request, refusal, take
+from protocols.cjt188.frame import (
+    BROADCAST,
+    ByteOrder,
+    Frame,
+    encode,
+    parse,
+    read_reply,
+    read_request,
+    refusal,
+    take,
+    valve_request,
+)
 from protocols.cjt188.readings import UNITS, VALVE_CLOSE, VALVE_OPEN, Field, family, layout, meter_name
 
 __all__ = [
@@ -27,4 +38,5 @@ __all__ = [
     "read_request",
     "refusal",
     "take",
+    "valve_request",
 ]

@@ -120,9 +120,17 @@ def read_request(
     return Frame(meter=meter, address=address, control=0x01, data=identifier.to_bytes(2, order) + bytes([ser]))
 
 
+def valve_request(meter: int, address: str, order_code: int, *, ser: int = 0, order: ByteOrder = "little") -> Frame:
+    """Orders a meter's valve (A017): `order_code` is `VALVE_OPEN` or `VALVE_CLOSE`."""
+    data = (0xA017).to_bytes(2, order) + bytes([ser, order_code])
+    return Frame(meter=meter, address=address, control=0x04, data=data)
+
+
 def read_reply(request: Frame, payload: bytes) -> Frame:
     """The answer to `request` with `payload`, the identifier and SER as they were asked."""
-    return Frame(meter=request.meter, address=request.address, control=0x81, data=request.data[:3] + payload)
+    return Frame(
+        meter=request.meter, address=request.address, control=request.control | 0x80, data=request.data[:3] + payload
+    )
 
 
 def refusal(request: Frame, status: int) -> Frame:

@@ -5,7 +5,7 @@ Pure: a `Talk` is a generator of questions that is sent the answers; nothing her
 
 from __future__ import annotations
 
-from protocols.meters.cjt188 import read_cjt188
+from protocols.meters.cjt188 import order_valve, read_cjt188
 from protocols.meters.dlt645 import read_dlt645
 from protocols.meters.mbus import SecondaryAddress, read_mbus
 from protocols.meters.talk import Ask, Heard, Measured, Talk, Wanted
@@ -19,6 +19,7 @@ __all__ = [
     "Talk",
     "Wanted",
     "convert",
+    "order_valve",
     "read_cjt188",
     "read_dlt645",
     "read_mbus",

@@ -1,4 +1,4 @@
-"""Reading a water, heat or gas meter by CJ/T 188: the current reading, and which order of bytes this meter wants."""
+"""A water, heat or gas meter by CJ/T 188: the current reading, its valve, and which order of bytes this meter wants."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from protocols.catalog import DEVICE_TYPES
-from protocols.cjt188 import BROADCAST, ByteOrder, Frame, decode_cjt188, encode, parse, read_request
+from protocols.cjt188 import (
+    BROADCAST,
+    VALVE_CLOSE,
+    VALVE_OPEN,
+    ByteOrder,
+    Frame,
+    decode_cjt188,
+    encode,
+    parse,
+    read_request,
+    valve_request,
+)
 from protocols.cjt188.frame import measure
 from protocols.errors import ProtocolError
 from protocols.meters.talk import Ask, Measured, Talk, Tell, Wanted, listener, same_address
@@ -38,10 +49,18 @@ class Learned:
 
 
 def read_cjt188(
-    address: str, meter: int, device_type: str, extra: Sequence[Wanted], learned: Learned, tell: Tell
+    address: str,
+    meter: int,
+    device_type: str,
+    extra: Sequence[Wanted],
+    learned: Learned,
+    tell: Tell,
+    *,
+    valve: bool = False,
 ) -> Talk:
     """Read the meter `address` (fourteen digits, A = any) of type `meter` (10H cold water …).
 
+    Its status speaks of a valve also where there is none: that is told only of a meter with a `valve`.
     Raises ProtocolError when it refuses.
     """
     order = learned.next_order()
@@ -59,6 +78,21 @@ def read_cjt188(
         document = decode_cjt188(encode(frame, preamble=0))["frames"][0]
         for measured in _reading(document, device_type) if identifier == READING else _extra(document, metric):
             tell(measured)
+        if valve and identifier == READING:
+            _tell_valve(document, tell)
+
+
+def order_valve(address: str, meter: int, closed: bool, learned: Learned) -> Talk:
+    """Let the meter `address` close its valve, or open it; the answer says that it was told, not that it has moved.
+
+    Raises ProtocolError when it refuses.
+    """
+    learned.serial = learned.serial + 1 & 0xFF
+    code = VALVE_CLOSE if closed else VALVE_OPEN
+    order = learned.order or learned.next_order()
+    frame = yield _ask(valve_request(meter, address, code, ser=learned.serial, order=order))
+    if frame.refused:
+        raise ProtocolError("protocols.meters.valve-refused", address=address)
 
 
 def _ask(request: Frame) -> Ask:
@@ -83,11 +117,17 @@ def _reading(document: dict[str, Any], device_type: str) -> Iterator[Measured]:
         if spec is not None:
             yield _value(value, spec.name, spec.unit)
     status = document.get("status")
-    if status is not None:
-        if row.metric("battery-low"):
-            yield Measured(metric="battery-low", value=status["battery_low"])
-        if row.metric("valve-closed") and status["valve"] in ("open", "closed"):
-            yield Measured(metric="valve-closed", value=status["valve"] == "closed")
+    if status is not None and row.metric("battery-low"):
+        yield Measured(metric="battery-low", value=status["battery_low"])
+
+
+def _tell_valve(document: dict[str, Any], tell: Tell) -> None:
+    """Open, closed, or bad where the meter says that its valve has a fault."""
+    told = document.get("status", {}).get("valve")
+    if told in ("open", "closed"):
+        tell(Measured(metric="valve-closed", value=told == "closed"))
+    elif told == "fault":
+        tell(Measured(metric="valve-closed", value=None, quality="bad"))
 
 
 def _extra(document: dict[str, Any], metric: str) -> Iterator[Measured]:

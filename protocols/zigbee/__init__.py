@@ -20,8 +20,14 @@ from protocols.events import Event, Observation, Reading, Value
 TopicKind = Literal["device", "availability", "bridge-state", "bridge-devices", "bridge-event", "other"]
 Payload = Mapping[str, Any]
 
-ASKABLE: Final[Mapping[str, str]] = {"siren": "max_duration"}
+Closes = Literal["OFF", "ON", "CLOSE"]
+"""The `state` that closes a valve: OFF mostly, ON for one that is wired the other way round."""
+
+ASKABLE: Final[Mapping[str, str]] = {"siren": "max_duration", "valve": "state"}
 """Types that listen all the time, and what they can be asked for: the others sleep, and tell by themselves only."""
+SWITCHED: Final[Mapping[str, tuple[str, str]]] = {"siren": ("sound", "sounding"), "valve": ("valve-closed",) * 2}
+"""Types that are written: their output, and the metric that confirms it."""
+_OPENS: Final[Mapping[Closes, str]] = {"OFF": "ON", "ON": "OFF", "CLOSE": "OPEN"}
 _SOS_ACTIONS: Final = frozenset({"emergency", "sos", "panic"})
 _ACTIONS: Final[Mapping[str, str]] = {"sos-button": "sos", "button": "button.pressed"}
 _COMES_AND_GOES: Final = frozenset({"device_joined", "device_announce", "device_interview", "device_leave"})
@@ -159,6 +165,10 @@ def _number(raw: object) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _shut(raw: object) -> bool | None:
+    return {"OFF": True, "CLOSE": True, "ON": False, "OPEN": False}.get(raw) if isinstance(raw, str) else None
+
+
 def _warns(raw: object) -> bool | None:
     mode = raw.get("mode") if isinstance(raw, Mapping) else raw
     return mode != "stop" if isinstance(mode, str) and mode else None
@@ -178,6 +188,7 @@ _BATTERY: Final = (*_RADIO, _Field("battery-low", "battery_low", _flag))
 _FIELDS: Final[Mapping[str, tuple[_Field, ...]]] = {
     "smoke": (_Field("smoke", "smoke", _flag), _Field("tamper", "tamper", _flag), *_BATTERY),
     "siren": (_Field("sounding", "alarm", _flag), _Field("sounding", "warning", _warns), *_BATTERY),
+    "valve": (_Field("valve-closed", "state", _shut), *_BATTERY),
     "water-leak": (_Field("leak", "water_leak", _flag), *_BATTERY),
     "motion": (
         _Field("occupancy", "occupancy", _flag),
@@ -249,6 +260,17 @@ def observations(
 def get_command(device_type: str) -> bytes:
     """What ``NAME/get`` takes to let a device of one of the `ASKABLE` types report itself."""
     return json.dumps({ASKABLE[device_type]: ""}, separators=(",", ":")).encode()
+
+
+def upright(payload: Payload, closes: Closes) -> Payload:
+    """The message of a valve as one of which OFF is closed would tell it."""
+    state = payload.get("state")
+    return {**payload, "state": _OPENS[state]} if closes == "ON" and state in ("ON", "OFF") else payload
+
+
+def valve_command(closed: bool, closes: Closes) -> bytes:
+    """What ``NAME/set`` takes to close or open a valve of which the state `closes` is the closed one."""
+    return json.dumps({"state": closes if closed else _OPENS[closes]}, separators=(",", ":")).encode()
 
 
 def warning_command(sound: bool, duration_s: int) -> bytes:

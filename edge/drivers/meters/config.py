@@ -46,7 +46,10 @@ class Extra(BaseModel):
 
 
 class MeterDevice(DeviceConfig):
-    """``[[driver.device]]``: a meter. `address` as it is printed on it: see ``sample.toml`` for each protocol."""
+    """``[[driver.device]]``: a meter. `address` as it is printed on it: see ``sample.toml`` for each protocol.
+
+    `valve`: it has a valve, which may be closed and opened from here (CJ/T 188).
+    """
 
     protocol: MeterProtocol
     address: str
@@ -54,6 +57,7 @@ class MeterDevice(DeviceConfig):
     kind: int = Field(default=0, ge=0, le=0xFF)
     manufacturer: str = Field(default="", pattern=r"^([A-Z]{3})?$")
     interval_s: float = Field(default=60.0, ge=0.2, le=86_400)
+    valve: bool = False
     extra: tuple[Extra, ...] = Field(default=(), max_length=32)
 
     @model_validator(mode="after")
@@ -71,6 +75,8 @@ class MeterDevice(DeviceConfig):
             raise ConfigError(
                 "edge.driver.meters.address", device=self.id, address=self.address, protocol=self.protocol
             )
+        if self.valve and self.protocol != "cjt188":
+            raise ConfigError("edge.driver.meters.valve", device=self.id, protocol=self.protocol)
         digits = 0 if self.protocol == "mbus" else 8 if (self.protocol, self.edition) == ("dlt645", "2007") else 4
         for one in self.extra:
             if len(one.identifier) != digits or bool(one.record) != (digits == 0):

@@ -1,7 +1,8 @@
-"""The driver of one line of meters: visits each when its time has come and hands on what it tells."""
+"""The driver of one line of meters: visits each when its time has come, hands on what it tells, turns its valve."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -12,7 +13,7 @@ from edge.drivers.polling import Polling, hand_on
 from edge.drivers.port import DriverContext
 from protocols.errors import DeviceError, RefusedError
 from protocols.events import Reading, Value
-from protocols.meters import Ask, Heard, Measured, Talk, read_cjt188, read_dlt645, read_mbus
+from protocols.meters import Ask, Heard, Measured, Talk, order_valve, read_cjt188, read_dlt645, read_mbus
 from protocols.meters.cjt188 import Learned
 from protocols.meters.talk import LONGEST_ANSWER
 
@@ -23,7 +24,11 @@ _GAP_S: Final = 0.5
 _ACKNOWLEDGED_S: Final = 0.3
 """An M-Bus meter that acknowledges does so within 330 bit times and 50 ms (EN 13757-2, 5.5)."""
 _LISTEN_S: Final = 0.25
+_MOVES_S: Final = 1.0
+"""A motor needs seconds: the valve is looked at this often until it is where it was told to be."""
 _BITS_PER_CHARACTER: Final = 11
+
+_VALVE: Final = "valve-closed"
 
 Begin = Callable[[Callable[[Measured], None]], Talk]
 
@@ -36,7 +41,9 @@ class MetersDriver:
         self._line = line_of(config)
         self._character_s = _BITS_PER_CHARACTER / config.baud
         self._devices = {device.id: device for device in config.device}
-        self._talks = {device.id: _talk(device) for device in config.device}
+        self._learned = {device.id: Learned() for device in config.device}
+        self._talks = {device.id: _talk(device, self._learned[device.id]) for device in config.device}
+        self._stop = threading.Event()
         intervals_s = {device.id: device.interval_s for device in config.device}
         self._polling = Polling(config.name, intervals_s, self._line, self._visit, retry_max_s=config.retry_max_s)
 
@@ -47,20 +54,54 @@ class MetersDriver:
 
     def run(self, ctx: DriverContext) -> None:
         """Read until `ctx.stop` is set; opens the line again by itself."""
+        self._stop = ctx.stop
         self._polling.run(ctx)
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
-        """Meters are only read: always RefusedError."""
-        raise RefusedError("edge.driver.meters.no-output", device=device, output=output)
+        """``valve-closed`` of a meter with a valve: ordered once, and read back until the valve is there."""
+        meter, until = self._devices[device], time.monotonic() + timeout_s
+        if output != _VALVE or not meter.valve:
+            raise RefusedError("edge.driver.meters.no-output", device=device, output=output)
+        if not isinstance(value, bool):
+            raise RefusedError("edge.driver.meters.needs-switch", device=device, output=output, value=value)
+        where = {"device": device, "output": output, "value": value}
+        late = DeviceError("edge.driver.meters.unconfirmed", **where, timeout_s=timeout_s)
+        self._polling.act(device, timeout_s, lambda name, ctx: self._order(name, value, ctx), late)
+        found: list[Measured] = []
+
+        def look(name: str, ctx: DriverContext) -> float:
+            return self._hold(name, self._talks[name], ctx, found)
+
+        while (left := until - time.monotonic()) > 0:
+            found.clear()
+            self._polling.act(device, left, look, late)
+            valve = next((one for one in found if one.metric == _VALVE), None)
+            if valve is not None and valve.value is value:
+                return
+            if valve is not None and valve.quality == "bad":
+                raise DeviceError("edge.driver.meters.valve-fault", device=device)
+            if self._stop.wait(min(_MOVES_S, left)):
+                raise DeviceError("edge.driver.down", driver=self._config.name)
+        raise late
 
     def read(self, device: str, timeout_s: float) -> None:
         """Read a meter before those whose turn it is."""
         self._polling.read(device, timeout_s)
 
     def _visit(self, name: str, ctx: DriverContext) -> float:
+        return self._hold(name, self._talks[name], ctx, [])
+
+    def _order(self, name: str, closed: bool, ctx: DriverContext) -> float:
+        meter, learned = self._devices[name], self._learned[name]
+        if learned.order is None:
+            self._visit(name, ctx)  # it tells in which order it takes the bytes of an identifier
+        return self._hold(name, lambda tell: order_valve(meter.address, meter.meter_kind, closed, learned), ctx, [])
+
+    def _hold(self, name: str, begin: Begin, ctx: DriverContext, found: list[Measured]) -> float:
+        """Hold a talk with a meter and hand on what it tells, which is put into `found`, too."""
         told: list[Measured] = []
         slowest = 0.0
-        talk = self._talks[name](told.append)
+        talk = begin(told.append)
         try:
             ask = next(talk)
             while True:
@@ -71,6 +112,7 @@ class MetersDriver:
                 except StopIteration:
                     return slowest
                 finally:
+                    found.extend(told)
                     self._hand_on(name, told, ctx)
         finally:
             talk.close()
@@ -124,14 +166,14 @@ class MetersDriver:
         return DeviceError("edge.driver.meters.silent", address=address, line=where)
 
 
-def _talk(device: MeterDevice) -> Begin:
-    """What begins a visit to `device`; what is learned of the meter lives as long as the driver."""
+def _talk(device: MeterDevice, learned: Learned) -> Begin:
+    """What begins a visit to `device`; what is learned of a CJ/T 188 meter lives as long as the driver."""
     extra = [one.wanted() for one in device.extra]
     if device.protocol == "dlt645":
         lacks: set[int] = set()
         return lambda tell: read_dlt645(device.digits, device.edition, extra, lacks, tell)
     if device.protocol == "cjt188":
-        learned = Learned()
-        return lambda tell: read_cjt188(device.address, device.meter_kind, device.type, extra, learned, tell)
+        kind, valve = device.meter_kind, device.valve
+        return lambda tell: read_cjt188(device.address, kind, device.type, extra, learned, tell, valve=valve)
     address = device.secondary if device.primary is None else device.primary
     return lambda tell: read_mbus(address, device.type, extra, tell)

@@ -1,4 +1,4 @@
-"""Zigbee detectors, sirens and buttons through zigbee2mqtt on the gateway's own broker (see ``sample.toml``)."""
+"""Zigbee detectors, sirens, valves and buttons through zigbee2mqtt on the gateway's broker (see ``sample.toml``)."""
 
 from edge.drivers.port import DriverFamily
 from edge.drivers.zigbee2mqtt.config import ZigbeeConfig

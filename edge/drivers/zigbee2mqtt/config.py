@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from edge.drivers.broker.config import BrokerTable
 from edge.drivers.port import DeviceConfig
 from protocols.errors import ConfigError
-from protocols.zigbee import TYPES
+from protocols.zigbee import TYPES, Closes
 
 
 class ZigbeeDevice(DeviceConfig):
@@ -17,11 +17,13 @@ class ZigbeeDevice(DeviceConfig):
 
     `silent_h`: hours without a message after which the device counts as lost, whatever its availability says.
     `sound_s`: for sirens, how long they sound unless they are stopped before.
+    `closes`: for valves, the state in zigbee2mqtt that closes them.
     """
 
     topic: str = Field(default="", max_length=200, pattern=r"^[^#+]*$")
     silent_h: float = Field(default=25.0, gt=0, le=24 * 60)
     sound_s: int = Field(default=600, ge=1, le=1800)
+    closes: Closes = "OFF"
 
     @model_validator(mode="after")
     def _known_type(self) -> ZigbeeDevice:

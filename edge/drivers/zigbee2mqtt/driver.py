@@ -16,11 +16,11 @@ from edge.drivers.strangers import Stranger
 from edge.drivers.zigbee2mqtt.config import ZigbeeConfig, ZigbeeDevice
 from edge.drivers.zigbee2mqtt.presence import BRIDGE, Presence
 from protocols.bridged import observed_at
-from protocols.catalog import DEVICE_TYPES
 from protocols.errors import DeviceError, ProtocolError, RefusedError
 from protocols.events import Observation, Value
 from protocols.zigbee import (
     ASKABLE,
+    SWITCHED,
     Payload,
     Row,
     get_command,
@@ -31,6 +31,8 @@ from protocols.zigbee import (
     read_metrics,
     read_payload,
     read_topic,
+    upright,
+    valve_command,
     warning_command,
 )
 
@@ -39,10 +41,10 @@ _MOST_ASKED: Final = 15
 
 
 class _Confirmation:
-    """Somebody waits until a device reports that `metric` is `value`, or until another value is wanted of it."""
+    """Somebody waits until `device` reports that `metric` is `value`, or until another value is wanted of it."""
 
-    def __init__(self, device_type: str, metric: str, value: bool) -> None:
-        self.device_type, self.metric, self.value = device_type, metric, value
+    def __init__(self, device: ZigbeeDevice, metric: str, value: bool) -> None:
+        self.device, self.metric, self.value = device, metric, value
         self.came = threading.Event()
         self.overtaken = False
 
@@ -84,22 +86,24 @@ class ZigbeeDriver(BridgeDriver):
         self._reads.ask(device, timeout_s)
 
     def act(self, device: str, output: str, value: Value, timeout_s: float) -> None:
-        """``sound`` true or false on a siren; sent again until its state topic confirms it.
+        """``sound`` of a siren, ``valve-closed`` of a valve: sent again until the device's state topic confirms it.
 
-        Another value for the same siren ends it at once, with RefusedError.
+        Another value for the same device ends it at once, with RefusedError.
         """
         target = self._by_id.get(device)
-        outputs = () if target is None else DEVICE_TYPES[target.type].outputs
-        if target is None or output not in outputs:
-            allowed = ", ".join(outputs) or "-"
+        switched = None if target is None else SWITCHED.get(target.type)
+        if target is None or switched is None or output != switched[0]:
+            allowed = "-" if switched is None else switched[0]
             raise RefusedError("edge.driver.zigbee2mqtt.no-output", device=device, output=output, allowed=allowed)
         if not isinstance(value, bool):
             raise RefusedError("edge.driver.zigbee2mqtt.needs-switch", device=device, output=output, value=value)
-        self._sound(target, value, timeout_s)
+        self._switch(target, output, _Confirmation(target, switched[1], value), timeout_s)
 
-    def _sound(self, siren: ZigbeeDevice, value: bool, timeout_s: float) -> None:
-        name, deadline = siren.friendly_name, time.monotonic() + timeout_s
-        waiting = _Confirmation(siren.type, "sounding", value)
+    def _switch(self, target: ZigbeeDevice, output: str, waiting: _Confirmation, timeout_s: float) -> None:
+        name, value, deadline = target.friendly_name, waiting.value, time.monotonic() + timeout_s
+        command = valve_command(value, target.closes)
+        if target.type == "siren":
+            command = warning_command(value, target.sound_s)
         with self._acting:
             for other in self._awaited.get(name, ()):
                 if other.value is not value and not other.came.is_set():
@@ -110,7 +114,7 @@ class ZigbeeDriver(BridgeDriver):
             while (left := deadline - time.monotonic()) > 0:
                 with self._acting:  # what was overtaken is not sent once more after what overtook it
                     sent = waiting.came.is_set() or self._session.publish(
-                        f"{self._config.base_topic}/{name}/set", warning_command(value, siren.sound_s)
+                        f"{self._config.base_topic}/{name}/set", command
                     )
                 if not sent:
                     raise self._broker_error()
@@ -119,8 +123,8 @@ class ZigbeeDriver(BridgeDriver):
             else:
                 raise DeviceError(
                     "edge.driver.zigbee2mqtt.not-confirmed",
-                    device=siren.id,
-                    output="sound",
+                    device=target.id,
+                    output=output,
                     value=value,
                     timeout_s=timeout_s,
                 )
@@ -128,7 +132,7 @@ class ZigbeeDriver(BridgeDriver):
             with self._acting:
                 self._awaited[name] = tuple(one for one in self._awaited[name] if one is not waiting)
         if waiting.overtaken:
-            raise RefusedError("edge.output.overruled", device=siren.id, output="sound")
+            raise RefusedError("edge.output.overruled", device=target.id, output=output)
 
     def _tend(self) -> None:
         while (request := self._reads.take()) is not None:
@@ -153,10 +157,10 @@ class ZigbeeDriver(BridgeDriver):
         waiting = self._awaited.get(topic.name, ()) if topic.kind == "device" and not message.retained else ()
         for one in waiting:
             try:
-                metrics = read_metrics(one.device_type, read_payload(message.topic, message.payload))
+                payload = upright(read_payload(message.topic, message.payload), one.device.closes)
             except ProtocolError:
                 return  # told when its turn comes
-            if metrics.get(one.metric) is one.value:
+            if read_metrics(one.device.type, payload).get(one.metric) is one.value:
                 one.came.set()
 
     def _read_one(self, message: Incoming, now_ms: int) -> Sequence[Observation]:
@@ -180,13 +184,14 @@ class ZigbeeDriver(BridgeDriver):
 
     def _read_device(self, device: ZigbeeDevice, message: Incoming, now_ms: int) -> Sequence[Observation]:
         payload = read_payload(message.topic, message.payload)
+        shown = upright(payload, device.closes)
         at_ms = observed_at(payload.get("last_seen"), now_ms, self._clocks_ahead)
         if message.retained:
-            return observations(device.id, device.type, payload, at_ms=at_ms, retained=True)
+            return observations(device.id, device.type, shown, at_ms=at_ms, retained=True)
         self._presence.heard(device.friendly_name, time.monotonic(), self._memory)
         if self._taken_before(message, payload):
             return ()
-        return observations(device.id, device.type, payload, at_ms=at_ms)
+        return observations(device.id, device.type, shown, at_ms=at_ms)
 
     def _taken_before(self, message: Incoming, payload: Payload) -> bool:
         """Whether this very message was taken already; if not, it now is."""

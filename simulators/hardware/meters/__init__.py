@@ -25,6 +25,7 @@ class _Device(BaseModel):
     address: str
     edition: Literal["1997", "2007"] = "2007"
     order: Literal["little", "big"] = "little"
+    valve: bool = False
     primary: int = Field(default=1, ge=1, le=250)
 
 
@@ -49,5 +50,6 @@ def _meter(row: _Device, rng: random.Random) -> Meter:
     if row.kind == "mbus":
         return MbusMeter(row.id, row.primary, row.address, rng)
     if row.kind == "heat":
-        return HeatMeter(row.id, row.address, rng, order=row.order)
-    return WaterOrGasMeter(row.id, row.address, rng, kind=0x10 if row.kind == "water" else 0x30, order=row.order)
+        return HeatMeter(row.id, row.address, rng, order=row.order, valve=row.valve)
+    kind = 0x10 if row.kind == "water" else 0x30
+    return WaterOrGasMeter(row.id, row.address, rng, kind=kind, order=row.order, valve=row.valve)

@@ -10,7 +10,7 @@ from operator import and_
 from typing import Any, Final
 
 from simulators.hardware.bus import Bus, Shown, Trigger
-from simulators.hardware.meters.meters import Frame, Meter, find
+from simulators.hardware.meters.meters import Frame, Meter, WaterOrGasMeter, find
 from simulators.hardware.port import Ledger
 from simulators.hardware.served import Line
 
@@ -51,8 +51,19 @@ class MeterBus(Bus[Frame]):
         return super().damage(reply) if len(reply) > 2 else bytes([reply[0] ^ 0x10])
 
     def triggers(self) -> Mapping[str, Trigger]:
-        """Those of every bus; ``chatter`` takes `hex`: bytes that are heard before every answer from now on."""
-        return {**super().triggers(), "chatter": self._make_chatter}
+        """Those of every bus; ``chatter`` takes `hex`: bytes that are heard before every answer from now on.
+
+        ``stuck`` takes `on`: the valve of the meter stays as it is.
+        """
+        return {**super().triggers(), "chatter": self._make_chatter, "stuck": self._make_stuck}
+
+    def _make_stuck(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        on = bool(params.get("on", True))
+        with self._lock:
+            for meter in self._meters:
+                if meter.device == device and isinstance(meter, WaterOrGasMeter):
+                    meter.stuck = on
+        return {"device": device, "stuck": on}
 
     def _make_chatter(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         self._chatter = bytes.fromhex(str(params.get("hex", "")))

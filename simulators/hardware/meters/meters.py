@@ -155,23 +155,46 @@ class WaterOrGasMeter(_Counting):
         kind: int = 0x10,
         order: cjt188.ByteOrder = "little",
         begin: int = 0,
+        valve: bool = False,
     ) -> None:
         super().__init__(device, rng, begin or rng.randrange(1000, 99_999))
         self._address, self._kind, self._order = address, kind, order
         self.battery_low = False
+        self._valve = valve
+        self.closed = self.stuck = self.fault = False
 
     def answer(self, frame: Frame) -> Answer | None:
-        """The current reading."""
+        """The current reading, and orders for the valve: a meter without one refuses, a `stuck` one stays as it is."""
         if not isinstance(frame, cjt188.Frame) or frame.reply or frame.address not in (self._address, cjt188.BROADCAST):
             return None
+        if frame.function == 0x04 and frame.data[:2] == (0xA017).to_bytes(2, self._order):
+            return Answer(data=cjt188.encode(self._turn(frame)))
         if frame.data[:2] != (0x901F).to_bytes(2, self._order):
             return None
         count = self._count()
         request = cjt188.Frame(meter=self._kind, address=self._address, control=1, data=frame.data)
         payload, metric, value = self._payload(count)
-        status = bytes([0x04 if self.battery_low else 0x00, 0x00])
-        data = cjt188.encode(cjt188.read_reply(request, payload + bytes.fromhex("00561200112620") + status))
+        data = cjt188.encode(cjt188.read_reply(request, payload + bytes.fromhex("00561200112620") + self._status()))
         return Answer(data=data, metric=metric, value=value)
+
+    def _status(self) -> bytes:
+        return bytes([(3 if self.fault else int(self.closed)) | (4 if self.battery_low else 0), 0])
+
+    def _turn(self, frame: cjt188.Frame) -> cjt188.Frame:
+        if not self._valve or frame.data[3:] not in (bytes([cjt188.VALVE_OPEN]), bytes([cjt188.VALVE_CLOSE])):
+            return cjt188.refusal(frame, 0)
+        if not self.stuck:
+            self.closed = frame.data[3] == cjt188.VALVE_CLOSE
+        return cjt188.read_reply(frame, self._status())
+
+    def state(self) -> Mapping[str, Any]:
+        """The register, and the valve that stays where it is."""
+        return {**super().state(), "closed": self.closed}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on."""
+        super().restore(state)
+        self.closed = bool(state.get("closed", False))
 
     def _payload(self, count: int) -> tuple[bytes, str, float]:
         volume = _digits(count, 4) + b"\x2c"
@@ -186,8 +209,16 @@ class WaterOrGasMeter(_Counting):
 class HeatMeter(WaterOrGasMeter):
     """CJ/T 188: heat in hundredths of a kWh beside power, flow, volume and both temperatures."""
 
-    def __init__(self, device: str, address: str, rng: random.Random, *, order: cjt188.ByteOrder = "little") -> None:
-        super().__init__(device, address, rng, kind=0x20, order=order)
+    def __init__(
+        self,
+        device: str,
+        address: str,
+        rng: random.Random,
+        *,
+        order: cjt188.ByteOrder = "little",
+        valve: bool = False,
+    ) -> None:
+        super().__init__(device, address, rng, kind=0x20, order=order, valve=valve)
 
     def _payload(self, count: int) -> tuple[bytes, str, float]:
         power = _digits(450, 4) + b"\x17"

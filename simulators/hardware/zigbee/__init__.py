@@ -1,4 +1,4 @@
-"""Detectors, a siren, meters and an SOS button behind a stand-in for zigbee2mqtt on the gateway's field broker."""
+"""Detectors, sirens, valves, meters and buttons behind a stand-in for zigbee2mqtt on the gateway's field broker."""
 
 from __future__ import annotations
 

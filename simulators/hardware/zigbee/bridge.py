@@ -23,6 +23,7 @@ from simulators.hardware.zigbee.devices import (
     Siren,
     SmokeDetector,
     SosButton,
+    Valve,
     ZigbeeDevice,
 )
 
@@ -80,7 +81,8 @@ class ZigbeeBridge:
         """What can happen; ``smoke`` and ``leak`` take `clear` = true as well.
 
         ``flood``: the last device tells `readings_per_s` for `seconds`; ``clock``: the bridge, which runs on the
-        gateway's machine, sees a clock that is wrong by `seconds`; ``join``: somebody pairs a device called `name`.
+        gateway's machine, sees a clock that is wrong by `seconds`; ``join``: somebody pairs a device called `name`;
+        ``stuck`` takes `on`: a valve stays as it is.
         """
         return {
             "smoke": lambda device, params: self._smoke(device, not params.get("clear")),
@@ -89,6 +91,7 @@ class ZigbeeBridge:
             "leak-clear": lambda device, params: self._leak(device, False),
             "sos": lambda device, params: self._sos(device),
             "motion": lambda device, params: self._motion(device),
+            "stuck": self._make_stuck,
             "flood": self._flood,
             "clock": self._turn_clock,
             "join": self._join,
@@ -113,7 +116,7 @@ class ZigbeeBridge:
 
     def _begin(self) -> None:
         for device in self._by_id.values():
-            if isinstance(device, Siren):
+            if isinstance(device, Siren | Valve):
                 for word in ("set", "get"):
                     self._client.subscribe(self._topic(f"{device.name}/{word}"))
         rows: list[dict[str, object]] = [{"type": "Coordinator", "friendly_name": "Coordinator"}]
@@ -142,7 +145,7 @@ class ZigbeeBridge:
             return
         with self._lock:
             for device in self._by_id.values():
-                if not isinstance(command, dict) or not isinstance(device, Siren) or not device.online:
+                if not isinstance(command, dict) or not isinstance(device, Siren | Valve) or not device.online:
                     continue
                 if topic == self._topic(f"{device.name}/set"):
                     self._tell(device, device.set(command, _now_ms()))
@@ -187,6 +190,12 @@ class ZigbeeBridge:
             sensor = self._find(device, MotionSensor)
             self._tell(sensor, sensor.seen(_now_ms()))
         return {"device": device, "occupancy": True}
+
+    def _make_stuck(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        with self._lock:
+            valve = self._find(device, Valve)
+            valve.stuck = bool(params.get("on", True))
+        return {"device": device, "stuck": valve.stuck}
 
     def _set_online(self, device: str, online: bool) -> Mapping[str, Any]:
         with self._lock:

@@ -233,6 +233,40 @@ class Siren(ZigbeeDevice):
         return [self.shown("sounding", self.sounding, alarm=self.sounding, warning=self.warning)]
 
 
+@dataclass
+class Valve(ZigbeeDevice):
+    """A motor on the tap of a flat; while it is `stuck` it tells that it is as it was."""
+
+    closed: bool = False
+    stuck: bool = False
+    model: ClassVar[str] = "TS0601_water_valve"
+
+    def set(self, command: Mapping[str, Any], now_ms: int) -> list[Shown]:
+        """Obey ``{"state": "ON"}`` (open) and ``{"state": "OFF"}``; anything else is ignored."""
+        if command.get("state") not in ("ON", "OFF"):
+            return []
+        if not self.stuck:
+            self.closed = command["state"] == "OFF"
+        return self.report(now_ms)
+
+    def get(self, asked: Mapping[str, Any], now_ms: int) -> list[Shown]:
+        """Answer a question for its state; anything else cannot be asked for."""
+        return self.report(now_ms) if "state" in asked else []
+
+    def report(self, now_ms: int) -> list[Shown]:
+        """Open or closed."""
+        return [self.shown("valve-closed", self.closed, state="OFF" if self.closed else "ON")]
+
+    def state(self) -> dict[str, Any]:
+        """A valve stays where it is."""
+        return {**super().state(), "closed": self.closed}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on."""
+        super().restore(state)
+        self.closed = bool(state.get("closed", False))
+
+
 _KINDS: Final[Mapping[str, type[ZigbeeDevice]]] = {
     "smoke": SmokeDetector,
     "water-leak": LeakSensor,
@@ -240,6 +274,7 @@ _KINDS: Final[Mapping[str, type[ZigbeeDevice]]] = {
     "water-meter": WaterMeter,
     "sos-button": SosButton,
     "siren": Siren,
+    "valve": Valve,
 }
 
 

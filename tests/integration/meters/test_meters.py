@@ -12,7 +12,7 @@ import pytest
 
 from edge.drivers.meters import FAMILY, MetersConfig, MetersDriver
 from protocols import dlt645
-from protocols.errors import DeviceError, RefusedError
+from protocols.errors import DeviceError, ProtocolError, RefusedError
 from simulators.hardware.line import PtyLine
 from simulators.hardware.meters import ElectricityMeter, HeatMeter, MbusMeter, Meter, MeterBus, WaterOrGasMeter
 from simulators.hardware.meters.meters import Answer, Frame
@@ -71,7 +71,7 @@ def meter_bus(line: PtyLine | TcpLine, ledger: Ledger) -> MeterBus:
     meters: list[Meter] = [
         ElectricityMeter(POWER, ADDRESSES[POWER], chance),
         ElectricityMeter(OLD, ADDRESSES[OLD], chance, "1997"),
-        WaterOrGasMeter(WATER, ADDRESSES[WATER], chance, order="big"),
+        WaterOrGasMeter(WATER, ADDRESSES[WATER], chance, order="big", valve=True),
         WaterOrGasMeter(GAS, ADDRESSES[GAS], chance, kind=0x30),
         HeatMeter(HEAT, ADDRESSES[HEAT], chance),
         MbusMeter(BUS, 7, ADDRESSES[BUS], chance),
@@ -208,6 +208,55 @@ def test_a_meter_is_read_at_once(cellar: MeterBus) -> None:
             meters.read(GHOST, 10)
     with pytest.raises(RefusedError):
         meters.act(WATER, "valve", True, 1)
+
+
+def test_a_meters_valve_is_closed_and_opened_and_read_back(cellar: MeterBus) -> None:
+    table = {"family": "meters", "name": "line-1", "baud": 115_200, "timeout_s": 0.4} | place(cellar)
+    devices = [{"id": name, "interval_s": 3600, "valve": name != HEAT} | DEVICES[name] for name in (WATER, GAS, HEAT)]
+    agent, meters = Agent(), FAMILY.make(MetersConfig.model_validate(table | {"device": devices}))
+    with agent.running(meters):
+        until(lambda: len(agent.online) == 3 and all(agent.online.values()))
+        for closed in (True, False):
+            meters.act(WATER, "valve-closed", closed, 10)
+            assert agent.values(WATER, "valve-closed")[-1] is closed
+        cellar.triggers()["stuck"](WATER, {})
+        with pytest.raises(DeviceError) as stuck:
+            meters.act(WATER, "valve-closed", True, 0.6)
+        assert stuck.value.code == "edge.driver.meters.unconfirmed"
+        with pytest.raises(ProtocolError) as lacking:
+            meters.act(GAS, "valve-closed", True, 10)
+        assert lacking.value.code == "protocols.meters.valve-refused"
+        for device, output, value in [(HEAT, "valve-closed", True), (WATER, "valve-closed", 1), (WATER, "relay", True)]:
+            with pytest.raises(RefusedError):
+                meters.act(device, output, value, 1)
+    assert agent.values(HEAT, "valve-closed") == [], "its configuration says of no valve"
+    assert agent.values(WATER, "valve-closed")[-1] is False
+
+
+class FaultyValve(WaterOrGasMeter):
+    """Its motor is broken: it takes the order, and tells of the fault."""
+
+    def answer(self, frame: Frame) -> Answer | None:
+        self.fault = True
+        return super().answer(frame)
+
+
+def test_a_valve_with_a_fault_is_named_at_once(tmp_path: Path) -> None:
+    agent = Agent()
+    meters = [FaultyValve(WATER, ADDRESSES[WATER], random.Random(1), order="big", valve=True)]
+    bus = MeterBus(PtyLine(tmp_path / "rs485"), meters, ledger=Ledger(), rng=random.Random(1), baud=115_200)
+    table = {"family": "meters", "name": "line-1", "baud": 115_200, "timeout_s": 0.4} | place(bus)
+    made = FAMILY.make(MetersConfig.model_validate(table | {"device": [{"id": WATER, "valve": True} | DEVICES[WATER]]}))
+    bus.start()
+    try:
+        with agent.running(made):
+            until(lambda: agent.online.get(WATER) is True)
+            with pytest.raises(DeviceError) as fault:
+                made.act(WATER, "valve-closed", True, 60)
+    finally:
+        bus.stop()
+    assert fault.value.code == "edge.driver.meters.valve-fault"
+    assert agent.readings(WATER, "valve-closed")[-1].quality == "bad"
 
 
 class Impostor(ElectricityMeter):

@@ -24,6 +24,7 @@ from tests.services.brokers import Broker
 DEVICES = {
     "smoke-502": "smoke",
     "siren-3": "siren",
+    "valve-301": "valve",
     "leak-pump": "water-leak",
     "motion-301": "motion",
     "water-301": "water-meter",
@@ -234,6 +235,34 @@ def test_a_siren_that_does_not_confirm(broker: Broker, bridge: ZigbeeBridge) -> 
         zigbee.act("siren-3", "sound", True, 5)
 
 
+def test_a_valve_is_closed_and_opened_and_one_that_sticks_is_told(broker: Broker, bridge: ZigbeeBridge) -> None:
+    agent = Agent()
+    zigbee = driver(broker)
+    with agent.running(zigbee):
+        until(lambda: everybody_is_there(agent))
+        for closed in (True, False):
+            zigbee.act("valve-301", "valve-closed", closed, 10)
+            until(lambda wanted=closed: agent.values("valve-301", "valve-closed")[-1:] == [wanted])  # type: ignore[misc]
+        bridge.triggers()["stuck"]("valve-301", {})
+        with pytest.raises(DeviceError) as stuck:
+            zigbee.act("valve-301", "valve-closed", True, 0.5)
+        assert stuck.value.code == "edge.driver.zigbee2mqtt.not-confirmed"
+        bridge.triggers()["stuck"]("valve-301", {"on": False})
+        until(lambda: agent.values("valve-301", "valve-closed")[-1] is False)
+        zigbee.read("valve-301", 10)
+
+
+def test_a_valve_that_is_wired_the_other_way_round(broker: Broker, bridge: ZigbeeBridge) -> None:
+    agent = Agent()
+    devices = [{"id": "valve-301", "type": "valve", "topic": "floor/valve-301", "closes": "ON"}]
+    zigbee = driver(broker, device=devices)
+    with agent.running(zigbee):
+        until(lambda: agent.online == {"valve-301": True})
+        zigbee.act("valve-301", "valve-closed", True, 10)
+        until(lambda: agent.values("valve-301", "valve-closed")[-1:] == [True])
+    assert bridge.state()["devices"]["valve-301"]["closed"] is False, "ON opens the stand-in"
+
+
 def test_another_value_ends_what_a_siren_has_not_confirmed(broker: Broker, bridge: ZigbeeBridge) -> None:
     agent = Agent()
     zigbee = driver(broker)
@@ -251,7 +280,12 @@ def test_another_value_ends_what_a_siren_has_not_confirmed(broker: Broker, bridg
 
 def test_what_cannot_be_switched(broker: Broker) -> None:
     zigbee = driver(broker)
-    for device, output, value in [("smoke-502", "sound", True), ("siren-3", "release", True), ("siren-3", "sound", 5)]:
+    for device, output, value in [
+        ("smoke-502", "sound", True),
+        ("siren-3", "release", True),
+        ("siren-3", "sound", 5),
+        ("water-301", "valve-closed", True),
+    ]:
         with pytest.raises(RefusedError):
             zigbee.act(device, output, value, 1)
     with pytest.raises(DeviceError) as away:

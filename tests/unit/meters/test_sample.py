@@ -42,12 +42,17 @@ def test_a_serial_server_in_the_place_of_a_port() -> None:
     ("device", "change", "code"),
     [
         (0, {"type": "water-meter"}, "type"),
+        (0, {"valve": True}, "valve"),
         (0, {"address": "12-34"}, "address"),
         (1, {"address": "123"}, "address"),
         (2, {"address": "255"}, "address"),
         (0, {"extra": [{"metric": "a", "identifier": "9010"}]}, "extra"),
         (2, {"extra": [{"metric": "a", "identifier": "9010"}]}, "extra"),
-        (1, {"protocol": "dlt645", "type": "power-meter", "address": "000012345678"}, "address-twice"),
+        (
+            1,
+            {"protocol": "dlt645", "type": "power-meter", "address": "000012345678", "valve": False},
+            "address-twice",
+        ),
     ],
 )
 def test_each_fault_has_its_sentence(device: int, change: dict[str, Any], code: str) -> None:

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from protocols import cjt188, dlt645, mbus
 from protocols.errors import ProtocolError
 from protocols.mbus.messages import ACKNOWLEDGED, response
-from protocols.meters import Measured, SecondaryAddress, Talk, Wanted, convert, read_cjt188, read_dlt645, read_mbus
+from protocols.meters import (
+    Measured,
+    SecondaryAddress,
+    Talk,
+    Wanted,
+    convert,
+    order_valve,
+    read_cjt188,
+    read_dlt645,
+    read_mbus,
+)
 from protocols.meters.cjt188 import Learned
 from protocols.meters.mbus import MOST_TELEGRAMS
 
@@ -90,7 +100,7 @@ def test_the_order_of_bytes_is_learned_and_learned_anew(order: cjt188.ByteOrder)
         return cjt188.encode(cjt188.read_reply(frame, volume + volume + bytes(7) + b"\x05\x00"))
 
     def read() -> int:
-        visit(read_cjt188(WATER, 0x10, "water-meter", (), learned, told.append), reply)
+        visit(read_cjt188(WATER, 0x10, "water-meter", (), learned, told.append, valve=True), reply)
         return len(told)
 
     tries = next(number for number in range(1, 5) if read())
@@ -182,6 +192,38 @@ def test_an_mbus_meter_that_cannot_be_read(ci: int, data: bytes, code: str) -> N
     with pytest.raises(ProtocolError) as wrong:
         visit(read_mbus(0xFE, "heat-meter", (), lambda _: None), lambda _: response(1, ci, data))
     assert wrong.value.code == f"protocols.meters.{code}"
+
+
+def test_a_valve_is_ordered_in_the_order_of_bytes_that_the_meter_takes() -> None:
+    learned = Learned(order="big", serial=4)
+    asked = visit(order_valve(WATER, 0x10, True, learned), lambda _: None)
+    frame = cjt188.parse(asked[0].lstrip(b"\xfe"))
+    assert (frame.control, frame.data) == (0x04, bytes.fromhex("A0170599"))
+    answers = [cjt188.read_reply(frame, b"\x00\x00"), cjt188.refusal(frame, 0)]
+    visit(order_valve(WATER, 0x10, True, learned), lambda _: cjt188.encode(answers[0]))
+    with pytest.raises(ProtocolError, match="refuses to turn its valve"):
+        visit(order_valve(WATER, 0x10, False, learned), lambda _: cjt188.encode(answers[1]))
+
+
+@pytest.mark.parametrize(
+    ("status", "valve", "told"),
+    [
+        (0, True, [Measured(metric="valve-closed", value=False)]),
+        (1, True, [Measured(metric="valve-closed", value=True)]),
+        (2, True, []),
+        (3, True, [Measured(metric="valve-closed", value=None, quality="bad")]),
+        (1, False, []),
+    ],
+)
+def test_what_a_meter_tells_of_its_valve(status: int, valve: bool, told: list[Measured]) -> None:
+    heard: list[Measured] = []
+    payload = bytes.fromhex("785634122c") * 2 + bytes(7) + bytes([status, 0])
+    request = cjt188.read_request(0x10, WATER)
+    visit(
+        read_cjt188(WATER, 0x10, "water-meter", (), Learned(), heard.append, valve=valve),
+        lambda _: cjt188.encode(cjt188.read_reply(request, payload)),
+    )
+    assert [one for one in heard if one.metric == "valve-closed"] == told
 
 
 @pytest.mark.parametrize(

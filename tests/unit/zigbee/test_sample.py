@@ -31,7 +31,7 @@ def test_the_sample_makes_a_driver() -> None:
 
 def test_the_sample_shows_every_key() -> None:
     assert all(key in TEXT for key in FAMILY.config.model_fields)
-    assert all(key in TEXT for key in ("topic", "silent_h", "sound_s"))
+    assert all(key in TEXT for key in ("topic", "silent_h", "sound_s", "closes"))
     commented = [line.removeprefix("# ") for line in TEXT.splitlines() if line.startswith("# ") and " = " in line]
     tomllib.loads("\n".join(commented))
 

@@ -16,6 +16,7 @@ from protocols.errors import ProtocolError
 from protocols.events import Event, Reading
 from protocols.zigbee import (
     TYPES,
+    Closes,
     Row,
     Topic,
     observations,
@@ -24,6 +25,8 @@ from protocols.zigbee import (
     read_metrics,
     read_payload,
     read_topic,
+    upright,
+    valve_command,
     warning_command,
 )
 
@@ -106,6 +109,9 @@ def test_when_a_message_was_heard() -> None:
         ("siren", {"warning": {"mode": "emergency"}}, {"sounding": True}),
         ("siren", {"warning": {"mode": "stop"}}, {"sounding": False}),
         ("siren", {"alarm": False, "warning": {"mode": "emergency"}}, {"sounding": False}),
+        ("valve", {"state": "ON"}, {"valve-closed": False}),
+        ("valve", {"state": "CLOSE"}, {"valve-closed": True}),
+        ("valve", {"state": "half"}, {"valve-closed": None}),
         ("motion", {"occupancy": True, "illuminance_lux": 12}, {"occupancy": True, "illuminance": 12.0}),
         ("water-meter", {"volume": "12.345", "flow": 0}, {"volume": 12.345, "flow": 0.0}),
         ("smoke", {"smoke": "perhaps"}, {"smoke": None}),
@@ -124,7 +130,7 @@ def test_what_cannot_be_understood_is_bad_and_not_silent() -> None:
 
 @pytest.mark.parametrize("device_type", TYPES)
 def test_every_metric_is_a_row_of_the_catalogue(device_type: str) -> None:
-    keys = ("smoke", "tamper", "alarm", "water_leak", "occupancy", "contact")
+    keys = ("state", "smoke", "tamper", "alarm", "water_leak", "occupancy", "contact")
     everything: dict[str, Any] = dict.fromkeys(keys, True)
     everything |= dict.fromkeys(("battery", "linkquality", "illuminance", "volume", "flow"), 1)
     assert all(DEVICE_TYPES[device_type].metric(name) for name in read_metrics(device_type, everything))
@@ -187,16 +193,24 @@ def test_the_command_for_a_siren() -> None:
     assert json.loads(warning_command(False, 600))["warning"]["mode"] == "stop"
 
 
+@pytest.mark.parametrize(("closes", "opens"), [("OFF", "ON"), ("ON", "OFF"), ("CLOSE", "OPEN")])
+def test_what_closes_a_valve_is_told_as_closed(closes: Closes, opens: str) -> None:
+    assert json.loads(valve_command(True, closes)) == {"state": closes}
+    assert json.loads(valve_command(False, closes)) == {"state": opens}
+    for state, closed in ((closes, True), (opens, False)):
+        assert read_metrics("valve", upright({"state": state}, closes)) == {"valve-closed": closed}
+
+
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = st.sampled_from(["smoke", "alarm", "warning", "battery", "volume", "action", "last_seen", "contact"])
+KEYS = st.sampled_from(["state", "smoke", "alarm", "warning", "battery", "volume", "action", "last_seen", "contact"])
 
 
 @given(st.sampled_from(TYPES), st.dictionaries(KEYS, PLAIN, max_size=6))
 def test_no_payload_breaks_the_reader(device_type: str, payload: dict[str, Any]) -> None:
     at_ms = observed_at(payload.get("last_seen"), NOW)
     assert NOW - 8 * 86_400_000 < at_ms <= NOW
-    observations("d", device_type, payload, at_ms=at_ms)
+    observations("d", device_type, upright(payload, "ON"), at_ms=at_ms)

@@ -6,7 +6,7 @@ const QUIET = new Set(["linkquality", "battery"]);
 
 /** What says most about each type of device. */
 export const TELLING = {
-  vending: "stock", "cold-chain": "temperature", "power-meter": "power", door: "contact-open", smoke: "smoke", siren: "sounding",
+  vending: "stock", "cold-chain": "temperature", "power-meter": "power", door: "contact-open", smoke: "smoke", siren: "sounding", valve: "valve-closed",
   "water-leak": "leak", motion: "occupancy", "water-meter": "flow", "gas-meter": "volume",
   "heat-meter": "power", climate: "temperature", "water-level": "level", "gas-detector": "co", thermostat: "temperature", relay: "relay-1", "fire-detector": "fire", "fire-panel": "fire", "sos-button": "battery", button: "battery", contact: "contact-open",
 };
