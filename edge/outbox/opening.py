@@ -53,8 +53,8 @@ class Opening:
         """
         self.path = path
         self.broken: StorageError | None = None
-        schema, upgrade = (text("edge.outbox", name) for name in ("schema.sql", "upgrade.sql"))
-        self.write = open_database(path, schema, VERSION, upgrade=upgrade, page_bytes=PAGE_BYTES)
+        schema, states, upgrade = (text("edge.outbox", name) for name in ("schema.sql", "states.sql", "upgrade.sql"))
+        self.write = open_database(path, schema + states, VERSION, upgrade=upgrade, page_bytes=PAGE_BYTES)
         try:
             self.salvaged = 0 if damaged is None else salvage(damaged, self.write)
             if memory is not None:

@@ -40,10 +40,13 @@ def salvage(damaged: Path, connection: sqlite3.Connection) -> int:
             (version,) = source.execute("PRAGMA user_version").fetchone()
             if version not in _BLOCKS:
                 return 0
+        except sqlite3.Error:
+            return 0
+        copy_states(source, connection)  # whatever became of the rest
+        try:
             known = _copy_epochs(source, connection, version)
         except sqlite3.Error:
             return 0
-        copy_states(source, connection)
         messages = 0
         batch: list[_Row] = []
         for row in _readable(source, _BLOCKS[version], known):

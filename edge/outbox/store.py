@@ -26,6 +26,7 @@ from edge.outbox.database import set_aside, transaction
 from edge.outbox.declaring import Given, declarations, settle
 from edge.outbox.holdings import LANES, Totals, key
 from edge.outbox.losses import Loss
+from edge.outbox.mirror import Mirror
 from edge.outbox.opening import Opening
 from edge.outbox.quota import Quota
 from edge.outbox.rewriting import Rewriting
@@ -77,14 +78,17 @@ class Outbox:
         self._writing, self._reading = threading.RLock(), threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._states = States()
+        self._mirror = Mirror(path.with_name(f"{path.stem}-states.db"))
         self.was_set_aside: tuple[Path, str] | None = None
         self.cramped: Cramped | None = None
         try:
             self._open(now_ms)
         except StorageError as error:
             if error.code != "edge.storage.corrupt":
+                self._mirror.close()
                 raise
             self._begin_anew(error, now_ms, {})
+        self._mirror.follow(self._opening.write)
 
     @property
     def epoch(self) -> uuid.UUID:
@@ -134,6 +138,8 @@ class Outbox:
                 self._states.put(self._opening.write, states)
                 self._opening.losses.tell(commit.told)
             self._states.note(states)
+            if any(states):
+                self._mirror.write(lambda copy: self._states.put(copy, states), self._opening.write)
             self._opening.losses.forget(commit.told)
             for first, new in zip(firsts, packed, strict=True):
                 self._added(first, new)
@@ -234,7 +240,7 @@ class Outbox:
     def reopen(self, error: StorageError, now_ms: int) -> None:
         """Set the corrupt file aside and begin a new one; `was_set_aside` tells of it."""
         with self._writing:
-            self.close()
+            self._close()
             self._begin_anew(error, now_ms, self._opening.known_given())
 
     def move_to_disk(self, now_ms: int) -> bool:
@@ -255,11 +261,17 @@ class Outbox:
                 self._begin_anew(error, now_ms, given, memory.write)
             with self._reading:
                 memory.close()
+            self._mirror.follow(self._opening.write)
             return True
 
     def close(self) -> None:
         """Close the file. What is in it stays for the next opening."""
-        with self._writing, self._reading:
+        with self._writing:
+            self._close()
+            self._mirror.close()
+
+    def _close(self) -> None:
+        with self._reading:
             self._opening.close()
 
     def _open(
@@ -289,8 +301,10 @@ class Outbox:
         aside = set_aside(self._path)
         self.was_set_aside = (aside, str(error.params.get("why", error.code)))
         self._open(now_ms, aside, given, memory)
-        with self._opening.failing(), transaction(self._opening.write):
-            self._states.put_all(self._opening.write)
+        with self._opening.failing():
+            with transaction(self._opening.write):
+                self._states.put_all(self._opening.write)
+            self._mirror.fill(self._opening.write)
 
     def _give(self, lane: Lane, count: int) -> int:
         """Take the next `count` numbers of a lane: the first of them."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from liandong.lab.interrupted import Cause, Interruption
 from liandong.lab.late import Late
-from liandong.lab.redated import DATED_MS, redated, turned, turning
+from liandong.lab.redated import DATED_MS, read_anew, redated, turned, turning
 from liandong.lab.stored import STATES, UNIQUE, Content, Key, Row
 from liandong.lab.unobserved import unobserved
 from simulators.ledger import Observation
@@ -23,6 +23,8 @@ RAM_BOUND_MS: Final = 2000
 """How old what a kill costs may be: a flush each second, and as much again for a busy machine."""
 _AFTER_MS: Final = 500
 _REPLY_MS: Final = 1000
+_ANEW_MS: Final = 15_000
+"""How long a killed agent may take to be back and to hear what waited in the broker of its bridge."""
 """How long a driver waits for a reply: what comes while it is stopped may be too late for it afterwards."""
 _AUDIT_MS: Final = 8000
 """A sale is told by the next audit: one each five seconds, and the reading of it."""
@@ -252,6 +254,8 @@ def _date(
         and i.from_ms <= one.at_ms + DATED_MS
         and one.at_ms <= i.to_ms
     )
+    if one.metric == "volume" and read_anew(one.device, one.at_ms, content, interruptions):
+        stood_still += _ANEW_MS
     if not -DATED_MS <= off_ms <= DATED_MS + stood_still:
         account.misdated.append((row.key, off_ms, one.at_ms))
 

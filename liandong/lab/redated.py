@@ -42,6 +42,18 @@ def turning(device: str, at_ms: int, content: Content, interruptions: Iterable[I
     return any(abs(at_ms - edge) <= _TURNING_MS for edge in edges)
 
 
+def read_anew(device: str, at_ms: int, content: Content, interruptions: Sequence[Interruption]) -> bool:
+    """Whether a later agent may have read it, which never saw the clock that dated it and takes its arrival."""
+    gateway = content.gateway_of.get(device)
+    mine = [one for one in interruptions if one.gateway == gateway]
+    return any(
+        turn.from_ms - _TURNING_MS <= at_ms <= turn.to_ms + _TURNING_MS
+        and any(one.cause is Cause.KILLED and turn.from_ms <= one.to_ms <= turn.to_ms + _TURNING_MS for one in mine)
+        for turn in mine
+        if turn.cause is Cause.TURNED
+    )
+
+
 def redated(content: Content, expected: Collection[Key], interruptions: Sequence[Interruption]) -> Content:
     """`content`, its rows of turned clocks under the nearest key that lacks one, at most `DATED_MS` away."""
     there = {row.key for row in content.rows}

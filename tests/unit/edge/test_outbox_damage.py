@@ -250,6 +250,45 @@ def test_what_drivers_and_rules_stored_outlives_a_file_of_which_nothing_can_be_r
     again.close()
 
 
+@pytest.mark.parametrize("keeps_tables", [False, True], ids=["nothing", "no-epochs"])
+def test_states_outlive_a_file_that_the_next_agent_cannot_read(tmp_path: Path, *, keeps_tables: bool) -> None:
+    """They are read where only the rest is broken, and else taken from their copy."""
+    path = tmp_path / "outbox.db"
+    record = RuleRecord(rule="siren", device="smoke-1", state=RuleState(phase="firing", since_ms=3), owed=(0,))
+    before = opened(path)
+    before.append(Commit(driver_states={"machine": {"sold": 3}}, rules=[record]))
+    before.append(Commit(driver_states={"machine": {"sold": 4}}))
+    before.close()
+    if keeps_tables:
+        with closing(sqlite3.connect(path)) as file:
+            (page,) = file.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'epoch'").fetchone()
+        (tmp_path / "outbox-states.db").unlink()
+        raw = bytearray(path.read_bytes())
+        raw[(page - 1) * 1024 : page * 1024] = os.urandom(1024)
+        path.write_bytes(raw)
+    else:
+        path.write_bytes(os.urandom(path.stat().st_size))
+    outbox = opened(path)
+    assert outbox.was_set_aside is not None
+    assert (outbox.driver_state("machine"), outbox.rule_records()) == ({"sold": 4}, [record])
+    outbox.close()
+
+
+def test_a_copy_of_the_states_that_cannot_be_read_is_made_anew(tmp_path: Path) -> None:
+    path, copy = tmp_path / "outbox.db", tmp_path / "outbox-states.db"
+    before = opened(path)
+    before.append(Commit(driver_states={"machine": {"sold": 4}}))
+    before.close()
+    copy.write_bytes(os.urandom(copy.stat().st_size))
+    between = opened(path)
+    assert (between.was_set_aside, between.driver_state("machine")) == (None, {"sold": 4})
+    between.close()
+    path.write_bytes(os.urandom(path.stat().st_size))
+    after = opened(path)
+    assert after.driver_state("machine") == {"sold": 4}
+    after.close()
+
+
 VERSION_1 = """
 CREATE TABLE epoch (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, opened_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE lane (

@@ -175,3 +175,13 @@ def test_a_door_that_was_forced_while_nobody_looked_is_stored_as_opened_unobserv
     assert (found.observed, found.stored, found.latency) == (2, 2, [(10_000, 2_100), (90_000, 100)])
     assert [found.lost, found.duplicated, found.altered, found.unconfirmed] == [[], [], [], []]
     assert len(account(ledger, rows[1:]).lost) == 1
+
+
+def test_what_a_turned_clock_dated_and_a_later_agent_read_has_the_time_of_its_arrival() -> None:
+    turn = Interruption(gateway="gw-2", from_ms=10_000, to_ms=20_000, cause=Cause.TURNED)
+    kill = Interruption(gateway="gw-2", from_ms=13_000, to_ms=13_000, cause=Cause.KILLED)
+    ledger = [shown("water-1", "volume", 1, 5.0, 12_500)]
+    arrived = [row("water-1", "volume", 5.0, at_ms=21_000)]
+    assert account(ledger, arrived, turn, kill).misdated == []
+    assert len(account(ledger, arrived, turn).misdated) == 1
+    assert len(account(ledger, [row("water-1", "volume", 5.0, at_ms=50_000)], turn, kill).misdated) == 1
