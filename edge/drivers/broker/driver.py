@@ -75,6 +75,7 @@ class BridgeDriver:
         """Listen until `ctx.stop` is set; the session connects again by itself."""
         stored: Mapping[str, Any] = ctx.state()
         self._memory = Memory(stored)
+        self._ahead = dict.fromkeys(self._memory.ahead, time.monotonic())
         self._strangers = Strangers(stored.get("strangers"), self._addresses)
         self._begin(time.monotonic())
         self._session.open()
@@ -112,6 +113,7 @@ class BridgeDriver:
         self._ahead[near] = now_s
         # What was dated before the clock was set may still be on its way.
         self._ahead = {known: at_s for known, at_s in self._ahead.items() if now_s - at_s <= _ON_ITS_WAY_S}
+        self._memory.note_ahead(self._ahead)
 
     @property
     def _clocks_ahead(self) -> tuple[int, ...]:

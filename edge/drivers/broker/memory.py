@@ -11,19 +11,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 _KEPT: Final = 256  # more than any broker here sends without an acknowledgement (iotcore is set to 200)
 _DIGITS: Final = 12
+_CLOCKS: Final = 8
 
 
 class Memory:
-    """Digests of the newest messages taken, and each device's availability. `changed`: not yet stored. One thread."""
+    """Digests of the newest messages taken, and each device's availability. `changed`: not yet stored. One thread.
+
+    `ahead`: by how many ms our time was ahead of the bridge's clock a while ago. What waits in the broker while the
+    agent is away was dated by that clock, which may be set right before the next agent sees it.
+    """
 
     def __init__(self, stored: Mapping[str, Any]) -> None:
         self._taken: OrderedDict[str, None] = OrderedDict.fromkeys(str(d) for d in stored.get("taken", []))
         self.changed = False
+        self.ahead = tuple(int(ms) for ms in stored.get("ahead", ()))[:_CLOCKS]
         self.available: dict[str, bool] = {str(k): bool(v) for k, v in stored.get("available", {}).items()}
 
     def knows(self, digest: str) -> bool:
@@ -37,9 +43,15 @@ class Memory:
         while len(self._taken) > _KEPT:
             self._taken.popitem(last=False)
 
+    def note_ahead(self, ahead_ms: Collection[int]) -> None:
+        """These are the clocks that the bridge dates by."""
+        ahead = tuple(sorted(ms for ms in ahead_ms if ms))[:_CLOCKS]
+        self.changed = self.changed or ahead != self.ahead
+        self.ahead = ahead
+
     def stored(self) -> dict[str, Any]:
         """The plain form that `Memory` is made from."""
-        return {"taken": list(self._taken), "available": dict(self.available)}
+        return {"taken": list(self._taken), "available": dict(self.available), "ahead": list(self.ahead)}
 
 
 def digest(topic: str, payload: bytes, mid: int | None = None) -> str:

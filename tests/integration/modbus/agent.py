@@ -30,6 +30,7 @@ class Agent:
     strangers: tuple[Stranger, ...] = ()
     gone: list[str] = field(default_factory=list)
     refusals: int = 0
+    system_late_ms: int = 0
     failure: BaseException | None = None
 
     def now_ms(self) -> int:
@@ -39,7 +40,7 @@ class Agent:
         return self.now_ms()
 
     def system_ms(self) -> int:
-        return self.now_ms()
+        return self.now_ms() - self.system_late_ms
 
     def state(self) -> Mapping[str, Any]:
         return self.stored

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -305,6 +306,28 @@ def test_a_retained_press_is_history(broker: Broker, raw: paho.Client) -> None:
         publish(raw, "sos-301", {"action": "emergency"})
         until(lambda: len(agent.events("sos")) == 2)
     assert len(agent.events("sos")) == 2, "two presses without last_seen are two presses"
+
+
+def test_what_a_wrong_clock_dated_is_read_right_by_an_agent_that_starts_with_a_right_one(
+    broker: Broker, raw: paho.Client
+) -> None:
+    """It waited in the broker while there was no agent; the clock was set meanwhile."""
+    hour_ms = 3_600_000
+
+    def dated(*, smoke: bool) -> dict[str, Any]:
+        seen = datetime.fromtimestamp(time.time() - hour_ms / 1000, UTC)
+        return {"smoke": smoke, "last_seen": seen.isoformat()}
+
+    agent = Agent(system_late_ms=hour_ms)
+    with agent.running(driver(broker)):
+        publish(raw, "smoke-502", dated(smoke=True), retain=True)
+        until(lambda: agent.values("smoke-502", "smoke") == [True])
+    publish(raw, "smoke-502", dated(smoke=False), retain=True)
+    agent.system_late_ms = 0
+    with agent.running(driver(broker)):
+        until(lambda: False in agent.values("smoke-502", "smoke"))
+    for one in agent.readings("smoke-502", "smoke"):
+        assert abs(one.at_ms - agent.now_ms()) < hour_ms / 2
 
 
 def test_what_is_unreadable_or_unknown_does_no_harm(broker: Broker, raw: paho.Client) -> None:
