@@ -175,14 +175,19 @@ class Outbox:
             lacking = speaks - received
             forgotten = numbers.has & lacking & numbers.waiting
             again = numbers.acknowledged & lacking - numbers.dropped
+            before = numbers.has
             numbers.has = ((numbers.has - speaks) | (received & speaks)) & numbers.held
-            with self._opening.failing():
-                done = self._confirming.confirm(row, lane, numbers)
-                self._confirming.requeue(row, lane, numbers, again)
-                if done:
-                    self._opening.room.make()
-                if row != self._opening.row:
-                    settle(self._opening.write, row, lane, numbers)
+            try:
+                with self._opening.failing():
+                    done = self._confirming.confirm(row, lane, numbers)
+                    self._confirming.requeue(row, lane, numbers, again)
+                    if done:
+                        self._opening.room.make()
+                    if row != self._opening.row:
+                        settle(self._opening.write, row, lane, numbers)
+            except StorageError:
+                numbers.has = before  # so it is sent again, and answered again: of an older epoch nothing else would be
+                raise
         return bool(again or forgotten)
 
     def drop(self, message: MessageId) -> None:

@@ -376,3 +376,22 @@ def test_a_damaged_file_of_version_1_gives_what_it_can(tmp_path: Path) -> None:
     assert outbox.salvaged == 4
     assert len(stored(outbox)) == 4
     outbox.close()
+
+
+def test_an_acknowledgement_that_the_disk_refused_is_wanted_again(tmp_path: Path) -> None:
+    """Also of an older epoch, of which nothing new is sent that would be answered: else it would count as waiting."""
+    path = tmp_path / "outbox.db"
+    before = opened(path)
+    put(before, 3)
+    before.close()
+    outbox = opened(path)
+    (older, *_) = outbox.queued(Lane.BULK, START, 10)
+    outbox._opening.write.execute("PRAGMA query_only = ON")  # as a full disk: nothing can be noted
+    with pytest.raises(StorageError):
+        outbox.acknowledge(older.id.epoch, Lane.BULK, NumberSet([(1, 3)]), ALL)
+    outbox._opening.write.execute("PRAGMA query_only = OFF")
+    again = outbox.queued(Lane.BULK, START, 10)
+    assert [block.id.first for block in again] == [1, 2, 3]
+    outbox.acknowledge(older.id.epoch, Lane.BULK, NumberSet([(1, 3)]), ALL)
+    assert (outbox.queued(Lane.BULK, START, 10), outbox.totals.waiting[Lane.BULK]) == ([], 0)
+    outbox.close()
