@@ -11,6 +11,9 @@ export const TELLING = {
   "heat-meter": "power", climate: "temperature", "water-level": "level", "gas-detector": "co", thermostat: "temperature", relay: "relay-1", "fire-detector": "fire", "fire-panel": "fire", "sos-button": "battery", button: "battery", contact: "contact-open",
 };
 
+/** All types of devices that people may choose from. */
+export const TYPES = Object.keys(TELLING);
+
 /** A UCUM unit as it is written on a screen. */
 export const unitName = (unit) => UNITS[unit] ?? unit ?? "";
 

@@ -1,5 +1,5 @@
 // The devices of a gateway: where each hangs, what the gateway says, what the walk test has heard, and what a person decides.
-import { TELLING } from "../console/values.js";
+import { TYPES } from "../console/values.js";
 import { post } from "../core/api.js";
 import { html, useState } from "../core/html.js";
 import { named, t, word } from "../core/i18n.js";
@@ -8,7 +8,6 @@ import { ago } from "../core/time.js";
 import { fail, loadPlaces, pathOf, show, store } from "./state.js";
 
 const OPEN = ["differs", "unknown"];
-const TYPES = Object.keys(TELLING);
 
 /** What waits for a person comes first, then what has no place. */
 const rank = (one) => (OPEN.includes(one.told?.state) ? 0 : one.live ? 2 : 1);
@@ -28,12 +27,13 @@ function Device({ one, shown, walking }) {
   const isOpen = OPEN.includes(one.told?.state);
   const decide = (body) =>
     post(`${pathOf(shown)}/devices/${encodeURIComponent(one.code)}/place`, body).then((found) => (setChoosing(false), show(found)), fail);
+  const type = one.type ?? one.told?.type;
   const proof = walking ? one.tick : one.tested;
   return html`<li data-device=${one.code} data-live=${one.live} data-told=${one.told?.state ?? "none"} data-ticked=${Boolean(one.tick)}>
     <div class="head"><b>${named(one.name) || one.code}</b><code>${one.code}</code>
       <span class="tagged ${one.live ? "" : "off"}">${t(one.live ? "ui.install.live" : "ui.install.not-live")}</span></div>
     <p>${one.place ? named(one.place.full_name) : t("ui.install.nowhere")}</p>
-    <p class="dim">${word("cloud.device-type", one.type ?? one.told?.type)} · ${t(one.online ? "ui.install.online" : "ui.device.offline")}
+    <p class="dim">${type ? `${word("cloud.device-type", type)} · ` : ""}${t(one.online ? "ui.install.online" : "ui.device.offline")}
       ${proof ? html` · <span class=${proof.result === "heard" ? "" : "tick"}>${proof.result === "heard" ? "" : "✓ "}${word("ui.install.result", proof.result)} ${what(proof)}, ${ago(proof.at)}</span>` : html` · ${t(walking ? "ui.install.unheard" : "ui.install.untested")}`}</p>
     ${isOpen && html`<div class="warn"><p>${t(`ui.install.told-${one.told.state}`, { place: one.told.place, type: word("cloud.device-type", one.told.type) })}</p>
       <div class="ways">
@@ -41,7 +41,7 @@ function Device({ one, shown, walking }) {
         ${one.live && html`<button class="big" data-testid="keep" onClick=${() => decide({ decision: "keep" })}>${t("ui.install.keep")}</button>`}
       </div></div>`}
     ${choosing
-      ? html`<${Choice} shown=${shown} asksType=${!one.type && !one.told?.type} onChoice=${(path, type) => decide({ decision: "place", path, ...type })} onCancel=${() => setChoosing(false)} />`
+      ? html`<${Choice} shown=${shown} asksType=${!type} onChoice=${(path, type) => decide({ decision: "place", path, ...type })} onCancel=${() => setChoosing(false)} />`
       : (isOpen || !one.live) && html`<button class="big whole" data-testid="choose" onClick=${() => (loadPlaces(), setChoosing(true))}>${t("ui.install.choose")}</button>`}
   </li>`;
 }

@@ -1,12 +1,11 @@
 // Devices that the gateway hears and its configuration does not name: a person gives each a name and a type.
-import { TELLING } from "../console/values.js";
+import { TYPES } from "../console/values.js";
 import { actionId, post } from "../core/api.js";
 import { html, useRef, useState } from "../core/html.js";
 import { t, word } from "../core/i18n.js";
 import { ago } from "../core/time.js";
 import { fail, pathOf, show } from "./state.js";
 
-const TYPES = Object.keys(TELLING);
 const ID = "[a-z0-9]([a-z0-9\\-]{0,62}[a-z0-9])?";
 
 export function Strangers({ shown }) {
