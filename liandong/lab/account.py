@@ -23,9 +23,9 @@ RAM_BOUND_MS: Final = 2000
 """How old what a kill costs may be: a flush each second, and as much again for a busy machine."""
 _AFTER_MS: Final = 500
 _REPLY_MS: Final = 1000
+"""How long a driver waits for a reply: what comes while it is stopped may be too late for it afterwards."""
 _ANEW_MS: Final = 15_000
 """How long a killed agent may take to be back and to hear what waited in the broker of its bridge."""
-"""How long a driver waits for a reply: what comes while it is stopped may be too late for it afterwards."""
 _AUDIT_MS: Final = 8000
 """A sale is told by the next audit: one each five seconds, and the reading of it."""
 _GATHERED: Final = ("energy-total",)
