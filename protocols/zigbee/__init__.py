@@ -8,7 +8,6 @@ be old; what just happened stands in `action`, followed by a message where it is
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -16,6 +15,7 @@ from typing import Any, Final, Literal
 from protocols.bridged import read_json, with_battery_low
 from protocols.errors import ProtocolError
 from protocols.events import Event, Observation, Reading, Value
+from protocols.picking import as_number
 
 TopicKind = Literal["device", "availability", "bridge-state", "bridge-devices", "bridge-event", "other"]
 Payload = Mapping[str, Any]
@@ -154,17 +154,6 @@ def _not(raw: object) -> bool | None:
     return None if flag is None else not flag
 
 
-def _number(raw: object) -> float | None:
-    """A number, also one written as a string (battery "100.00" is seen in the field)."""
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        return None
-    try:
-        value = float(raw)
-    except (ValueError, OverflowError):
-        return None
-    return value if math.isfinite(value) else None
-
-
 def _shut(raw: object) -> bool | None:
     return {"OFF": True, "CLOSE": True, "ON": False, "OPEN": False}.get(raw) if isinstance(raw, str) else None
 
@@ -183,7 +172,7 @@ class _Field:
     read: Callable[[object], Value | None]
 
 
-_RADIO: Final = (_Field("battery", "battery", _number), _Field("linkquality", "linkquality", _number))
+_RADIO: Final = (_Field("battery", "battery", as_number), _Field("linkquality", "linkquality", as_number))
 _BATTERY: Final = (*_RADIO, _Field("battery-low", "battery_low", _flag))
 _FIELDS: Final[Mapping[str, tuple[_Field, ...]]] = {
     "smoke": (_Field("smoke", "smoke", _flag), _Field("tamper", "tamper", _flag), *_BATTERY),
@@ -192,15 +181,15 @@ _FIELDS: Final[Mapping[str, tuple[_Field, ...]]] = {
     "water-leak": (_Field("leak", "water_leak", _flag), *_BATTERY),
     "motion": (
         _Field("occupancy", "occupancy", _flag),
-        _Field("illuminance", "illuminance", _number),
-        _Field("illuminance", "illuminance_lux", _number),
+        _Field("illuminance", "illuminance", as_number),
+        _Field("illuminance", "illuminance_lux", as_number),
         *_BATTERY,
     ),
-    "water-meter": (_Field("volume", "volume", _number), _Field("flow", "flow", _number), *_BATTERY),
+    "water-meter": (_Field("volume", "volume", as_number), _Field("flow", "flow", as_number), *_BATTERY),
     "sos-button": _BATTERY,
     "button": _BATTERY,
     "contact": (_Field("contact-open", "contact", _not), _Field("tamper", "tamper", _flag), *_BATTERY),
-    "climate": (_Field("temperature", "temperature", _number), _Field("humidity", "humidity", _number), *_BATTERY),
+    "climate": (_Field("temperature", "temperature", as_number), _Field("humidity", "humidity", as_number), *_BATTERY),
     "door": (_Field("contact-open", "contact", _not), _Field("tamper", "tamper", _flag)),
 }
 _TELLS: Final[Mapping[str, frozenset[str]]] = {
