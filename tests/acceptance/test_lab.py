@@ -57,7 +57,7 @@ def test_a_short_lab_loses_nothing_doubles_nothing_changes_nothing(tmp_path: Pat
 def run_until_found(scenario: str, sabotage: str, harm: str) -> tuple[int, dict[str, Any], str]:
     """The first of five runs that shows the harm: whether a fault meets a message on its way is chance."""
     for seed in range(1, 6):
-        code, found, said = run_lab(scenario, "--seed", str(seed), "--minutes", "0.35", "--sabotage", sabotage)
+        code, found, said = run_lab(scenario, "--seed", str(seed), "--sabotage", sabotage)
         if found.get(harm, 0) > 0:
             break
     return code, found, said
