@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from edge import last_values
 from edge.actions import Actions
 from edge.answers import Answers
 from edge.board import Board
@@ -304,6 +305,9 @@ class EdgeAgent:
 
     def _start_sources(self) -> None:
         self._presence.restore(self._outbox.driver_state(AGENT))
+        for device, kind in self._types.items():
+            stored = self._outbox.driver_state(last_values.name_of(device))
+            self._board.remember(device, last_values.read(device, kind, stored))
         health = Health(
             self._outbox,
             self._clock,

@@ -45,6 +45,7 @@ class Board:
         self._devices = dict(devices)
         self._drivers = dict(drivers)
         self._latest: dict[str, dict[str, Reading]] = {}
+        self._before: dict[str, dict[str, Reading]] = {}
         self._tallies = {name: Tally() for name in devices}
         self._waiting: dict[str, tuple[Stranger, ...]] = {}
         self._unlisted: dict[str, int] = {}
@@ -67,6 +68,16 @@ class Board:
         """The latest stored reading of each metric of `device` ('' = the gateway)."""
         with self._lock:
             return dict(self._latest.get(device, {}))
+
+    def remember(self, device: str, readings: Mapping[str, Reading]) -> None:
+        """`device` showed this before the agent was started."""
+        with self._lock:
+            self._before[device] = dict(readings)
+
+    def known(self, device: str) -> dict[str, Reading]:
+        """The latest reading of each metric of `device`, where there is none yet the one from before the start."""
+        with self._lock:
+            return self._before.get(device, {}) | self._latest.get(device, {})
 
     def condition(
         self, device: str, *, online: bool, error: LiandongError | None, round_trip_s: float | None, now_ms: int
@@ -92,10 +103,14 @@ class Board:
         with self._lock:
             known = {name: one for name, one in self._devices.items() if one.driver not in fresh}
             running = {name: one for name, one in self._drivers.items() if name not in fresh}
+            same = {
+                name for name, one in devices.items() if name in self._devices and self._devices[name].type == one.type
+            }
             self._devices = {name: known.get(name, one) for name, one in devices.items()}
             self._tallies = {name: self._tallies[name] if name in known else Tally() for name in devices}
             self._drivers = {name: running.get(name, one) for name, one in drivers.items()}
             self._latest = {name: rows for name, rows in self._latest.items() if name == "" or name in devices}
+            self._before = {name: rows for name, rows in self._before.items() if name in same}
             self._waiting = {name: listed for name, listed in self._waiting.items() if name in drivers}
             self._unlisted = {name: refused for name, refused in self._unlisted.items() if name in running}
 

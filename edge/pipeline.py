@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from edge.actions import Task
 from edge.board import Board
+from edge.last_values import LastValues
 from edge.log import Log
 from edge.normalise import Normaliser
 from edge.outbox.gather import Gather, blocks
@@ -75,6 +76,7 @@ class Pipeline:
         self._move_at = 0.0
         self._unstored = 0
         self._told: list[Loss] = []
+        self._last = LastValues(board)
         self._odd_told: set[tuple[str, str, str]] = set()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pipeline", daemon=True)
@@ -269,7 +271,8 @@ class Pipeline:
         told_urgent, told_bulk = self._stamped([*urgent, *awaited_urgent]), self._stamped([*bulk, *awaited_bulk])
         commit = Commit(
             blocks=blocks(Lane.URGENT, told_urgent) + blocks(Lane.BULK, told_bulk),
-            driver_states={e.driver: e.state for e, _ in waited if e.state is not None},
+            driver_states={e.driver: e.state for e, _ in waited if e.state is not None}
+            | self._last.rows(told_urgent, told_bulk, ending=self._closed.is_set()),
             rules=self._rules.take_changes(),
             told=self._told,
         )

@@ -156,7 +156,7 @@ def _unlisted(driver: str, refused: int) -> Report:
 def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -> Report:
     values = {
         metric: {"value": reading.value, "at_ms": clock.resolve(reading.at_ms), "quality": reading.quality}
-        for metric, reading in board.latest(name).items()
+        for metric, reading in board.known(name).items()
     }
     asked, failed = board.tally(name, clock.now_ms())
     units = {metric.name: metric.unit for metric in DEVICE_TYPES[condition.type].metrics}

@@ -185,7 +185,7 @@ class Commissioning:
 
     def _alarms(self, device: str) -> bool:
         """Whether a siren sounds, and not to be found: nobody may silence it by looking for it."""
-        latest = self._board.latest(device).get("sounding")
+        latest = self._board.known(device).get("sounding")
         with self._changed:
             return latest is not None and latest.value is True and device not in self._sounding
 

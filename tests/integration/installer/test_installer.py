@@ -103,6 +103,11 @@ def test_what_a_scan_proposes_runs_and_is_diagnosed(
         again = ("bus/modbus-1", "device/power-meter-1", "device/cold-chain-1")
         eventually(lambda: all(grades(file)[name] is not Grade.WRONG for name in again), "it is plugged in again")
 
+    with running(file):  # a door that stays closed has nothing to tell
+        eventually(lambda: grades(file)["device/door-1"] is Grade.WELL, "the door answers again")
+        told = {check.name: dict(check.data) for check in diagnose(load_config(file)).checks}["device/door-1"]
+        assert told["values"]["contact-open"]["value"] is False
+
 
 def test_nothing_is_overwritten_and_a_missing_port_is_told(
     site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
