@@ -25,6 +25,9 @@ _LOG: Final = logging.getLogger("liandong.cloud.due")
 LOOK_S: Final = 5.0
 """A worker looks at least this often: a lost NOTIFY delays, it never loses."""
 MOST_BACKOFF_S: Final = 300.0
+HELD_S: Final = 0.05
+MOST_HELD_S: Final = 1.0
+"""What another worker holds may come free without a word (it was killed): looked for so soon, then less often."""
 
 Handler = Callable[[Work, str], datetime | None]
 """Handles a timer's `ref`; returns when the same timer is due again, None when it is done with."""
@@ -66,11 +69,14 @@ class DueWorker:
             thread.join(timeout_s)
 
     def _run(self) -> None:
-        failures = 0
+        failures = held = 0
         while not self._stop.is_set():
-            seen = self._wakes
+            seen, now, pause_s = self._wakes, datetime.now(UTC), 0.0
             try:
-                pause_s = 0.0 if self.step() else self._until_next()
+                if self.step(now):
+                    held = 0
+                else:
+                    pause_s, held = self._until_next(now, held)
                 failures = 0
             except Exception as error:  # noqa: BLE001 - without this thread no deadline is kept
                 failures = min(failures + 1, 5)
@@ -109,10 +115,13 @@ class DueWorker:
                 load("due")["failed"], {"id": row["id"], "at": at, "error": f"{type(error).__name__}: {error}"[:500]}
             )
 
-    def _until_next(self) -> float:
+    def _until_next(self, now: datetime, held: int) -> tuple[float, int]:
+        """For how long nothing is to be done, s, and how often in a row it was somebody else's (`held` so far)."""
         with self._database.transaction() as tx:
-            row = tx.one(load("due")["next"])
-        if row is None or row["at"] is None:
-            return LOOK_S
-        pause_s: float = (row["at"] - datetime.now(UTC)).total_seconds()
-        return min(LOOK_S, max(0.01, pause_s))
+            row = tx.one(load("due")["next"], {"now": now})
+        assert row is not None
+        pause_s = LOOK_S if row["at"] is None else min(LOOK_S, max(0.01, (row["at"] - now).total_seconds()))
+        if not row["held"]:
+            return pause_s, 0
+        again_s = min(MOST_HELD_S, HELD_S * 2.0 ** min(held, 10)) * random.uniform(0.75, 1.25)  # noqa: S311  # jitter
+        return min(pause_s, again_s), held + 1

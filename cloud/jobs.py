@@ -149,7 +149,7 @@ def standard_jobs(zone: ZoneInfo) -> tuple[Job, ...]:
             tx.execute(load("runs")[name])
 
     def others(tx: Transaction, now: datetime) -> None:
-        for name in ("forget_texts", "forget_events"):
+        for name in ("forget_texts", "forget_events", "forget_commands"):
             tx.execute(load("jobs")[name], {"cutoff": now - longest().readings})
         tx.execute(load("losses")["forget"], {"cutoff": now - longest().readings})
         tx.execute(load("jobs")["forget_notifications"])

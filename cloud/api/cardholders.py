@@ -186,8 +186,9 @@ def put_schedule(code: HoursCode, wanted: Hours, who: SignedIn, request: Request
         if known is not None and not who.keeps_doors.covers(known["path"]):
             raise RefusedError("cloud.cardholder.code-taken", code=code)
         hours = json.dumps(wanted.hours.model_dump(exclude_defaults=True))
-        row = {"code": code, "place_id": here["id"], "hours": hours}
-        tx.execute(load("cardholders")["put_schedule"], row)
+        row = {"code": code, "place_id": here["id"], "hours": hours, "known": known is not None}
+        if not tx.execute(load("cardholders")["put_schedule"], row):
+            raise RefusedError("cloud.cardholder.code-taken", code=code)
         cardholders.reach(tx, {here["path"]} | ({known["path"]} if known else set()), now())
         _record(tx, who, request, "access-schedule.change", code, here["id"])
     return {"code": code}

@@ -76,12 +76,13 @@ WHERE device.type = 'door' AND (place.path = %(path)s OR starts_with(place.path,
 SELECT access_schedule.code, access_schedule.hours, place.path FROM access_schedule JOIN place ON place.id = access_schedule.place_id
 WHERE place.path = %(path)s OR starts_with(%(path)s, place.path || '/') OR starts_with(place.path, %(path)s || '/') ORDER BY access_schedule.code;
 
--- schedule: one, with its place
-SELECT access_schedule.*, place.path FROM access_schedule JOIN place ON place.id = access_schedule.place_id WHERE access_schedule.code = %(code)s;
+-- schedule: one, with its place, locked
+SELECT access_schedule.*, place.path FROM access_schedule JOIN place ON place.id = access_schedule.place_id
+WHERE access_schedule.code = %(code)s FOR UPDATE OF access_schedule;
 
--- put_schedule: as it is wanted
+-- put_schedule: as it is wanted; no row for one that somebody else has added a moment ago
 INSERT INTO access_schedule (code, place_id, hours) VALUES (%(code)s, %(place_id)s, %(hours)s)
-ON CONFLICT (code) DO UPDATE SET place_id = excluded.place_id, hours = excluded.hours;
+ON CONFLICT (code) DO UPDATE SET place_id = excluded.place_id, hours = excluded.hours WHERE %(known)s;
 
 -- schedule_users: how many have it
 SELECT count(*) AS count FROM cardholder WHERE schedule = %(code)s;

@@ -13,5 +13,5 @@ UPDATE due SET due_at = %(at)s, attempts = 0, error = NULL WHERE id = %(id)s;
 -- failed: try again later, and say why
 UPDATE due SET due_at = %(at)s, attempts = attempts + 1, error = %(error)s WHERE id = %(id)s;
 
--- next: when the next timer is due
-SELECT min(due_at) AS at FROM due;
+-- next: when the next timer will be due, and whether there are any whose time has come: others hold them
+SELECT (SELECT min(due_at) FROM due WHERE due_at > %(now)s) AS at, EXISTS (SELECT FROM due WHERE due_at <= %(now)s) AS held;

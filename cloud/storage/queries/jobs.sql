@@ -16,6 +16,9 @@ DELETE FROM text_reading WHERE ts < %(cutoff)s;
 -- forget_events: as old as the readings that are forgotten
 DELETE FROM event WHERE ts < %(cutoff)s;
 
+-- forget_commands: as old as the events that told what became of them
+DELETE FROM command WHERE created_at < %(cutoff)s;
+
 -- forget_positions: nobody is where they were an hour ago
 UPDATE responder SET lat = NULL, lon = NULL, located_at = NULL WHERE located_at < now() - interval '1 hour';
 

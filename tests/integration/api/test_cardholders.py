@@ -324,6 +324,23 @@ def test_who_is_added_elsewhere_at_the_same_moment_stays_there(quiet: Street, co
     assert quiet.rows("SELECT name, place_id FROM cardholder") == [{"name": "Li", "place_id": away["id"]}]
 
 
+def test_hours_that_are_made_elsewhere_at_the_same_moment_stay_there(quiet: Street, console: httpx.Client) -> None:
+    make_installer(quiet)
+    (away,) = quiet.rows("SELECT id FROM place WHERE path = %(path)s", path=GARDEN)
+    wanted = {"place": f"{GARDEN}/3/2", "hours": {"mon": ["00:00-24:00"]}}
+    with quiet.signed_in("wangfang") as installer, ThreadPoolExecutor(1) as beside:
+        with quiet.database.transaction() as tx:
+            tx.execute("INSERT INTO access_schedule (code, place_id, hours) VALUES ('day', %(id)s, '{}')", away)
+            answer = beside.submit(installer.put, f"{ACCESS}/schedules/day", json=wanted)
+            waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%access_schedule%%'"
+            wait_for(lambda: answer.done() or quiet.rows(waits))
+        assert refused(answer.result(timeout=20)) == (409, "cloud.cardholder.code-taken")
+    assert quiet.rows("SELECT hours, place_id FROM access_schedule") == [{"hours": {}, "place_id": away["id"]}]
+    done(console.put(f"{ACCESS}/schedules/day", json={"place": GARDEN, "hours": {"mon": ["06:00-22:00"]}}))
+    done(console.put(f"{ACCESS}/schedules/day", json={"place": GARDEN, "hours": {"tue": ["06:00-22:00"]}}))
+    assert [row["hours"] for row in quiet.rows("SELECT hours FROM access_schedule")] == [{"tue": ["06:00-22:00"]}]
+
+
 def test_cards_and_duress_cards_are_changed_each_for_themselves(quiet: Street, console: httpx.Client) -> None:
     def kept() -> tuple[list[str], list[str]]:
         shown = done(console.post(f"{ACCESS}/cardholders/wang/cards"))

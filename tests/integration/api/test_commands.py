@@ -7,10 +7,12 @@ import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
+from cloud.jobs import standard_jobs
 from cloud.registry import births, commands
 from cloud.storage.queries import load
 from protocols import command
@@ -302,3 +304,17 @@ def test_the_workers_send_at_once(street: Street) -> None:
     with street.serving() as served, served.signed_in("chenjing") as console:
         _give(console, _device(served, "door-1"))
         wait_for(lambda: served.sent)
+
+
+def test_what_was_commanded_is_forgotten_with_the_events_that_tell_of_it(quiet: Street) -> None:
+    door = _device(quiet, "door-1")
+    with quiet.signed_in("chenjing") as client:
+        old, kept = _given(quiet, client, door), _given(quiet, client, door)
+        age = "UPDATE command SET created_at = now() - %(days)s * interval '1 day' WHERE id = %(id)s RETURNING id"
+        for identity, days in ((old, 740), (kept, 720)):
+            quiet.rows(age, days=days, id=uuid.UUID(identity))
+        (job,) = (job for job in standard_jobs(ZoneInfo("Asia/Shanghai")) if job.name == "events")
+        with quiet.database.transaction() as tx:
+            job.run(tx, datetime.now(UTC))
+        shown = client.get(f"/api/v1/devices/{door}/commands").json()
+        assert [row["id"] for row in shown] == [kept]
