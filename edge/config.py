@@ -142,6 +142,8 @@ def load_config(path: Path, families: Families = FAMILIES) -> EdgeConfig:
     """The configuration in the TOML file `path`. Raises ConfigError for the first fault."""
     try:
         document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("edge.config.absent", file=path) from error
     except OSError as error:
         raise ConfigError("edge.config.unreadable", file=path, why=error.strerror or error) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -153,3 +153,11 @@ def _hex(text: str) -> int:
         return int(text, 16)
     except ValueError:
         return 0
+
+
+def size(count: int) -> str:
+    """A number of bytes for a person."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}" if name == "GB" or count < 10 * unit else f"{count / unit:.0f} {name}"
+    return f"{count} B"

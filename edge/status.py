@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from edge import machine
 from edge.board import Board, DeviceCondition
 from edge.clock.clock import Clock
 from edge.clock.values import ClockCondition
@@ -50,9 +51,17 @@ def describe(found: Report, language: Language) -> Report:
 
 
 def _detail(part: Mapping[str, Any], language: Language) -> str:
-    cause = part["data"].get("cause")
+    return said(part["code"], part["data"], language)
+
+
+def said(code: str, data: Mapping[str, Any], language: Language) -> str:
+    """The sentence of a part: with its cause, and of a clock with what it was compared with."""
+    cause = data.get("cause")
     more = {"error": sentence(cause["code"], cause["params"], language)} if cause else {}
-    return sentence(part["code"], {**part["data"], **more}, language)
+    parts = [sentence(code, {**data, **more}, language)]
+    if code.startswith("edge.status.clock-"):
+        parts += [sentence(f"edge.status.{name}", data, language) for name in ("skew", "step") if data[name]]
+    return "".join(parts)
 
 
 def _cause(error: LiandongError | None) -> Report:
@@ -100,6 +109,8 @@ def _outbox(outbox: Outbox) -> Report:
         "kept": sum(totals.kept.values()),
         "bytes": totals.size,
         "quota": outbox.quota.total,
+        "used": machine.size(totals.size),
+        "room": machine.size(outbox.quota.total),
         "blocks": totals.blocks,
         "lost": totals.lost,
         "thinned": totals.thinned,
@@ -123,8 +134,8 @@ def _clock(clock: ClockCondition) -> Report:
         "skew_ms": clock.skew_ms,
         "last_step": None if step is None else {**asdict(step), "at_ms": clock.last_step_ms},
         "apart": f"{clock.apart_ms / 1000:+.1f} s",
-        "skew": "-" if clock.skew_ms is None else f"{clock.skew_ms} ms",
-        "step": "-" if step is None else f"{step.by_ms / 1000:+.1f} s",
+        "skew": "" if clock.skew_ms is None else f"{clock.skew_ms:+d} ms",
+        "step": "" if step is None else f"{step.by_ms / 1000:+.1f} s",
     }
     code = "disputed" if clock.disputed else clock.origin or "unknown"
     return _part("clock", f"edge.status.clock-{code}", data, ok=clock.known and not clock.disputed)

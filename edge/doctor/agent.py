@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from edge.doctor.checks import Check, Grade
@@ -15,6 +16,7 @@ _FAILING: Final = 0.05
 """The share of failed questions from which a line deserves a look."""
 _FULL: Final = 0.8
 _SKEW_MS: Final = 5_000
+_BRIDGES: Final = ("zigbee2mqtt", "chirpstack")
 
 
 def look(parts: Iterable[Part], now_ms: int, *, tls: bool) -> list[Check]:
@@ -102,8 +104,7 @@ def _bus(part: Part, name: str, devices: list[Part]) -> Check:
     if not part["ok"]:
         return Check(name=f"bus/{name}", grade=Grade.WRONG, code="edge.doctor.bus-down", data=data)
     if devices and away == len(devices):
-        todo = "edge.doctor.do-bus-silent"
-        return Check(name=f"bus/{name}", grade=Grade.WRONG, code="edge.doctor.bus-silent", data=data, todo=todo)
+        return _silent(name, data)
     failing = not away and failed > _FAILING * asked
     return Check(
         name=f"bus/{name}",
@@ -112,6 +113,18 @@ def _bus(part: Part, name: str, devices: list[Part]) -> Check:
         data=data,
         todo="edge.doctor.do-line" if failing else "",
     )
+
+
+def _silent(name: str, data: dict[str, Any]) -> Check:
+    """All at once are silent: what they share is to blame."""
+    line = Path(data["line"])
+    if line.is_absolute() and not line.exists():
+        known = data | {"port": str(line)}
+        todo = "edge.doctor.do-port-missing"
+        return Check(name=f"bus/{name}", grade=Grade.WRONG, code="edge.doctor.port-missing", data=known, todo=todo)
+    kind = "" if line.is_absolute() else "-bridge" if data["family"] in _BRIDGES else "-network"
+    todo = f"edge.doctor.do-bus-silent{kind}"
+    return Check(name=f"bus/{name}", grade=Grade.WRONG, code="edge.doctor.bus-silent", data=data, todo=todo)
 
 
 def _unapproved(part: Part, todo: str) -> Check:

@@ -48,12 +48,16 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _show(found, args: argparse.Namespace) -> None:  # type: ignore[no-untyped-def]  # its module is loaded late
-    from edge.doctor.screen import lines
+    from edge.doctor.screen import fitted, lines
     from edge.doctor.words import document
 
     if args.json:
         json.dump(document(found, args.language), sys.stdout, ensure_ascii=False, indent=None if args.watch else 2)
         print(flush=True)
         return
-    text = "\n".join(lines(found, args.language, shutil.get_terminal_size().columns))
-    print((_CLEAR if args.watch and sys.stdout.isatty() else "") + text, flush=True)
+    screen = shutil.get_terminal_size()
+    if not sys.stdout.isatty():  # into a file or a pager: all of it
+        print("\n".join(lines(found, args.language, screen.columns)), flush=True)
+        return
+    text = "\n".join(fitted(found, args.language, screen.columns, screen.lines - 1))
+    print((_CLEAR if args.watch else "") + text, flush=True)

@@ -43,7 +43,12 @@ def _disk(data: Path) -> Check:
         name="disk",
         grade=grade,
         code="edge.doctor.disk",
-        data={"free": _bytes(found.free), "total": _bytes(found.total), "free_bytes": found.free, "folder": str(data)},
+        data={
+            "free": machine.size(found.free),
+            "total": machine.size(found.total),
+            "free_bytes": found.free,
+            "folder": str(data),
+        },
         todo="edge.doctor.do-disk" if grade else "",
     )
 
@@ -58,7 +63,7 @@ def _memory(root: Path) -> Check:
         name="memory",
         grade=grade,
         code="edge.doctor.memory",
-        data={"available": _bytes(available), "total": _bytes(total), "available_bytes": available},
+        data={"available": machine.size(available), "total": machine.size(total), "available_bytes": available},
         todo="edge.doctor.do-memory" if grade else "",
     )
 
@@ -120,7 +125,3 @@ def _on_this_machine(host: str) -> bool:
 
 def _grade(attention: bool, wrong: bool) -> Grade:
     return Grade.WRONG if wrong else Grade.ATTENTION if attention else Grade.WELL
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from edge.doctor.checks import Diagnosis, Grade
+from edge.doctor.checks import Check, Diagnosis, Grade
 from edge.doctor.words import advice, title, told
 from protocols.messages import Language, sentence
 
@@ -18,6 +19,19 @@ _NAME: Final = 22
 _NARROWEST: Final = 40
 _WORDS: Final = re.compile(r"[!-~]+|.", re.DOTALL)
 """A word of Latin letters stays whole; of Chinese each character is one."""
+
+
+def fitted(diagnosis: Diagnosis, language: Language, width: int, height: int) -> list[str]:
+    """The lines for a screen of `height` lines: where they are too many, what is well stands in one row.
+
+    Devices go first, then their lines, then all the rest; what wants attention is never left out.
+    """
+    shown = list(lines(diagnosis, language, width))
+    for kinds in (("device",), ("device", "bus"), ()):
+        if len(shown) <= height:
+            break
+        shown = list(lines(_folded(diagnosis, kinds, language), language, width))
+    return shown
 
 
 def lines(diagnosis: Diagnosis, language: Language, width: int) -> Iterator[str]:
@@ -33,6 +47,21 @@ def lines(diagnosis: Diagnosis, language: Language, width: int) -> Iterator[str]
         do = advice(check, language)
         for line in (*more, *(f"→ {line}" if n == 0 else f"  {line}" for n, line in enumerate(wrapped(do, room - 2)))):
             yield f"{' ' * (_NAME + 3)}{line}"
+
+
+def _folded(diagnosis: Diagnosis, kinds: Collection[str], language: Language) -> Diagnosis:
+    """What is well and of these kinds (none: of any) as one check at the end."""
+    fold = [
+        check
+        for check in diagnosis.checks
+        if check.grade is Grade.WELL and (not kinds or check.name.partition("/")[0] in kinds)
+    ]
+    if not fold:
+        return diagnosis
+    names = sentence("edge.doctor.comma", {}, language).join(title(check, language) for check in fold)
+    data = {"count": len(fold), "names": names}
+    one = Check(name="folded", grade=Grade.WELL, code="edge.doctor.folded", data=data)
+    return replace(diagnosis, checks=(*(check for check in diagnosis.checks if check not in fold), one))
 
 
 def columns(text: str) -> int:

@@ -21,7 +21,7 @@ from edge.doctor.agent import certificate
 from edge.doctor.certificate import valid_until
 from edge.doctor.checks import Check, Grade
 from edge.doctor.words import cause
-from edge.uplink.link import authenticate, validity
+from edge.uplink.link import authenticate, refused, unreachable, validity
 from protocols.errors import LiandongError, UnavailableError
 
 PATIENCE_S: Final = 8.0
@@ -82,7 +82,8 @@ def _broker(uplink: UplinkTable) -> Iterator[Check]:
         until_ms = _greet(uplink)
     except LiandongError as error:
         data = broker | {"cause": cause(error)}
-        yield Check(name="broker", grade=Grade.WRONG, code="edge.doctor.broker-no", data=data)
+        todo = "edge.doctor.do-uplink-away"
+        yield Check(name="broker", grade=Grade.WRONG, code="edge.doctor.broker-no", data=data, todo=todo)
         return
     took = broker | {"took_ms": round((time.monotonic() - began) * 1000)}
     yield Check(name="broker", grade=Grade.WELL, code="edge.doctor.broker-yes", data=took)
@@ -100,14 +101,13 @@ def _greet(uplink: UplinkTable) -> int | None:
         authenticate(client, uplink, by_system_clock=True)
         client.connect(uplink.host, uplink.port, uplink.keepalive_s)
     except (OSError, ValueError) as error:
-        why = str(error) or repr(error)
-        raise UnavailableError("edge.uplink.broker-away", host=uplink.host, port=uplink.port, why=why) from error
+        raise unreachable(uplink, error, PATIENCE_S) from error
     valid = validity(client)
     client.loop_start()
     try:
         reason = answers.get(timeout=PATIENCE_S)
         if reason.is_failure:
-            raise UnavailableError("edge.uplink.refused", host=uplink.host, why=str(reason))
+            raise refused(uplink.host, str(reason))
     except queue.Empty:
         raise UnavailableError("edge.uplink.no-answer", host=uplink.host, seconds=PATIENCE_S) from None
     finally:

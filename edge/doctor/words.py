@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from edge.doctor.checks import Check, Diagnosis, exit_code
-from edge.status import shown
+from edge.status import said, shown
 from protocols.catalog import DEVICE_TYPES, MetricSpec
 from protocols.errors import LiandongError
 from protocols.messages import Language, catalogue, sentence
@@ -24,12 +24,9 @@ def title(check: Check, language: Language) -> str:
 def told(check: Check, language: Language) -> str:
     """What is the matter."""
     words = dict(check.data)
-    cause = words.get("cause")
-    if isinstance(cause, Mapping):
-        words["error"] = sentence(cause["code"], cause["params"], language)
     if "values" in words:
         words["last"] = values(str(words["type"]), words["values"], language)
-    return sentence(check.code, words, language)
+    return said(check.code, words, language)
 
 
 def advice(check: Check, language: Language) -> str:
@@ -42,8 +39,10 @@ def values(type_code: str, found: Mapping[str, Any], language: Language) -> str:
     kind = DEVICE_TYPES.get(type_code)
     specs = {} if kind is None else {metric.name: metric for metric in kind.metrics}
     parts = [_value(specs.get(name), name, one, language) for name, one in found.items()]
-    said = [part for part in parts if part][:_MOST]
-    return sentence("edge.doctor.comma", {}, language).join(said) or sentence("edge.doctor.nothing-yet", {}, language)
+    found_words = [part for part in parts if part][:_MOST]
+    return sentence("edge.doctor.comma", {}, language).join(found_words) or sentence(
+        "edge.doctor.nothing-yet", {}, language
+    )
 
 
 def _value(spec: MetricSpec | None, name: str, one: Mapping[str, Any], language: Language) -> str:
@@ -54,8 +53,8 @@ def _value(spec: MetricSpec | None, name: str, one: Mapping[str, Any], language:
     label = catalogue("edge", language).get(f"edge.metric.{name}", name)
     if value is None:
         return sentence("edge.doctor.no-value", {"metric": label}, language)
-    said = f"{label} {shown(value, spec.unit if spec is not None else '')}"
-    return said if one.get("quality", "good") == "good" else sentence("edge.doctor.doubtful", {"value": said}, language)
+    text = f"{label} {shown(value, spec.unit if spec is not None else '')}"
+    return text if one.get("quality", "good") == "good" else sentence("edge.doctor.doubtful", {"value": text}, language)
 
 
 def document(diagnosis: Diagnosis, language: Language) -> dict[str, Any]:

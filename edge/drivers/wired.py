@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 from typing import ClassVar, Final, Literal
@@ -14,6 +15,7 @@ _CONNECT_S: Final = 5.0
 _SEND_S: Final = 2.0
 _LOST_AFTER_MS: Final = 20_000
 """A box that lost its power says nothing: what was sent must be acknowledged by its TCP within this."""
+_SERVER: Final = re.compile(r"[^:/\s]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 
 
 class WiredConfig(BaseModel):
@@ -24,13 +26,15 @@ class WiredConfig(BaseModel):
     family: str
     name: str
     port: Path | None = None
-    tcp: str = Field(default="", pattern=r"^(|[^:\s]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5})$")
+    tcp: str = Field(default="", pattern=rf"^(|{_SERVER.pattern})$")
     baud: int
     parity: Literal["N", "E", "O"] = "N"
     stop_bits: Literal[1, 2] = 1
 
     @model_validator(mode="after")
     def _one_line(self) -> WiredConfig:
+        if self.port is not None and _SERVER.fullmatch(str(self.port)):
+            raise ConfigError("edge.driver.port-is-server", name=self.name, server=self.port)
         if (self.port is None) == (not self.tcp):
             raise ConfigError(self.wants_one, name=self.name)
         return self

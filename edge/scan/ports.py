@@ -56,4 +56,4 @@ def refusal(port: str, agents: Mapping[str, str]) -> Refused | None:
 
 def _known(line: str) -> str:
     """The name under which two ways to write a line are the same."""
-    return str(Path(line).resolve()) if line.startswith("/") else line
+    return line if is_tcp(line) else str(Path(line).resolve())

@@ -23,6 +23,7 @@ from protocols.sparkplug.actions import Publish, Subscribe
 
 CONNECT_S: Final = 10.0
 GOODBYE_S: Final = 2.0
+_NOT_LET_IN: Final = ("Bad user name or password", "Not authorized")
 _NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python has no name."""
 
@@ -71,9 +72,7 @@ class Link:
             if utc_ms:
                 self.check(utc_ms)
         except (OSError, ValueError) as error:
-            raise UnavailableError(
-                "edge.uplink.broker-away", host=settings.host, port=settings.port, why=str(error) or repr(error)
-            ) from error
+            raise unreachable(settings, error, CONNECT_S) from error
         except UnavailableError:
             peer = client.socket()
             client.disconnect()
@@ -142,6 +141,26 @@ class Link:
     def _on_socket_open(self, client: Client, userdata: Any, opened: Any) -> None:
         self._socket = opened
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def unreachable(settings: UplinkTable, error: Exception, seconds: float) -> UnavailableError:
+    """Why the broker was not reached within `seconds`, as far as the system tells."""
+    match error:
+        case socket.gaierror():
+            return UnavailableError("edge.uplink.no-such-name", host=settings.host)
+        case ConnectionRefusedError():
+            return UnavailableError("edge.uplink.nobody-there", host=settings.host, port=settings.port)
+        case TimeoutError():
+            return UnavailableError("edge.uplink.no-answer", host=settings.host, seconds=seconds)
+        case _:
+            why = str(error) or repr(error)
+            return UnavailableError("edge.uplink.broker-away", host=settings.host, port=settings.port, why=why)
+
+
+def refused(host: str, why: str) -> UnavailableError:
+    """The broker answered no; `why` as paho-mqtt words it."""
+    code = "edge.uplink.not-let-in" if why in _NOT_LET_IN else "edge.uplink.refused"
+    return UnavailableError(code, host=host, why=why)
 
 
 def authenticate(client: Client, settings: UplinkTable, *, by_system_clock: bool) -> None:

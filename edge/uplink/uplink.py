@@ -17,7 +17,7 @@ from edge.clock.values import Word
 from edge.config import GatewayTable, UplinkTable
 from edge.log import Log
 from edge.outbox.store import LANES, Block, Outbox
-from edge.uplink.link import CONNECT_S, Link
+from edge.uplink.link import CONNECT_S, Link, refused
 from edge.uplink.sending import History, Sending
 from edge.uplink.signals import (
     Connected,
@@ -225,7 +225,7 @@ class Uplink:
             return False
         if isinstance(signal, Connected | Subscribed):
             if signal.refused is not None:
-                raise UnavailableError("edge.uplink.refused", host=self._settings.host, why=signal.refused)
+                raise refused(self._settings.host, signal.refused)
             if isinstance(signal, Connected):
                 self._stage("waiting")
                 return self._do(self._node.connected())

@@ -18,6 +18,7 @@ from edge.drivers.modbus import ModbusConfig
 from edge.scan import mbus as scan_mbus
 from edge.scan import meters
 from edge.scan.findings import KINDS, Budget, Found, Kind, Refused
+from edge.scan.ports import refusal
 from edge.scan.proposal import Place, toml
 from edge.scan.search import search
 from simulators.hardware.line import PtyLine
@@ -207,3 +208,13 @@ def test_a_host_that_is_not_there_is_told() -> None:
 def test_a_line_that_the_agent_holds_is_left_alone() -> None:
     told = list(search(["10.0.0.1:502"], KINDS, FIRST, {"10.0.0.1:502": "plant-room"}, Budget(5)))
     assert [one.code for one in told if isinstance(one, Refused)] == ["edge.scan.held-by-agent"]
+
+
+def test_a_line_is_known_by_any_way_to_write_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "line").symlink_to("/dev/null")
+    agents = {str((tmp_path / "line").resolve()): "bus-1"}
+    monkeypatch.chdir(tmp_path)
+    for name in ("line", "./line", str(tmp_path / "line"), "/dev/null"):
+        refused = refusal(name, agents)
+        assert refused is not None
+        assert refused.code == "edge.scan.held-by-agent"

@@ -127,7 +127,7 @@ def test_a_file_that_is_no_toml_names_the_line(tmp_path: Path) -> None:
         load_config(file)
     with pytest.raises(ConfigError) as missing:
         load_config(tmp_path / "none.toml")
-    assert missing.value.code == "edge.config.unreadable"
+    assert missing.value.code == "edge.config.absent"
 
 
 def test_both_languages_say_the_same_things() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 import pytest
 
 from edge import machine
+from edge.config import UplinkTable
 from edge.doctor import agent
 from edge.doctor.certificate import valid_until
 from edge.doctor.checks import AGENT, Check, Diagnosis, Grade, exit_code
 from edge.doctor.machine import look
-from edge.doctor.screen import columns, lines, wrapped
+from edge.doctor.screen import columns, fitted, lines, wrapped
 from edge.doctor.words import advice, document, told, values
 from edge.tally import HALF_MS, Tally
+from edge.uplink.link import refused, unreachable
 from protocols.catalog import DEVICE_TYPES
-from protocols.messages import LANGUAGES, catalogue
+from protocols.messages import LANGUAGES, catalogue, sentence
 
 HERE = Path(__file__).parent
 
@@ -62,7 +65,7 @@ def test_a_line_that_loses_questions_needs_attention() -> None:
 def test_a_silent_device_says_why_and_a_silent_bus_blames_the_line() -> None:
     cause = {"code": "edge.driver.modbus.silent", "params": {"unit": "9", "port": "/dev/ttyUSB0"}}
     away = device(cause=cause) | {"ok": False, "code": "edge.status.device-offline"}
-    bus = {
+    bus: dict[str, Any] = {
         "name": "driver/bus",
         "ok": True,
         "code": "edge.status.driver-running",
@@ -71,7 +74,57 @@ def test_a_silent_device_says_why_and_a_silent_bus_blames_the_line() -> None:
     bus_check, check = agent.look([bus, away], 0, tls=False)
     assert check.grade is Grade.WRONG
     assert "Unit 9 on /dev/ttyUSB0 does not answer: check its power" in told(check, "en")
-    assert (bus_check.grade, bus_check.code) == (Grade.WRONG, "edge.doctor.bus-silent")
+    assert (bus_check.grade, bus_check.code) == (Grade.WRONG, "edge.doctor.port-missing")
+    for family, line, todo in (
+        ("modbus", "/dev/null", "do-bus-silent"),
+        ("modbus", "10.0.0.9:502", "do-bus-silent-network"),
+        ("zigbee2mqtt", "127.0.0.1:1883", "do-bus-silent-bridge"),
+    ):
+        bus["data"] = {**bus["data"], "family": family, "line": line}
+        bus_check, _ = agent.look([bus, away], 0, tls=False)
+        assert (bus_check.code, bus_check.todo) == ("edge.doctor.bus-silent", f"edge.doctor.{todo}")
+
+
+def test_a_clock_is_compared_only_with_what_is_known() -> None:
+    data = {"skew_ms": None, "skew": "", "step": ""}
+    clock = {"name": "clock", "ok": True, "code": "edge.status.clock-kernel", "data": data}
+    (check,) = agent.look([clock], 0, tls=False)
+    assert told(check, "en") == "known, set by a time server"
+    clock["data"] = {"skew_ms": -6, "skew": "-6 ms", "step": "+3.0 s"}
+    (check,) = agent.look([clock], 0, tls=False)
+    assert told(check, "en") == "known, set by a time server; the cloud's clock beside it: -6 ms; last set by +3.0 s"
+    assert told(check, "zh-CN").endswith("；云端时钟与其相差 -6 ms；最近一次校准 +3.0 s")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_small_screen_keeps_what_is_wrong_and_folds_what_is_well(language: Any, width: int) -> None:
+    doors = [device() | {"name": f"device/door-{number}"} for number in range(60)]
+    doors[7]["code"] = "edge.status.device-unknown"
+    checks = agent.look(doors, 0, tls=False)
+    assert len(list(lines(diagnosis(*checks), language, width))) > 24
+    shown = fitted(diagnosis(*checks), language, width, 23)
+    assert len(shown) <= 23
+    assert [line for line in shown if line.startswith("! door-7 ")]
+    assert "59" in "".join(shown)
+    assert "door-59" in "".join(shown)
+    assert fitted(diagnosis(*checks), language, width, 500) == list(lines(diagnosis(*checks), language, width))
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "edge.uplink.no-such-name"),
+        (ConnectionRefusedError(111, "refused"), "edge.uplink.nobody-there"),
+        (TimeoutError("timed out"), "edge.uplink.no-answer"),
+        (OSError(113, "No route to host"), "edge.uplink.broker-away"),
+    ],
+)
+def test_why_a_broker_is_not_reached_is_told_in_words(error: OSError, code: str) -> None:
+    found = unreachable(UplinkTable(host="broker.example"), error, 8.0)
+    assert found.code == code
+    assert all("{" not in sentence(found.code, found.params, language) for language in LANGUAGES)
+    assert refused("broker.example", "Not authorized").code == "edge.uplink.not-let-in"
 
 
 def test_values_that_no_catalogue_names_are_still_told() -> None:

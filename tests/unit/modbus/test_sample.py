@@ -80,6 +80,15 @@ def test_a_line_is_serial_or_tcp() -> None:
         assert wrong.value.code == "edge.driver.modbus.one-line"
 
 
+def test_an_address_in_the_network_is_no_serial_port() -> None:
+    for server in ("10.0.0.1:502", "[fe80::1]:502", "meter.local:502"):
+        with pytest.raises(ConfigError) as wrong:
+            FAMILY.config.model_validate(sample() | {"port": server})
+        assert wrong.value.code == "edge.driver.port-is-server"
+    for port in ("/dev/serial/by-path/pci-0:1:502", "/dev/ttyUSB0"):
+        assert FAMILY.config.model_validate(sample() | {"port": port})
+
+
 def test_an_unknown_key_is_refused() -> None:
     with pytest.raises(ValidationError):
         FAMILY.config.model_validate(sample() | {"speed": 9600})
