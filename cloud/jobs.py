@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -28,6 +28,7 @@ from cloud.storage.kinds import longest
 from cloud.storage.queries import load
 from cloud.storage.retention import forget
 from cloud.storage.rollups import Roller
+from cloud.storage.yielding import yielding
 from protocols.errors import UnavailableError
 
 _LOG: Final = logging.getLogger("liandong.cloud.jobs")
@@ -45,12 +46,14 @@ _STOP_S: Final = 5.0
 class Job:
     """`run` does the work in one transaction, at most every `every` over all services.
 
-    What it gives back says whether there is more to do: then it is called again, in a transaction of its own.
+    What it gives back says whether there is more to do: then it is called again, in a transaction of its own. With
+    `yields` a statement of it that keeps others waiting is cancelled.
     """
 
     name: str
     every: timedelta
     run: Callable[[Transaction, datetime], bool | None]
+    yields: bool = False
 
 
 class Jobs:
@@ -111,7 +114,8 @@ class Jobs:
                 tx.be_patient(_LONGEST_S)
                 self._at_hand.add(tx.connection)
                 try:
-                    more = job.run(tx, now)
+                    with yielding(self._database, tx.connection) if job.yields else nullcontext():
+                        more = job.run(tx, now)
                 finally:
                     self._at_hand.discard(tx.connection)
                 tx.execute(sql["ended"], {"job": job.name, "started_at": now, "error": None})
@@ -157,7 +161,7 @@ def standard_jobs(zone: ZoneInfo) -> tuple[Job, ...]:
     return (
         Job(name="partitions", every=timedelta(hours=6), run=partitions),
         Job(name="rollups", every=timedelta(seconds=30), run=Roller(zone).step),
-        Job(name="columns", every=timedelta(minutes=5), run=Condenser().step),
+        Job(name="columns", every=timedelta(minutes=5), run=Condenser().step, yields=True),
         Job(name="retention", every=timedelta(days=1), run=forget),
         Job(name="events", every=timedelta(days=1), run=others),
         Job(name="purge", every=timedelta(hours=1), run=purge),

@@ -11,11 +11,12 @@ import pytest
 from cloud.history.summary import DAY_MS, MINUTE_MS
 from cloud.registry import births
 from cloud.registry.births import SeriesSpec
-from cloud.storage import readings
+from cloud.storage import columnstore, readings
 from cloud.storage.columnstore import DIRECT_ROWS, LONGEST, SHORTEST, Condenser, next_interval, worth_columns
 from cloud.storage.database import Database
 from cloud.storage.editions import Edition, edition_of
 from cloud.storage.history import Past
+from cloud.storage.queries import load
 from cloud.storage.readings import Readings
 from cloud.storage.retention import forget
 from cloud.storage.rollups import Level, Roller, rows_of
@@ -54,10 +55,17 @@ def condense(database: Database, rounds: int = 1) -> None:
     """Whole rounds of one condenser."""
     condenser = Condenser()
     for _ in range(rounds):
-        more = True
-        while more:
-            with database.transaction() as tx:
-                more = condenser.step(tx, NOW)
+        _steps(database, condenser)
+
+
+def _steps(database: Database, condenser: Condenser) -> int:
+    """One round of a condenser; how many chunks it worked at."""
+    steps = 0
+    while True:
+        with database.transaction() as tx:
+            if not condenser.step(tx, NOW):
+                return steps
+        steps += 1
 
 
 def statuses(database: Database) -> set[int]:
@@ -111,6 +119,39 @@ def test_large_batches_small_ones_and_late_ones_come_back(database: Database) ->
             np.testing.assert_allclose(values(database, one), [value for _, value in expected[one]])
     if community:
         assert statuses(database) == {COMPRESSED}, "what is over is in good order"
+
+
+def test_a_chunk_that_takes_too_long_stays_as_it_is_and_the_next_one_has_its_turn(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (series,) = make_series(database, "a")
+    for day in (0, 1):
+        store(database, [series], START + day * DAY_MS, DIRECT_ROWS, 20_000)
+        store(database, [series], START + day * DAY_MS + 10_000, DIRECT_ROWS, 20_000)
+    if edition(database) is not Edition.COMMUNITY:
+        assert not _steps(database, Condenser())
+        return
+    assert statuses(database) == {COMPRESSED | UNORDERED}
+    with database.transaction() as tx:
+        # This build has no timers that would cancel a statement, and none of its chunks takes long.
+        tx.connection.execute(
+            """
+            CREATE FUNCTION slowly(chunk regclass) RETURNS regclass LANGUAGE plpgsql AS $$
+            BEGIN
+                IF chunk = (SELECT min(c::oid)::regclass FROM show_chunks('reading') c) THEN
+                    PERFORM pg_sleep(0.02);
+                    RAISE EXCEPTION USING ERRCODE = 'query_canceled';
+                END IF;
+                RETURN compress_chunk(chunk, recompress => true);
+            END $$;
+            """
+        )
+    patched = dict(load("columnstore")) | {"condense_whole": "SELECT slowly(%(chunk)s::oid::regclass)"}
+    monkeypatch.setattr(columnstore, "load", lambda _: patched)
+    condenser = Condenser(chunk_s=0.01)
+    assert [_steps(database, condenser) for _ in range(4)] == [0, 2, 0, 0], "the slow one is not tried again"
+    assert statuses(database) == {COMPRESSED, COMPRESSED | UNORDERED}
+    assert values(database, series) == sorted(values(database, series))
 
 
 def test_late_rows_in_old_columns_are_rolled_up_again(database: Database) -> None:
@@ -168,11 +209,14 @@ def test_kinds_that_are_kept_shorter_leave_columns_too(database: Database) -> No
 
 def test_chunks_to_come_are_as_long_as_putting_one_in_order_allows() -> None:
     day, half = timedelta(days=1), timedelta(hours=12)
-    assert next_interval(day, 5.0) == half
-    assert next_interval(half, 2.0) == half
-    assert next_interval(half, 0.1) == day
-    assert next_interval(LONGEST, 0.1) == LONGEST
-    assert next_interval(SHORTEST, 60.0) == SHORTEST
+    assert next_interval(day, day, 5.0) == half
+    assert next_interval(half, half, 2.0) == half
+    assert next_interval(half, half, 0.1) == day
+    assert next_interval(LONGEST, LONGEST, 0.1) == LONGEST
+    assert next_interval(SHORTEST, SHORTEST, 60.0) == SHORTEST
+    assert next_interval(half, day, 5.0) == half, "made before the chunks became shorter"
+    assert next_interval(SHORTEST, day, 0.1) == 2 * SHORTEST, "an old one with little in it"
+    assert next_interval(half, SHORTEST, 0.1) == half
 
 
 def test_few_rows_per_series_are_better_kept_by_row() -> None:

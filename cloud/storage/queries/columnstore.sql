@@ -4,8 +4,9 @@ WHERE current_setting('timescaledb.enable_direct_compress_copy', true) IS NOT NU
 
 -- wanting: chunks that are not wholly by column, in good order, oldest first. The bits of TimescaleDB's status: 1 by column,
 -- 2 unordered (small batches were put beside each other), 4 frozen, 8 partial (some rows are kept by row)
-SELECT name::oid AS chunk, begins, status & 1 = 0 AS by_row, status & 2 <> 0 AS unordered, over, pg_relation_size(name) AS bytes_by_row
-FROM (SELECT format('%%I.%%I', chunk_schema, chunk_name)::regclass AS name, range_start AS begins, range_end <= %(settled)s AS over
+SELECT name::oid AS chunk, begins, lasts, status & 1 = 0 AS by_row, status & 2 <> 0 AS unordered, over, pg_relation_size(name) AS bytes_by_row
+FROM (SELECT format('%%I.%%I', chunk_schema, chunk_name)::regclass AS name, range_start AS begins, range_end <= %(settled)s AS over,
+             CASE WHEN range_end BETWEEN %(settled)s - interval '3 days' AND %(settled)s THEN range_end - range_start END AS lasts
       FROM timescaledb_information.chunks
       WHERE hypertable_name = 'reading' AND hypertable_schema = current_schema() AND range_start > %(after)s) AS chunk,
      LATERAL _timescaledb_functions.chunk_status(name) AS status
@@ -29,3 +30,7 @@ WHERE hypertable_name = 'reading' AND hypertable_schema = current_schema() AND c
 
 -- set_interval: of chunks to come
 SELECT set_chunk_time_interval('reading', %(every)s::interval);
+
+-- kept_waiting: how many have waited for this connection for so long
+SELECT count(*) AS waits FROM pg_locks
+WHERE NOT granted AND waitstart < clock_timestamp() - %(seconds)s * interval '1 s' AND %(pid)s = ANY (pg_blocking_pids(pid));
