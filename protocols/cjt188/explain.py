@@ -10,11 +10,12 @@ from protocols.cjt188.readings import (
     IDENTIFIERS,
     VALVE_CLOSE,
     VALVE_OPEN,
-    Field,
+    bought,
     meter_name,
+    prices,
     reading,
+    settled,
     status,
-    value,
 )
 from protocols.summed import PREAMBLE
 
@@ -77,14 +78,18 @@ def _payload(report: Report, at: int, frame: Frame, payload: bytes) -> dict[str,
     item = IDENTIFIERS.get(frame.identifier or 0)
     if item == "valve":
         return status(payload) if frame.reply else _valve_order(payload)
+    if item == "address" and frame.reply:
+        return {"values": [_plain("address", payload, frame.address)]}
     if not payload or not frame.reply:
         return {}
     if item == "reading":
         return reading(report, at, frame.meter, payload)
     if item == "settled-reading" and len(payload) >= 5:
-        return {"values": [value(report, at, Field(name="settled-volume", size=5), payload[:5])]}
-    if item == "address":
-        return {"values": [_plain("address", payload, frame.address)]}
+        return settled(report, at, payload[:5])
+    if item == "price-table":
+        return prices(report, at, payload)
+    if item == "bought-amount":
+        return bought(report, at, payload)
     if item in ("settlement-day", "reading-day", "key-version"):
         return {"values": [_plain(item, payload, payload[:1].hex())]}
     return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from protocols.capture import Report, bcd, scaled
@@ -80,7 +81,7 @@ def family(code: int) -> Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One value of a reply: BCD, low byte first; the last of its bytes is the unit when `unit` is None."""
+    """One value of a reply: BCD, low byte first; the last of its bytes is the unit when `unit` is None ('' = none)."""
 
     name: str
     size: int
@@ -103,7 +104,22 @@ _HEAT: Final = (
     Field(name="return-temperature", size=3, unit="°C"),
     Field(name="worked", size=3, decimals=0, unit="h"),
 )
+_PRICES: Final = (
+    Field(name="price-1", size=3, unit="CNY"),
+    Field(name="up-to-1", size=3, decimals=0, unit=""),
+    Field(name="price-2", size=3, unit="CNY"),
+    Field(name="up-to-2", size=3, decimals=0, unit=""),
+    Field(name="price-3", size=3, unit="CNY"),
+)
+_BOUGHT: Final = (
+    Field(name="purchase", size=1, decimals=0, unit=""),
+    Field(name="bought", size=4, unit="CNY"),
+    Field(name="bought-in-all", size=4, unit="CNY"),
+    Field(name="money-left", size=4, unit="CNY"),
+)
 _CLOCK: Final = 7
+_YEARS: Final = (1990, 2099)
+"""Meters without a clock of their own leave anything there."""
 _STATUS: Final = 2
 
 
@@ -118,6 +134,35 @@ def reading(report: Report, at: int, meter: int, payload: bytes) -> dict[str, An
     wanted = sum(field.size for field in fields) + _CLOCK + _STATUS
     if len(payload) != wanted:
         report.add("warning", at, "length", size=len(payload), wanted=wanted)
+    values, place = _fields(report, at, fields, payload)
+    told: dict[str, Any] = {"values": values}
+    if len(payload) >= place + _CLOCK:
+        told["clock"] = _clock(report, at + place, payload[place : place + _CLOCK])
+        told |= status(payload[place + _CLOCK : place + _CLOCK + _STATUS])
+    return told
+
+
+def prices(report: Report, at: int, payload: bytes) -> dict[str, Any]:
+    """The price table (8102): up to what use which price of a unit holds."""
+    return {"values": _fields(report, at, _PRICES, payload)[0]}
+
+
+def bought(report: Report, at: int, payload: bytes) -> dict[str, Any]:
+    """What was bought last, in all, and what is left of it (8105), and the status."""
+    values, place = _fields(report, at, _BOUGHT, payload)
+    return {"values": values} | status(payload[place:])
+
+
+def settled(report: Report, at: int, payload: bytes) -> dict[str, Any]:
+    """The counter at the end of a month that is over (D12n): a volume, or energy by its unit."""
+    told = value(report, at, Field(name="settled-volume", size=5), payload)
+    if told["unit"] and not told["unit"].startswith(("L", "m³")):
+        told["name"] = "settled-energy"
+    return {"values": [told]}
+
+
+def _fields(report: Report, at: int, fields: tuple[Field, ...], payload: bytes) -> tuple[list[dict[str, Any]], int]:
+    """The values of `fields` as far as `payload` goes, and how many bytes they take."""
     values, place = [], 0
     for field in fields:
         raw = payload[place : place + field.size]
@@ -125,11 +170,7 @@ def reading(report: Report, at: int, meter: int, payload: bytes) -> dict[str, An
             break
         values.append(value(report, at + place, field, raw))
         place += field.size
-    told: dict[str, Any] = {"values": values}
-    if len(payload) >= place + _CLOCK:
-        told["clock"] = _clock(report, at + place, payload[place : place + _CLOCK])
-        told |= status(payload[place + _CLOCK : place + _CLOCK + _STATUS])
-    return told
+    return values, place
 
 
 def value(report: Report, at: int, field: Field, raw: bytes) -> dict[str, Any]:
@@ -145,18 +186,35 @@ def value(report: Report, at: int, field: Field, raw: bytes) -> dict[str, Any]:
     if number is None and set(digits) != {0xFF}:
         report.add("warning", at, "not-decimal", item=field.name, raw=digits.hex().upper())
     shown = None if number is None else scaled(number * factor, field.decimals)
-    return {"name": field.name, "raw": raw.hex().upper(), "value": shown, "unit": unit}
+    return {"name": field.name, "raw": raw.hex().upper(), "value": shown, "unit": unit or None}
 
 
 def _clock(report: Report, at: int, raw: bytes) -> str | None:
-    """The clock of the meter, local time: ss mm hh DD MM YY YY, BCD; None when it was never set (all zero)."""
-    if not any(raw):
+    """The clock of the meter, local time: ss mm hh DD MM YY YY, BCD; None when it was never set (all zero, all FF).
+
+    Some makers send it high byte first: where only that is a moment, it is one.
+    """
+    if not any(raw) or raw == b"\xff" * len(raw):
         return None
-    century, year, month, day, hour, minute, second = raw[::-1].hex(" ").split()
-    if not raw.hex().isdecimal():
-        report.add("warning", at, "not-decimal", item="clock", raw=raw.hex().upper())
+    told = moment(raw)
+    if told is None and (turned := moment(raw[::-1])) is not None:
+        report.add("info", at, "clock-order")
+        return turned
+    if told is None:
+        report.add("warning", at, "clock", raw=raw.hex().upper())
+    return told
+
+
+def moment(raw: bytes) -> str | None:
+    """What seven bytes of clock say, the lowest first; None for what no calendar has."""
+    digits = raw[::-1].hex()
+    if not digits.isdecimal() or not _YEARS[0] <= int(digits[:4]) <= _YEARS[1]:
         return None
-    return f"{century}{year}-{month}-{day}T{hour}:{minute}:{second}"
+    month, day, hour, minute, second = (int(digits[place : place + 2]) for place in range(4, 14, 2))
+    try:
+        return datetime(int(digits[:4]), month, day, hour, minute, second).isoformat()  # noqa: DTZ001 - no zone
+    except ValueError:
+        return None
 
 
 _VALVE: Final = {0: "open", 1: "closed", 3: "fault"}

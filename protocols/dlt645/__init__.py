@@ -6,8 +6,9 @@ Pure: bytes in, frames and values out.
 from __future__ import annotations
 
 from protocols.dlt645.explain import decode_dlt645
+from protocols.dlt645.forms import Form, Item, read_form, write_number
 from protocols.dlt645.frame import BROADCAST_READ, BROADCAST_TIME, Edition, Frame, encode, parse, take
-from protocols.dlt645.items import Form, Item, item, read_form, write_number
+from protocols.dlt645.items import item
 from protocols.dlt645.messages import (
     address_reply,
     address_request,

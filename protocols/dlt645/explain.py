@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from protocols.capture import Piece, Report, explained
+from protocols.dlt645.counters import MINUTE, part
+from protocols.dlt645.forms import Form, Item, read_form
 from protocols.dlt645.frame import Edition, Frame, measure, parse
-from protocols.dlt645.items import Form, Item, item, part, read_form
+from protocols.dlt645.frozen import LOAD, load_records
+from protocols.dlt645.items import item
 from protocols.summed import PREAMBLE
 
 _FUNCTIONS: Final = {
@@ -35,6 +38,8 @@ _FUNCTIONS: Final = {
 }
 _WITH_IDENTIFIER: Final = frozenset({0x01, 0x02, 0x04, 0x11, 0x12, 0x14})
 _READS: Final = frozenset({0x01, 0x02, 0x11, 0x12})
+_CLASSES: Final = 6
+"""Classes of values in a load record (annex B)."""
 _REASONS_2007: Final = (
     "other",
     "no-such-data",
@@ -111,13 +116,17 @@ def _identified(report: Report, at: int, frame: Frame, edition: Edition) -> dict
         return {}
     identifier = int.from_bytes(frame.data[:size], "little")
     known = item(identifier, edition)
-    told: dict[str, Any] = {"identifier": f"{identifier:0{2 * size}X}", "item": known.name if known else None}
+    load = edition == "2007" and identifier >> 24 == LOAD
+    name = "load-record" if load else known.name if known else None
+    told: dict[str, Any] = {"identifier": f"{identifier:0{2 * size}X}", "item": name}
     payload = frame.data[size:]
     if not (frame.reply and frame.function in _READS):
         return told
     if frame.function in (0x02, 0x12) and payload:
         told["sequence"] = payload[-1]
         payload = payload[:-1]
+    if load:
+        return told | {"records": _load(report, at + 10 + size, payload, identifier >> 16 & 0xFF)}
     if known is None:
         report.add("info", at + 10, "not-described", identifier=told["identifier"])
         return told
@@ -144,8 +153,30 @@ def _values(report: Report, at: int, known: Item, payload: bytes) -> list[dict[s
 
 def _value(report: Report, at: int, name: str, form: Form, raw: bytes) -> dict[str, Any]:
     value, readable = read_form(form, raw)
+    name = form.name or name
     if not readable:
-        report.add("warning", at, "not-decimal", item=name, raw=raw.hex().upper())
-    if form.shape == "minute":
+        code = "not-decimal" if form.shape == "number" or not raw.hex().isdecimal() else "no-moment"
+        report.add("warning", at, code, item=name, raw=raw.hex().upper())
+    if form.shape == "minute" and not form.name:
         name = f"{name}-at"
-    return {"name": name, "raw": raw.hex().upper(), "value": value, "unit": form.unit}
+    told = {"name": name, "raw": raw.hex().upper(), "value": value, "unit": form.unit}
+    return told | ({"phase": form.phase} if form.phase else {})
+
+
+def _load(report: Report, at: int, payload: bytes, kind: int) -> list[dict[str, Any]]:
+    """The load records of a reply; classes of a meter's own (above 6) are shown as bytes."""
+    told: list[dict[str, Any]] = []
+    for record in load_records(payload, kind) if kind <= _CLASSES else ():
+        if not record.whole:
+            report.add("warning", at + record.at, "load-record", size=len(payload) - record.at)
+        elif record.said != record.computed:
+            expected, computed = f"{record.said:02X}", f"{record.computed:02X}"
+            report.add("warning", at + record.at, "load-sum", expected=expected, computed=computed)
+        if record.damaged:
+            report.add("warning", at + record.at, "load-damaged")
+        when = _value(report, at + record.at, "stored", MINUTE, record.moment)
+        values = [_value(report, at + place, "", form, raw) for form, place, raw in record.values]
+        told.append({"stored": when["value"], "damaged": record.damaged, "values": values})
+    if payload and not told:
+        report.add("warning", at, "load-record", size=len(payload))
+    return told

@@ -6,8 +6,8 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import Final
 
 from protocols.dlt645 import Edition, Frame, Item, encode, item, parse, read_form, read_request
+from protocols.dlt645.counters import part
 from protocols.dlt645.frame import measure
-from protocols.dlt645.items import part
 from protocols.dlt645.messages import more_request
 from protocols.errors import ProtocolError
 from protocols.meters.talk import Ask, Measured, Talk, Tell, Wanted, listener, same_address

@@ -126,3 +126,58 @@ def test_what_is_no_frame() -> None:
             encode(frame)
     told = decode_cjt188(encode(Frame(meter=0x10, address="0" * 14, control=0x01, data=b"\x1f")))
     assert not told["ok"]
+
+
+@pytest.mark.parametrize(
+    ("clock", "told", "codes"),
+    [
+        ("31012211051520", "2015-05-11T22:01:31", set()),
+        ("20150511220131", "2015-05-11T22:01:31", {"clock-order"}),
+        ("60202000000000", None, {"clock"}),
+        ("3A012211051520", None, {"clock"}),
+        ("FFFFFFFFFFFFFF", None, set()),
+        ("00000000000000", None, set()),
+    ],
+)
+def test_a_clock_is_a_moment_or_nothing(clock: str, told: str | None, codes: set[str]) -> None:
+    payload = bytes.fromhex("000100002C000100002C" + clock + "0000")
+    document = decode_cjt188(encode(read_reply(read_request(0x10, "00000000000001"), payload)))
+    assert document["frames"][0]["clock"] == told
+    assert {finding["code"].rpartition(".")[2] for finding in document["findings"]} == codes
+
+
+@pytest.mark.parametrize(
+    ("meter", "identifier", "payload", "told"),
+    [
+        (0x10, 0x810A, "", [("address", "00000000000001", None)]),
+        (0x10, 0xD120, "000100002C", [("settled-volume", 1.0, "m³")]),
+        (0x20, 0xD12B, "0001000005", [("settled-energy", 1.0, "kWh")]),
+        (
+            0x10,
+            0x8102,
+            "450200 150000 600300 300000 750400",
+            [
+                ("price-1", 2.45, "CNY"),
+                ("up-to-1", 15, None),
+                ("price-2", 3.6, "CNY"),
+                ("up-to-2", 30, None),
+                ("price-3", 4.75, "CNY"),
+            ],
+        ),
+        (
+            0x30,
+            0x8105,
+            "03 00500000 00001000 56341200 0400",
+            [
+                ("purchase", 3, None),
+                ("bought", 50.0, "CNY"),
+                ("bought-in-all", 1000.0, "CNY"),
+                ("money-left", 1234.56, "CNY"),
+            ],
+        ),
+    ],
+)
+def test_what_else_a_meter_tells(meter: int, identifier: int, payload: str, told: list[tuple[object, ...]]) -> None:
+    frame = one(encode(read_reply(read_request(meter, "00000000000001", identifier), bytes.fromhex(payload))))
+    assert [(v["name"], v["value"], v["unit"]) for v in frame["values"]] == told
+    assert ("status" in frame) is (identifier == 0x8105)
