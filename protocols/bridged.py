@@ -14,6 +14,7 @@ BATTERY_LOW: Final = 15.0
 """Percent, for devices that do not say themselves when their battery is low."""
 _LONGEST: Final = 100_000
 _OLDEST_MS: Final = 7 * 86_400_000
+_FIRST_MS: Final = 1_514_764_800_000  # 2018: no bridge that writes such times is older
 _LATEST_MS: Final = 253_402_300_799_999  # the year 9999
 _APART_MS: Final = 2000
 """Two clocks that agree may be as far apart as this: what lies no further ahead was heard now."""
@@ -52,11 +53,12 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def observed_at(seen: object, now_ms: int, ahead_ms: Iterable[int] = (0,)) -> int:
+def observed_at(seen: object, now_ms: int, ahead_ms: Iterable[int] = (0,), *, kept: bool = False) -> int:
     """When a device was heard, ms since 1970 UTC, by what its bridge wrote: `seen` (ISO 8601, or ms), else `now_ms`.
 
     `ahead_ms`: by how much our time may be ahead of the clock that wrote `seen`; what comes nearest to `now_ms` counts.
-    A time that lies ahead, or more than seven days back, is a clock that is not set: then `now_ms` too.
+    A time that lies ahead, or more than seven days back, is a clock that is not set: then `now_ms` too. What a broker
+    `kept` may be older, for its device may be silent since: so it is no news then.
     """
     if isinstance(seen, str):
         try:
@@ -67,7 +69,8 @@ def observed_at(seen: object, now_ms: int, ahead_ms: Iterable[int] = (0,)) -> in
     if isinstance(seen, bool) or not isinstance(seen, int | float) or not 0 <= seen <= _LATEST_MS:
         return now_ms
     stamps = [round(seen) + ahead for ahead in ahead_ms]
-    possible = [min(stamp, now_ms) for stamp in stamps if now_ms - _OLDEST_MS <= stamp <= now_ms + _APART_MS]
+    oldest_ms = _FIRST_MS if kept else now_ms - _OLDEST_MS
+    possible = [min(stamp, now_ms) for stamp in stamps if oldest_ms <= stamp <= now_ms + _APART_MS]
     return max(possible, default=now_ms)
 
 

@@ -1,15 +1,18 @@
 """What captured messages of zigbee2mqtt say.
 
-A line is a topic and JSON, as ``mosquitto_sub -v`` prints them, or one JSON object ``{"topic", "payload"}``; a payload
-alone will do. Which type a device has is guessed by what it speaks of.
+A line is a topic and JSON, as ``mosquitto_sub -v`` prints them, one JSON object ``{"topic", "payload"}``, or a line of
+zigbee2mqtt's own log; a payload alone will do. So do the files that zigbee2mqtt keeps or shows: its list of devices
+and ``state.json``. Which type a device has is guessed by what it speaks of.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
-from protocols.bridged import captured
+from protocols.bridged import captured, read_json
 from protocols.capture import Report
 from protocols.errors import ProtocolError
 from protocols.events import Event, Reading
@@ -25,6 +28,13 @@ from protocols.zigbee import (
     type_told,
 )
 
+_LOGGED_LINE: Final = re.compile(
+    rb"^.{0,200}?MQTT publish[:,] topic:? '(?P<topic>[^'\n]{1,400})', payload:? '(?P<payload>.*)'\s*?$", re.MULTILINE
+)
+"""A line of zigbee2mqtt's log about what it publishes (since version 1 with one colon); its other lines say less."""
+_DISCOVERY: Final = "homeassistant/"
+"""Where zigbee2mqtt describes its devices to another program; no message of a device."""
+_ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{16}")
 _PLAIN: Final = frozenset({"action", "last_seen", "update", "update_available", "device", "voltage", "elapsed"})
 """What says nothing that the catalogue has a place for, and is no wonder."""
 
@@ -32,11 +42,11 @@ _PLAIN: Final = frozenset({"action", "last_seen", "update", "update_available", 
 def decode_zigbee2mqtt(data: bytes) -> dict[str, Any]:
     """The messages in `data`: of devices their values and events, of the bridge what it tells of itself."""
     report = Report("zigbee2mqtt")
-    for at, line_topic, line in captured(data):
+    for at, topic, payload in _messages(data):
         if report.full(at):
             break
-        topic, payload = _unwrapped(line_topic, line)
         about = read_topic(topic.partition("/")[0], topic) if topic else Topic("device")
+        about = Topic("other") if topic.startswith(_DISCOVERY) else about
         errors = report.errors
         try:
             frame = _frame(at, topic, about, payload, report)
@@ -45,6 +55,26 @@ def decode_zigbee2mqtt(data: bytes) -> dict[str, Any]:
             continue
         report.frames.append(frame | {"ok": report.errors == errors})
     return report.document(len(data))
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, str, bytes]]:
+    """Where each message begins, its topic (empty where none stands there), and its payload."""
+    start = data.lstrip()[:1]
+    try:
+        whole = read_json(data) if start in (b"[", b"{") else None
+    except (ValueError, RecursionError):
+        whole = None
+    if isinstance(whole, list) and any(isinstance(row, dict) and "friendly_name" in row for row in whole):
+        yield 0, "zigbee2mqtt/bridge/devices", data
+    elif isinstance(whole, dict) and whole and all(_ADDRESS.fullmatch(key) for key in whole):
+        yield from ((0, f"zigbee2mqtt/{address}", json.dumps(said).encode()) for address, said in whole.items())
+    elif isinstance(whole, list):
+        yield from ((0, *_unwrapped("", json.dumps(row).encode())) for row in whole)
+    elif _LOGGED_LINE.search(data):
+        for line in _LOGGED_LINE.finditer(data):
+            yield line.start(), line["topic"].decode("utf-8", "replace"), line["payload"]
+    else:
+        yield from ((at, *_unwrapped(topic, line)) for at, topic, line in captured(data))
 
 
 def _unwrapped(topic: str, line: bytes) -> tuple[str, bytes]:

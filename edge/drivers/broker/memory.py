@@ -23,7 +23,9 @@ class Memory:
     """Digests of the newest messages taken, and each device's availability. `changed`: not yet stored. One thread.
 
     `ahead`: by how many ms our time was ahead of the bridge's clock a while ago. What waits in the broker while the
-    agent is away was dated by that clock, which may be set right before the next agent sees it.
+    agent is away was dated by that clock, which may be set right before the next agent sees it. `addresses`: hardware
+    addresses of devices; `seen`: what the bridge wrote of when it heard each last; `calling`: the buttons that called
+    for help when they were heard last.
     """
 
     def __init__(self, stored: Mapping[str, Any]) -> None:
@@ -31,6 +33,9 @@ class Memory:
         self.changed = False
         self.ahead = tuple(int(ms) for ms in stored.get("ahead", ()))[:_CLOCKS]
         self.available: dict[str, bool] = {str(k): bool(v) for k, v in stored.get("available", {}).items()}
+        self.addresses: dict[str, str] = {str(k): str(v) for k, v in stored.get("addresses", {}).items()}
+        self.seen: dict[str, str] = {str(k): str(v) for k, v in stored.get("seen", {}).items()}
+        self.calling: set[str] = {str(name) for name in stored.get("calling", ())}
 
     def knows(self, digest: str) -> bool:
         """Whether this message was taken before."""
@@ -51,7 +56,14 @@ class Memory:
 
     def stored(self) -> dict[str, Any]:
         """The plain form that `Memory` is made from."""
-        return {"taken": list(self._taken), "available": dict(self.available), "ahead": list(self.ahead)}
+        return {
+            "taken": list(self._taken),
+            "available": dict(self.available),
+            "ahead": list(self.ahead),
+            "addresses": dict(self.addresses),
+            "seen": dict(self.seen),
+            "calling": sorted(self.calling),
+        }
 
 
 def digest(topic: str, payload: bytes, mid: int | None = None) -> str:

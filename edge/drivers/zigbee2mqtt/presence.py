@@ -20,8 +20,16 @@ class Presence:
         self._heard_s = {device.friendly_name: now_s for device in devices}
         self._spoke: set[str] = set()
 
-    def heard(self, name: str, now_s: float, memory: Memory) -> None:
-        """A message of the device itself: it is there, whatever was said before."""
+    def heard(self, name: str, now_s: float, memory: Memory, seen: object = None) -> None:
+        """A message of the device itself: it is there, whatever was said before.
+
+        `seen`: when zigbee2mqtt heard it, as it writes that. The same as before means that zigbee2mqtt tells what it
+        remembers (it does when it starts, and when something of its own changes): the device itself may be dead.
+        """
+        if seen is not None and memory.seen.get(name) == str(seen):
+            return
+        if seen is not None:
+            memory.seen[name] = str(seen)
         self._heard_s[name] = now_s
         self._spoke.add(name)
         if memory.available.get(name) is False:
@@ -37,10 +45,12 @@ class Presence:
         """Whether anything is known of the device: it spoke, or was spoken of."""
         return name in self._spoke or name in memory.available
 
-    def error(self, device: ZigbeeDevice, now_s: float, memory: Memory) -> DeviceError | None:
-        """Why the device counts as lost, or None."""
+    def error(self, device: ZigbeeDevice, now_s: float, memory: Memory, *, missing: bool = False) -> DeviceError | None:
+        """Why the device counts as lost, or None. `missing`: zigbee2mqtt does not list it."""
         if memory.available.get(BRIDGE) is False:
             return DeviceError("edge.driver.zigbee2mqtt.bridge-away")
+        if missing:
+            return DeviceError("edge.driver.zigbee2mqtt.not-listed", device=device.id, name=device.friendly_name)
         if memory.available.get(device.friendly_name) is False:
             return DeviceError("edge.driver.zigbee2mqtt.device-away", device=device.id)
         if now_s - self._heard_s[device.friendly_name] > device.silent_h * 3600:

@@ -272,7 +272,7 @@ def test_another_value_ends_what_a_siren_has_not_confirmed(broker: Broker, bridg
         bridge.triggers()["device-offline"]("siren-3", {})
         until(lambda: agent.error_code("siren-3") == "edge.driver.zigbee2mqtt.device-away")
         silenced = beside.submit(zigbee.act, "siren-3", "sound", False, 600)
-        until(lambda: any(zigbee._awaited.values()))
+        until(lambda: zigbee._switching.awaits(zigbee.devices[1]))
         with pytest.raises(DeviceError):
             zigbee.act("siren-3", "sound", True, 0.1)
         with pytest.raises(RefusedError):
@@ -396,3 +396,34 @@ def test_what_listens_is_asked_and_what_sleeps_is_not(broker: Broker, bridge: Zi
         bridge.triggers()["device-offline"]("siren-3", {})
         with pytest.raises(DeviceError, match="has not answered"):
             zigbee.read("siren-3", 0.5)
+
+
+def test_a_device_that_is_renamed_goes_on_and_one_that_left_is_told(broker: Broker, raw: paho.Client) -> None:
+    def say(topic: str, payload: object) -> None:
+        text = payload if isinstance(payload, str) else json.dumps(payload)
+        raw.publish(f"zigbee2mqtt/{topic}", text, qos=1, retain=True).wait_for_publish(5)
+
+    def row(name: str, number: int) -> dict[str, str]:
+        return {"friendly_name": name, "ieee_address": f"0x00158d000000000{number}"}
+
+    devices = [{"id": "smoke-502", "type": "smoke", "topic": "hall"}]
+    say("bridge/devices", [row("hall", 1), row("kitchen", 2)])
+    say("hall/availability", {"state": "online"})
+    agent = Agent()
+    with agent.running(driver(broker, device=devices)):
+        until(lambda: agent.online == {"smoke-502": True})
+        say("bridge/devices", [row("corridor", 1), row("kitchen", 2)])
+        say("hall/availability", "")
+        say("corridor/availability", {"state": "offline"})
+        until(lambda: agent.error_code("smoke-502") == "edge.driver.zigbee2mqtt.device-away")
+        say("corridor", {"smoke": True})
+        until(lambda: agent.values("smoke-502", "smoke") == [True] and agent.online == {"smoke-502": True})
+        say("corridor/availability", {"state": "online"})
+        say("all-lamps", {"state": "ON"})
+        say("kitchen/contact", "true")
+        say("bridge/devices", [row("kitchen", 2)])
+        until(lambda: agent.error_code("smoke-502") == "edge.driver.zigbee2mqtt.not-listed")
+        assert [one.address for one in agent.strangers] == ["kitchen"]
+    with agent.running(driver(broker, device=devices)):
+        say("bridge/devices", [row("corridor", 1)])
+        until(lambda: agent.online == {"smoke-502": True})

@@ -57,3 +57,32 @@ def test_what_is_no_message_is_an_error_with_its_place(text: str) -> None:
     document = decoded('zigbee2mqtt/b {"smoke":false}\n' + text)
     assert not document["ok"]
     assert document["findings"][0]["at"] == 29 + 1
+
+
+def test_the_bridges_own_log() -> None:
+    found = decoded(
+        "info  2021-02-05 13:26:27: MQTT publish: topic 'zigbee2mqtt/hall', payload '{\"smoke\":true}'\n"
+        "debug 2021-02-05 13:26:27: Received Zigbee message from 'hall', type 'commandStatusChangeNotification'\n"
+        "2018-12-10 16:04:49 - info: MQTT publish, topic: 'zigbee2mqtt/cellar', payload: '{\"water_leak\":false}'\n"
+        "[2024-05-01 10:00] info: \tz2m:mqtt: MQTT publish: topic 'zigbee2mqtt/hall/availability', payload 'online'\n"
+        "info  2021-02-05 13:26:28: MQTT publish: topic 'homeassistant/sensor/0x1/config', payload '{\"name\":\"x\"}'\n"
+    )
+    assert found["ok"]
+    hall, cellar, there, discovery = found["frames"]
+    assert (hall["name"], hall["values"]) == ("hall", {"smoke": True})
+    assert (cellar["name"], cellar["values"]) == ("cellar", {"leak": False})
+    assert (there["name"], there["online"], discovery["about"]) == ("hall", True, "other")
+
+
+def test_the_files_that_the_bridge_keeps() -> None:
+    state = {"0x00158d0001d64498": {"smoke": False}, "0x00158d0001d64499": {"contact": True}}
+    found = decoded(json.dumps(state, indent=1))["frames"]
+    assert [(one["name"], one["type"]) for one in found] == [
+        ("0x00158d0001d64498", "smoke"),
+        ("0x00158d0001d64499", "contact"),
+    ]
+    rows = [{"friendly_name": "hall", "definition": {"exposes": [{"property": "smoke", "type": "binary"}]}}]
+    (devices,) = decoded(json.dumps(rows, indent=1))["frames"]
+    assert devices["devices"] == [{"name": "hall", "model": "", "type": "smoke"}]
+    messages = [{"topic": "zigbee2mqtt/a", "payload": {"smoke": True}}, {"topic": "zigbee2mqtt/b", "payload": "{}"}]
+    assert [one["name"] for one in decoded(json.dumps(messages, indent=1))["frames"]] == ["a", "b"]

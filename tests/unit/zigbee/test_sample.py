@@ -101,3 +101,19 @@ def test_who_is_there() -> None:
     assert bridge.code == "edge.driver.zigbee2mqtt.bridge-away"
     presence.available("a stranger", False, memory)
     assert "a stranger" not in memory.available
+
+
+def test_what_the_bridge_remembers_is_no_sign_of_life() -> None:
+    config = ZigbeeConfig.model_validate(sample())
+    smoke, memory = config.device[0], Memory({})
+    presence = Presence(config.device, now_s=0)
+    hour = 3600
+    presence.heard(smoke.friendly_name, 1 * hour, memory, "2026-04-17T15:33:22Z")
+    memory = Memory(memory.stored())
+    presence.heard(smoke.friendly_name, 24 * hour, memory, "2026-04-17T15:33:22Z")
+    assert presence.error(smoke, 27 * hour, memory) is not None, "zigbee2mqtt was started again; nobody heard it"
+    presence.heard(smoke.friendly_name, 27 * hour, memory, "2026-04-18T17:33:22Z")
+    assert presence.error(smoke, 28 * hour, memory) is None
+    gone = presence.error(smoke, 28 * hour, memory, missing=True)
+    assert gone is not None
+    assert gone.code == "edge.driver.zigbee2mqtt.not-listed"

@@ -18,6 +18,7 @@ from protocols.zigbee import (
     TYPES,
     Closes,
     Row,
+    Siren,
     Topic,
     observations,
     read_availability,
@@ -25,9 +26,9 @@ from protocols.zigbee import (
     read_metrics,
     read_payload,
     read_topic,
+    siren_command,
     upright,
     valve_command,
-    warning_command,
 )
 
 CASES = Path(__file__).parents[2] / "cases" / "zigbee" / "seen-in-the-field.jsonl"
@@ -95,6 +96,9 @@ def test_when_a_message_was_heard() -> None:
     assert observed_at(payload["last_seen"], heard + 8 * 86_400_000) == heard + 8 * 86_400_000, (
         "a clock that was never set"
     )
+    month = 30 * 86_400_000
+    assert observed_at(payload["last_seen"], heard + month, kept=True) == heard, "it may have been silent since"
+    assert observed_at("1970-01-01T00:00:09Z", NOW, kept=True) == NOW
     for useless in (None, "yesterday", "2026-04-17T23:33:22", True, float("nan"), float("inf"), 10**400, [1]):
         assert observed_at(useless, NOW) == NOW
 
@@ -117,6 +121,13 @@ def test_when_a_message_was_heard() -> None:
         ("smoke", {"smoke": "perhaps"}, {"smoke": None}),
         ("smoke", {"smoke": 1, "battery": True}, {"smoke": None, "battery": None}),
         ("smoke", {"smoke": None, "unknown": 5}, {}),
+        ("smoke", {"alarm_1": True, "battery_state": "low"}, {"smoke": True, "battery-low": True}),
+        ("smoke", {"smoke": False, "alarm_1": True, "battery_state": "usb"}, {"smoke": False, "battery-low": None}),
+        ("smoke", {"smoke_state": "alarm"}, {"smoke": True}),
+        ("contact", {"contact_alarm_1": True}, {"contact-open": True}),
+        ("gas-detector", {"gas": False, "carbon_monoxide": True, "co": 80}, {"gas-alarm": True, "co": 80.0}),
+        ("gas-detector", {"gas": True, "carbon_monoxide": False}, {"gas-alarm": True}),
+        ("motion", {"presence": True}, {"occupancy": True}),
         ("water-meter", {"volume": "NaN"}, {"volume": None}),
     ],
 )
@@ -187,10 +198,14 @@ def test_no_json_object() -> None:
 
 
 def test_the_command_for_a_siren() -> None:
-    assert json.loads(warning_command(True, 600)) == {
+    assert json.loads(siren_command(Siren(), True, 600)) == {
         "warning": {"mode": "emergency", "level": "very_high", "strobe": True, "duration": 600}
     }
-    assert json.loads(warning_command(False, 600))["warning"]["mode"] == "stop"
+    assert json.loads(siren_command(Siren(), False, 600))["warning"]["mode"] == "stop"
+    by_state = Siren(key="alarm", on="ON", off="OFF", longest_s=380)
+    assert json.loads(siren_command(by_state, True, 600)) == {"duration": 380, "alarm": "ON"}
+    assert json.loads(siren_command(by_state, False, 600)) == {"alarm": "OFF"}
+    assert json.loads(siren_command(Siren(key="alarm"), True, 600)) == {"alarm": True}
 
 
 @pytest.mark.parametrize(("closes", "opens"), [("OFF", "ON"), ("ON", "OFF"), ("CLOSE", "OPEN")])
@@ -201,12 +216,103 @@ def test_what_closes_a_valve_is_told_as_closed(closes: Closes, opens: str) -> No
         assert read_metrics("valve", upright({"state": state}, closes)) == {"valve-closed": closed}
 
 
+def binary(name: str, access: int = 1, **more: Any) -> dict[str, Any]:
+    return {"type": "binary", "property": name, "access": access, "value_on": True, "value_off": False} | more
+
+
+def number(name: str, access: int = 1, **more: Any) -> dict[str, Any]:
+    return {"type": "numeric", "property": name, "access": access} | more
+
+
+def listed(exposes: list[dict[str, Any]], description: str = "") -> Row:
+    definition = {"vendor": "V", "model": "M", "description": description, "exposes": exposes}
+    row = {"friendly_name": "a", "ieee_address": "0x00158d0001d64498", "definition": definition}
+    (found,) = read_devices("t", json.dumps([row]).encode())
+    return found
+
+
+def action(*values: str) -> dict[str, Any]:
+    return {"type": "enum", "property": "action", "access": 1, "values": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("exposes", "description", "device_type"),
+    [
+        ([binary("smoke"), binary("alarm", 3)], "", "smoke"),  # Tuya TS0601_smoke_5 has a siren of its own
+        ([binary("smoke_alarm_1"), {"type": "composite", "property": "warning"}], "", "smoke"),  # Sunricher
+        ([binary("water_leak_alarm_1"), binary("water_leak_alarm_2")], "", "water-leak"),  # BlitzWolf BW-IS9
+        ([binary("gas"), binary("tamper")], "Combustible gas sensor", "gas-detector"),  # Heiman HS1CG
+        ([binary("carbon_monoxide"), binary("alarm"), binary("test")], "CO alarm", "gas-detector"),  # FireAngel
+        ([number("gas", unit="m³")], "Gas counter", ""),
+        ([binary("presence"), number("illuminance")], "Human presence sensor", "motion"),
+        ([binary("alarm"), binary("tamper")], "Door & window sensor", ""),  # IMOU ZD1-EN tells of an alarm only
+        ([binary("alarm", 3), number("volume")], "", "siren"),  # Tuya TS0216: the volume is its loudness
+        ([{"type": "enum", "property": "volume", "values": ["low", "high"]}], "Module for locks", ""),
+        ([number("water_consumed", unit="m³")], "Ultrasonic water meter", "water-meter"),
+        ([number("water_consumed", unit="L"), binary("state", 7)], "Irrigation valve", ""),
+        ([binary("sos"), binary("tamper")], "Panic button", "sos-button"),  # OWON PB206
+        ([action("single", "double", "hold")], "Smart emergency button", "sos-button"),  # Heiman HS1EB
+        ([action("single", "double", "hold")], "Wireless switch", "button"),
+        ([action("arm_all_zones", "emergency")], "Remote", "sos-button"),
+    ],
+)
+def test_what_a_device_is_taken_for(exposes: list[dict[str, Any]], description: str, device_type: str) -> None:
+    assert listed(exposes, description).type == device_type
+
+
+def test_how_a_siren_is_switched_stands_in_what_it_exposes() -> None:
+    warning = {"type": "composite", "property": "warning", "access": 2}
+    timed = number("duration", 3, unit="s", value_max=1800)
+    assert listed([warning, binary("alarm")]).siren == Siren()
+    assert listed([warning, number("max_duration", 7)]).siren == Siren(tells=False, asked="max_duration")
+    assert listed([warning]).siren == Siren(tells=False)
+    assert listed([binary("alarm", 3), timed]).siren == Siren(key="alarm", longest_s=1800)
+    by_word = binary("alarm", 3, value_on="ON", value_off="OFF")
+    minutes = number("duration", 3, unit="min", value_max=60)
+    assert listed([by_word, minutes]).siren == Siren(key="alarm", on="ON", off="OFF")
+    assert listed([binary("smoke")]).siren is None
+    assert listed([]).address == "0x00158d0001d64498"
+
+
+def test_a_press_of_a_button_that_is_there_for_help_calls_for_it() -> None:
+    for word in ("single", "hold", "emergency"):
+        (event,) = happened({"action": word})
+        assert event.data == {"action": word}
+    for word in ("disarm", "arm_all_zones", "off", "release"):
+        assert happened({"action": word}) == []
+
+
+def test_a_call_that_lasts_is_one() -> None:
+    calling = {"sos": True, "tamper": False, "battery_low": False}
+    (event,) = happened(calling)
+    assert event.data == {"action": "sos"}
+    assert happened(calling, called=True) == []
+    assert happened(calling, retained=True) == []
+    assert happened({"sos": False}) == []
+
+
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = st.sampled_from(["state", "smoke", "alarm", "warning", "battery", "volume", "action", "last_seen", "contact"])
+KEYS = st.sampled_from(
+    [
+        "sos",
+        "gas",
+        "smoke_state",
+        "battery_state",
+        "state",
+        "smoke",
+        "alarm",
+        "warning",
+        "battery",
+        "volume",
+        "action",
+        "last_seen",
+        "contact",
+    ]
+)
 
 
 @given(st.sampled_from(TYPES), st.dictionaries(KEYS, PLAIN, max_size=6))
