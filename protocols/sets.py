@@ -1,4 +1,4 @@
-"""Sets that the cloud delivers to a gateway: cardholders and local rules. Pages, versions, the texts on their way.
+"""Sets that the cloud delivers to a gateway: cardholders, local rules, places. Pages, versions, the texts on their way.
 
 A set is a head and items. Its items are spread over pages by the hash of their names, and a page is called by the hash
 of its content: what did not change keeps its name and is not sent again, and what arrived before a cut stays.
@@ -25,8 +25,8 @@ from pydantic import Field, TypeAdapter
 from protocols import downward
 from protocols.errors import ProtocolError
 
-Kind = Literal["cardholders", "rules"]
-KINDS_OF_SETS: Final[tuple[Kind, ...]] = ("cardholders", "rules")
+Kind = Literal["cardholders", "rules", "places"]
+KINDS_OF_SETS: Final[tuple[Kind, ...]] = ("cardholders", "rules", "places")
 METRIC: Final = "Node Control/Set"
 ITEMS_A_PAGE: Final = 160
 MAX_PAGES: Final = 257

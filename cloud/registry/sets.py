@@ -1,4 +1,4 @@
-"""What is delivered to gateways: cardholders and local rules as versions of pages (see `protocols.sets`).
+"""What is delivered to gateways as versions of pages (see `protocols.sets`): cardholders, local rules, places.
 
 Whoever changes a row that a set is made of calls `changed`; a timer makes the set anew in a transaction of its own, so
 ten thousand changes make one version. What a set already says is not sent again. Times are aware UTC datetimes.
@@ -31,7 +31,7 @@ NAMED: Final = 50
 """Names of what differs that pages list."""
 
 Json = dict[str, Any]
-_NAMES: Final[Mapping[Kind, str]] = {"cardholders": "id", "rules": "code"}
+_NAMES: Final[Mapping[Kind, str]] = {"cardholders": "id", "rules": "code", "places": "place"}
 
 
 def changed(tx: Transaction, gateways: Iterable[int], kind: Kind, now: datetime) -> None:
@@ -49,12 +49,12 @@ def build(tx: Transaction, gateway_id: int, kind: Kind, *, time_zone: str, now: 
     gateway = tx.one(sql["hold"], which)
     if gateway is None:
         return None
-    head, items = _people(tx, gateway_id, time_zone) if kind == "cardholders" else ({}, _rules(tx, gateway_id))
+    head, items = _content(tx, gateway, kind, time_zone)
     pages = sets.pages_of(head, items, lambda item: str(item[_NAMES[kind]]))
     names = [sets.name_of(page) for page in pages]
     digest = sets.set_hash(kind, names)
     newest, reported = tx.one(sql["newest"], which), tx.one(sql["reported"], which)
-    if newest is None and not items:
+    if (newest is None and not items) or (kind == "places" and reported is None):  # it would not know what they are
         return None
     if newest is not None and newest["hash"] == digest and not _overtaken(newest, reported):
         return None
@@ -77,6 +77,17 @@ def _overtaken(newest: DictRow, reported: DictRow | None) -> bool:
         return False
     here, there = (int(row["number"]) for row in (newest, reported))
     return there > here or (there == here and str(reported["hash"]) != str(newest["hash"]))
+
+
+def _content(tx: Transaction, gateway: DictRow, kind: Kind, time_zone: str) -> tuple[Json, list[Json]]:
+    """Head and items of a gateway's set, as they are now."""
+    if kind == "cardholders":
+        return _people(tx, gateway["id"], time_zone)
+    if kind == "rules":
+        return {}, _rules(tx, gateway["id"])
+    which = {"group": gateway["group_code"], "gateway_path": gateway["path"], "limit": sets.MAX_ITEMS}
+    rows = tx.fetch(load("placings")["places"], which)
+    return {}, [{"place": row["path"].removeprefix(f"{row['estate']}/"), "name": row["name"]} for row in rows]
 
 
 def _people(tx: Transaction, gateway: int, time_zone: str) -> tuple[Json, list[Json]]:
@@ -127,6 +138,8 @@ def _note(tx: Transaction, gateway: int, told: Told, at: datetime) -> list[tuple
     else:
         tx.execute(sql["report_number"], which | {"held": told.held})
     newest, reported = tx.one(sql["newest"], which), tx.one(sql["reported"], which)
+    if newest is None and told.kind == "places" and told.event == sets.RUNNING:
+        return [(BUILD, gateway, f"{gateway}/{told.kind}")]
     if newest is None or reported is None:
         return []
     if _overtaken(newest, reported):

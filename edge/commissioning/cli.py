@@ -103,8 +103,17 @@ def _one(args: argparse.Namespace, config: EdgeConfig) -> int:
     if args.json:
         _print_json(row)
     else:
+        _note_unlisted(args, config, row["place"])
         print(sentence("edge.commission.said-placed", {"device": row["id"], "place": row["place"]}, args.language))
     return 0
+
+
+def _note_unlisted(args: argparse.Namespace, config: EdgeConfig, place: str) -> None:
+    """Say that a place is kept which the list does not have: a slip of the finger, perhaps."""
+    places = _places(args, config)
+    if args.place is not None and len(places) and place not in places:
+        values = {"place": place, "near": ", ".join(places.near(place)) or "-"}
+        print(sentence("edge.commission.not-listed", values, args.language))
 
 
 def _page(args: argparse.Namespace, config: EdgeConfig, places: KnownPlaces) -> int:

@@ -1,15 +1,16 @@
 """The places that may be chosen, as the cloud lists them: a file, for the gateway may have no connection yet.
 
-``GET /api/v1/gateways/<group>/<node>/places`` gives it, the page for installers saves it. Without it any place that
-looks like one is taken, and the cloud says when its tree has none such.
+The cloud delivers it (`edge.sets`). For a gateway that was never connected the page for installers saves it
+(``GET /api/v1/gateways/<group>/<node>/places``). Without it any place that looks like one is taken, and the cloud says
+when its tree has none such.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -87,6 +88,16 @@ def keep(data: Path, group: str, source: Path) -> KnownPlaces:
     except OSError as error:
         raise StorageError("edge.storage.unusable", file=data, why=error.strerror or error) from error
     return found
+
+
+def write(data: Path, group: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep what the cloud has delivered. Raises StorageError."""
+    text = json.dumps({"group": group, "places": list(rows)}, ensure_ascii=False)
+    try:
+        (data / FOLDER).mkdir(mode=0o750, exist_ok=True)
+    except OSError as error:
+        raise StorageError("edge.storage.unusable", file=data, why=error.strerror or error) from error
+    replace_file(data / FOLDER / _FILE, text)
 
 
 def load(path: Path, group: str) -> KnownPlaces:

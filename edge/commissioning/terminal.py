@@ -91,6 +91,9 @@ class Walker:
             typed = self._read("commission.ask-place", before=row["place"] or "-")
             if typed is None:
                 return False
+            if typed == "?":
+                self._list_places()
+                continue
             if typed == "s":
                 return True
             typed = typed or row["place"]
@@ -107,6 +110,12 @@ class Walker:
                 continue
             self._say("commission.said-placed", device=row["id"])
             return True
+
+    def _list_places(self) -> None:
+        for place in self._places.listed():
+            self._print(f"  {place:<16} {self._places.name(place, self._language)}".rstrip())
+        if not len(self._places):
+            self._say("commission.no-list")
 
     def _is_place(self, typed: str) -> bool:
         """Whether it looks like a place; a person must confirm one that is not listed."""

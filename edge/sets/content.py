@@ -1,13 +1,16 @@
-"""What delivered pages say: rules, and which of them fit this gateway."""
+"""What delivered pages say: rules, and which of them fit this gateway; the places of the estate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from edge.rules import check_rules
+from protocols.commissioning import place_of
 from protocols.errors import ConfigError, LiandongError
 from protocols.rules import Rule
 from protocols.sets import content_of
@@ -25,6 +28,27 @@ def read_rules(number: int, pages: Sequence[bytes]) -> tuple[Rule, ...]:
     if len({rule.code for rule in rules}) != len(rules):
         raise ConfigError("edge.sets.twice", file=f"#{number}")
     return tuple(sorted(rules, key=lambda rule: rule.code))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The estate's places; `rows` as the cloud wrote them, ``{"place", "name"}``."""
+
+    rows: tuple[Mapping[str, Any], ...] = ()
+
+
+def read_places(number: int, pages: Sequence[bytes]) -> Listed:
+    """The places that these pages list, in order. Raises ConfigError and ProtocolError."""
+    _, leaves = content_of(pages)
+    rows = [row for leaf in leaves for row in leaf]
+    try:
+        for row in rows:
+            if not isinstance(row["place"], str) or not isinstance(row["name"], dict):
+                raise TypeError(row)
+            place_of(row["place"])
+    except (KeyError, TypeError, LiandongError) as error:
+        raise ConfigError("edge.sets.unusable", file=f"#{number}", key="place", why=repr(error)[:80]) from error
+    return Listed(tuple(sorted(rows, key=lambda row: str(row["place"]))))
 
 
 def fitting(

@@ -1,4 +1,7 @@
-"""Delivered sets at work: people reach the doors, rules stand beside those of the gateway's own configuration."""
+"""Delivered sets at work: people reach the doors, rules stand beside those of the gateway's own configuration.
+
+Places become the list that `liandong edge commission` knows them by.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.sets.content import fitting
+from edge.sets.content import Listed, fitting
 from edge.sets.receiving import Receiving
 from edge.sets.store import SetStore
 from protocols.events import Event
@@ -28,13 +31,22 @@ class Delivery:
         types: Mapping[str, str],
         judge: Callable[[], None],
         deliver: Callable[[], None],
+        list_places: Callable[[Listed], None],
         tell: Callable[[Event], None],
         now_ms: Callable[[], int],
     ) -> None:
-        """Open `path`. `judge`: take `rules` anew; `deliver`: let doors know `cardholders`. Raises StorageError."""
-        self._types, self._judge, self._deliver = types, judge, deliver
+        """Open `path`. `judge`: take `rules` anew; `deliver`: let doors know `cardholders`; `list_places`: keep them.
+
+        Raises StorageError.
+        """
+        self._types = types
         self.own: Sequence[Rule] = ()
         self._unfit = 0
+        self._work_by: dict[Kind, Callable[[], None]] = {
+            "rules": judge,
+            "cardholders": deliver,
+            "places": lambda: list_places(self._receiving.places),
+        }
         self._store = SetStore(path)
         self._receiving = Receiving(self._store, self, host=host, tell=tell, now_ms=now_ms)
 
@@ -73,4 +85,4 @@ class Delivery:
 
     def delivered(self, kind: Kind) -> None:
         """Work by what is delivered now. Raises UnavailableError or StorageError when that must be tried again."""
-        (self._judge if kind == "rules" else self._deliver)()
+        self._work_by[kind]()

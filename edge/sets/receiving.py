@@ -1,7 +1,7 @@
 """Sets from the primary host: offered, ticketed, received page by page, checked, stored, worked by.
 
 What a door or a rule goes by changes in one step, after the whole set is on the disk. `cardholders` and `rules` are
-what counts now, for any thread.
+what counts now, for any thread; so are `places`, which only whoever commissions needs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from edge.inbox import Expected, Inbox
 from edge.log import Log
-from edge.sets.content import read_rules
+from edge.sets.content import Listed, read_places, read_rules
 from edge.sets.store import Held, SetStore, nothing_held
 from protocols import sets
 from protocols.errors import LiandongError, RefusedError, StorageError, UnavailableError
@@ -63,6 +63,7 @@ class Receiving:
         self._behind: set[Kind] = set()  # what is held, and not worked by yet
         self.cardholders: Cardholders | None = None
         self.rules: tuple[Rule, ...] = ()
+        self.places = Listed()
         for kind in sets.KINDS_OF_SETS:
             self._restore(kind)
 
@@ -161,8 +162,10 @@ class Receiving:
         self._work_by(offer.kind)
         self._say(sets.APPLIED, held, id=str(offer.id), count=self._count(offer.kind))
 
-    def _content(self, held: Held) -> Cardholders | tuple[Rule, ...]:
+    def _content(self, held: Held) -> Cardholders | Listed | tuple[Rule, ...]:
         pages = self._store.pages(held.pages)
+        if held.kind == "places":
+            return read_places(held.number, pages)
         if held.kind == "rules":
             return read_rules(held.number, pages)
         if self._people is None:
@@ -171,9 +174,11 @@ class Receiving:
             self._people = PeopleReader()
         return self._people.read(held.number, held.pages, pages)
 
-    def _take(self, held: Held, content: Cardholders | tuple[Rule, ...]) -> None:
+    def _take(self, held: Held, content: Cardholders | Listed | tuple[Rule, ...]) -> None:
         if isinstance(content, tuple):
             self.rules = content
+        elif isinstance(content, Listed):
+            self.places = content
         else:
             self.cardholders = content
         self._held[held.kind] = held
@@ -194,6 +199,8 @@ class Receiving:
     def _count(self, kind: Kind) -> int:
         if kind == "rules":
             return len(self.rules)
+        if kind == "places":
+            return len(self.places.rows)
         return 0 if self.cardholders is None else self.cardholders.people
 
     def _refuse(self, offer: Offer, error: LiandongError) -> None:

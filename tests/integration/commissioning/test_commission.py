@@ -153,6 +153,15 @@ def test_commissioned_walked_through_and_handed_over(
         eventually(lambda: device("gw-1", "smoke-8")["live"], "the other one, too")
         eventually(lambda: "id" in device("gw-2", "sos-9"), "the button is listed")
 
+        # The estate's places have come down, and come anew when they change.
+        def names(*words: str) -> str:
+            return run(capsys, "commission", *there, *words)[1]
+
+        eventually(lambda: "Building 3, Unit 1, 301" in names("--list"), "the places are known")
+        with database.transaction() as tx:
+            tx.execute("UPDATE place SET name = '{\"en\": \"The mill\"}' WHERE path LIKE '%peach-garden/3'")
+        eventually(lambda: "The mill, Unit 1, 301" in names("--list"), "another name comes down")
+
         # A device without a place calls nobody.
         new.happens("sos-9", "sos")
         sos = "SELECT event.id FROM event JOIN device ON device.id = device_id WHERE code = 'sos-9' AND kind = 'sos'"
@@ -195,6 +204,7 @@ def test_commissioned_walked_through_and_handed_over(
         assert "3/1/301" in text
         assert re.search(r"heard \d{4}-\d\d-\d\d \d\d:\d\d: SMOKE", text)
         assert "Devices whose place this gateway does not know: 1." in text
+        assert "9/9/999 is not in the list of places. Near: -." in names("--device", "sos-9", "--place", "9/9/999")
 
 
 def _rows(database: Database, statement: str) -> list[Any]:

@@ -86,7 +86,7 @@ class Gateway:
     def offer(self, kind: Kind, items: list[dict[str, Any]], number: int | None = None) -> dict[str, Any]:
         """Offer a version; what follows belongs to it."""
         self.number = number if number is not None else self.number + 1
-        key = "id" if kind == "cardholders" else "code"
+        key = {"cardholders": "id", "rules": "code", "places": "place"}[kind]
         self.pages = sets.pages_of({"time_zone": "Asia/Shanghai"}, items, lambda one: str(one[key]))
         self.offered: dict[str, Any] = {
             "id": str(uuid.uuid4()),
@@ -227,6 +227,19 @@ def test_a_rule_that_names_an_unknown_device_is_refused_and_says_which(gateway: 
     assert [rule.code for rule in gateway.receiving.rules] == ["siren"]
 
 
+def test_places_arrive_are_listed_in_order_and_what_is_none_is_refused(gateway: Gateway) -> None:
+    places = [{"place": place, "name": {"en": place}} for place in ("3/1/502", "3", "3/1")]
+    assert gateway.give("places", places)[0]["count"] == 3
+    assert gateway.works == ["places"]
+    assert [row["place"] for row in gateway.receiving.places.rows] == ["3", "3/1", "3/1/502"]
+    for wrong in ({"place": "3//1", "name": {}}, {"place": "3"}, {"place": 3, "name": {}}, {"place": "3", "name": "x"}):
+        refused, _ = gateway.give("places", [wrong])
+        assert (refused["error"], refused["held"]) == ("edge.sets.unusable", 1)
+    gateway.stop()
+    gateway.start()
+    assert len(gateway.receiving.places.rows) == 3
+
+
 def test_a_rule_of_the_gateways_own_counts_before_one_from_the_cloud() -> None:
     rule = Rule.model_validate(RULE)
     other = rule.model_copy(update={"code": "other"})
@@ -305,6 +318,7 @@ def test_rules_whose_device_went_away_stand_aside_and_come_back(tmp_path: Path) 
         types=types,
         judge=lambda: judged.append(1),
         deliver=lambda: None,
+        list_places=lambda listed: None,
         tell=told.put,
         now_ms=lambda: 0,
     )
