@@ -40,6 +40,10 @@ AnswerKey = tuple[NodeKey, LaneKey]
 """Whom to acknowledge to, and what."""
 
 
+class OvertakenError(Exception):
+    """The received sets are not what a group that went ahead took them to be; nothing of it may be committed."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Stored:
     """What a group did. `answers`: the received sets to report; those in `prompt` at once, the others may wait."""
@@ -57,8 +61,8 @@ class Stored:
 class GroupWriter:
     """Writes one group in one transaction: `begin`, then the readings that it names are appended, then `finish`.
 
-    The caller commits, and then settles the ids. Between the two nothing is held that another group of this worker may
-    need, when the group has only messages of known devices: see `flight`.
+    The caller commits, and then settles the ids. A group that has only messages of known devices may `begin_ahead`, and
+    is to `confirm` before it finishes: until then nothing is held that anybody waits for (see `flight`).
     """
 
     def __init__(
@@ -93,23 +97,37 @@ class GroupWriter:
 
         `content` is that of the group's messages, in their order. Raises RestoredError.
         """
-        tx, self._group = self._tx, group
-        keys = {(message.id.epoch, message.id.lane) for message in group.messages if message.id is not None}
-        self._before = received.lock(tx, keys | set(turns.declared(group.turns)))
-        if any(self._committed[key] - self._before[key] for key in self._before if key in self._committed):
-            raise RestoredError
-        self._sets = dict(self._before)
+        tx = self._tx
+        self._before = self._locked_sets(_lanes(group) | set(turns.declared(group.turns)))
         made = self._unknown(group) | {turn.session.node for turn in group.turns if isinstance(turn, Born)}
         if made or group.turns:
             self._locked = made | {_node(turn) for turn in group.turns} | {one.session.node for one in group.messages}
             births.lock(tx, self._locked, made)
         self._rows.events += turns.apply(tx, group.turns, self._channels, self._stored.ids)
-        self._rows.numbers = self._take_new(group.messages, content)
+        kept = self._decide(group, content)
         for item in group.unread:
             self._set_aside(item.topic, item.payload, item.code, {"what": item.what})
-        self._rows.identify(tx, self._stored.ids)
-        self._told, kept = self._rows.ordered(self._stored.ids)
         return kept
+
+    def begin_ahead(self, group: Group, content: Content, coming: Mapping[LaneKey, NumberSet]) -> Readings:
+        """As `begin`, by what the received sets will be when those `coming` are stored. Nothing is locked."""
+        keys = _lanes(group)
+        known = {key: numbers for key in keys if (numbers := coming.get(key, self._committed.get(key))) is not None}
+        self._before = known | received.read(self._tx, keys - known.keys())
+        return self._decide(group, content)
+
+    @property
+    def sets(self) -> Mapping[LaneKey, NumberSet]:
+        """The received sets of the group's lanes, as they are when it is stored."""
+        return self._sets
+
+    def confirm(self) -> None:
+        """Lock the received sets. Raises OvertakenError when they are not what `begin_ahead` took them to be.
+
+        Equal sets decide alike: what was new by them is new. Raises RestoredError.
+        """
+        if self._locked_sets(self._before) != self._before:
+            raise OvertakenError
 
     def finish(self, now_ms: int) -> Stored:
         """All the rest."""
@@ -125,6 +143,20 @@ class GroupWriter:
         received.store(tx, changed, turns.declared(group.turns), self._carriers(group))
         self._answer(group)
         return stored
+
+    def _locked_sets(self, keys: Iterable[LaneKey]) -> dict[LaneKey, NumberSet]:
+        found = received.lock(self._tx, keys)
+        if any(self._committed[key] - found[key] for key in found if key in self._committed):
+            raise RestoredError
+        return found
+
+    def _decide(self, group: Group, content: Content) -> Readings:
+        """Which messages are new by the sets before, and what belongs to which row; the readings to append."""
+        self._group, self._sets = group, dict(self._before)
+        self._rows.numbers = self._take_new(group.messages, content)
+        self._rows.identify(self._tx, self._stored.ids)
+        self._told, kept = self._rows.ordered(self._stored.ids)
+        return kept
 
     def _take_new(self, messages: Sequence[Message], content: Content) -> Numbers:
         """Take what the messages say that are new; their numbers."""
@@ -208,6 +240,10 @@ class GroupWriter:
             if message.id is not None:
                 key = (message.id.epoch, message.id.lane)
                 stored.answers[message.session.node, key] = self._sets[key]
+
+
+def _lanes(group: Group) -> set[LaneKey]:
+    return {(message.id.epoch, message.id.lane) for message in group.messages if message.id is not None}
 
 
 def _node(turn: Turn) -> NodeKey:

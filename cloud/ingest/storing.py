@@ -15,7 +15,7 @@ from psycopg.errors import ForeignKeyViolation
 from cloud.ingest.bulk import Content
 from cloud.ingest.careful import KILLED, Careful
 from cloud.ingest.channels import Channels
-from cloud.ingest.commit import GroupWriter, Stored
+from cloud.ingest.commit import GroupWriter, OvertakenError, Stored
 from cloud.ingest.decode import Columns, Fault
 from cloud.ingest.flight import Flight
 from cloud.ingest.opening import Opening
@@ -35,6 +35,9 @@ LARGE: Final = 5_000
 _GLANCE_S: Final = 0.005
 _BESIDE_MS: Final = 200
 """How long what is urgent waits for a lock while bulk is on its way: another worker may hold it and wait for ours."""
+
+_SINGLE_S: Final = 60.0
+"""How long nothing takes off before the last has landed, once that failed: a server may have no connection to spare."""
 
 
 class Storing:
@@ -66,8 +69,10 @@ class Storing:
         self._opening = Opening(channels, metrics, unborn)
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="ingest-copy")
         self._flight: Flight | None = None
+        """The last one that took off; one before it is landing at most, in `_land`."""
         self._at_hand: Group | None = None
         self._blocked = False
+        self._single_until = 0.0
         self._prepared: tuple[Group, Content] | None = None
         self.careful = Careful(database, self._run)
 
@@ -100,7 +105,7 @@ class Storing:
         """Stopped in order."""
         with suppress(UnavailableError, RestoredError):
             if self._flight is not None:
-                self._land(self._flight)
+                self._land(self._flight, None)
         self._copier.shutdown()
         with suppress(UnavailableError):
             self.careful.rest()
@@ -121,24 +126,35 @@ class Storing:
         if self._flight is not None and not self._flight.ready:
             self._meanwhile(self._flight)
         elif self._flight is not None:
-            self._land(self._flight)
-            self._follow()
+            flight = self._flight
+            self._land(flight, self._follower(flight))
         elif self._prepared is not None and not self._backlog.is_pressing:
             prepared, self._prepared = self._prepared, None
             self._store(*prepared)
         else:
             self._store_parts(self._backlog.take())
 
-    def _follow(self) -> None:
-        """What was opened during a flight takes off at once, for the server stands still until it does.
+    def _follower(self, flight: Flight) -> Flight | None:
+        """What was opened during a flight takes off before that lands, or the server would stand still meanwhile.
 
-        What is urgent goes beside it, unless it could not go beside the last one.
+        What is urgent goes beside it, unless it could not go beside the last one. When it cannot begin it does so once
+        the first has landed.
         """
-        if self._prepared is None or self._backlog.has_turns or self._blocked:
-            return
-        if self._is_large(*self._prepared):
-            prepared, self._prepared = self._prepared, None
-            self._store(*prepared)
+        if self._prepared is None or self._blocked or self._backlog.has_turns or self._backlog.has_plain:
+            return None
+        if not self._is_large(*self._prepared):
+            return None
+        if time.monotonic() < self._single_until:
+            return None
+        follower = Flight(*self._prepared)
+        try:
+            follower.take_off(self._database, self._writer, self._copier, flight.sets)
+        except Exception as error:  # noqa: BLE001 - it takes off once more by itself, and fails where that is dealt with
+            _LOG.warning("no-second-flight %s", error)
+            self._single_until = time.monotonic() + _SINGLE_S
+            return None
+        self._prepared = None
+        return follower
 
     def _meanwhile(self, flight: Flight) -> None:
         """While readings are appended: what is urgent is stored beside them, what comes next is opened."""
@@ -149,7 +165,7 @@ class Storing:
             except UnavailableError:
                 self._backlog.put_first(group.messages)
                 self._blocked = True
-        elif self._prepared is None and self._backlog.has_bulk and not self.careful.on:
+        elif self._prepared is None and self._backlog.has_much_bulk and not self.careful.on:
             group = self._backlog.take_bulk()
             self._prepared = group, self._opening.open(group)
         else:
@@ -173,7 +189,7 @@ class Storing:
         (message,) = group.messages
         assert message.id is not None
         with self._database.transaction() as tx:
-            known = received.read(tx, (message.id.epoch, message.id.lane))
+            (known,) = received.read(tx, [(message.id.epoch, message.id.lane)]).values()
         if known.contains(message.id.first, message.id.last):
             self._commit(group, Content(columns=[Columns()]))
         elif self.careful.attempt(suspect):
@@ -217,14 +233,19 @@ class Storing:
 
     def _take_off(self, group: Group, content: Content) -> None:
         flight = Flight(group, content)
-        flight.take_off(self._database, self._writer, self._copier)
+        flight.take_off(self._database, self._writer, self._copier, {})
         self._flight, self._blocked = flight, False
 
-    def _land(self, flight: Flight) -> None:
-        self._flight = None
+    def _land(self, flight: Flight, follower: Flight | None) -> None:
+        self._flight, self._blocked = follower, False
 
         def land() -> None:
-            stored, groups = flight.land(self._run.advance)
+            try:
+                stored, groups = flight.land(self._run.advance)
+            except OvertakenError:
+                _LOG.info("flight-overtaken messages=%d; once more, step by step", len(flight.group.messages))
+                self._commit(flight.group, flight.content)
+                return
             self._metrics.commit_seconds.observe(flight.seconds)
             self._committed(flight.group, stored, groups)
 
@@ -263,6 +284,9 @@ class Storing:
         self._channels.forget_ids()
         self._opening.forget()
         self._prepared = None
+        if self._flight is not None:
+            self._flight.give_up()
+            self._flight = None
         self._on_restored()  # when this fails, the next commit notices again
         self._run.forget()
         self.begin()

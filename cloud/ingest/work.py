@@ -136,9 +136,15 @@ class Backlog:
         return any(message.id is not None for message in self._urgent)
 
     @property
-    def has_bulk(self) -> bool:
-        """Whether bulk waits."""
-        return bool(self._bulk)
+    def has_plain(self) -> bool:
+        """Whether a message waits that has no number, and so never comes again."""
+        return any(message.id is None for message in self._urgent)
+
+    @property
+    def has_much_bulk(self) -> bool:
+        """Whether a quarter of a group of bulk waits: less is not worth a flight yet, and does not stay so little."""
+        many = len(self._bulk) >= GROUP_MESSAGES // 4 or self._bytes >= GROUP_BYTES // 4
+        return bool(self._bulk) and many
 
     @property
     def is_pressing(self) -> bool:

@@ -29,11 +29,15 @@ def lock(tx: Transaction, keys: Iterable[LaneKey]) -> dict[LaneKey, NumberSet]:
     return {(row["epoch"], Lane(row["lane"])): NumberSet.parse(row["numbers"]) for row in rows}
 
 
-def read(tx: Transaction, key: LaneKey) -> NumberSet:
-    """The received set of `key` as it is now; nobody is kept from changing it."""
-    epoch, lane = key
-    row = tx.one(load("received")["read"], {"epoch": epoch, "lane": str(lane)})
-    return NumberSet() if row is None else NumberSet.parse(row["numbers"])
+def read(tx: Transaction, keys: Iterable[LaneKey]) -> dict[LaneKey, NumberSet]:
+    """The received sets of `keys` as they are now; nobody is kept from changing them."""
+    wanted = list(keys)
+    if not wanted:
+        return {}
+    params = {"epochs": [epoch for epoch, _ in wanted], "lanes": [str(lane) for _, lane in wanted]}
+    rows = tx.fetch(load("received")["read"], params)
+    found = {(row["epoch"], Lane(row["lane"])): NumberSet.parse(row["numbers"]) for row in rows}
+    return dict.fromkeys(wanted, NumberSet()) | found
 
 
 def store(

@@ -10,8 +10,9 @@ FROM received r JOIN unnest(%(epochs)s::uuid[], %(lanes)s::text[]) AS given (epo
 ORDER BY r.epoch, r.lane
 FOR UPDATE OF r;
 
--- read: as it is, without waiting for anybody
-SELECT numbers::text AS numbers FROM received WHERE epoch = %(epoch)s AND lane = %(lane)s;
+-- read: as they are, without waiting for anybody
+SELECT r.epoch, r.lane, r.numbers::text AS numbers
+FROM received r JOIN unnest(%(epochs)s::uuid[], %(lanes)s::text[]) AS given (epoch, lane) USING (epoch, lane);
 
 -- store: what has been received now; null numbers and gateways stay as they are
 UPDATE received r

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from cloud.ingest.storing import LARGE, UNJUDGED
+from cloud.ingest.worker import IngestWorker
 from protocols.delivery import Lane
 from protocols.sparkplug.payload import Metric
 from tests.integration.ingest.conftest import Facts
@@ -17,6 +18,8 @@ from tests.integration.ingest.gateway import Gateway, double, event, wait_for
 Rows = Callable[[str], list[dict[str, Any]]]
 T0 = 1_753_000_000_000
 MANY = LARGE + 1
+LAST = 9
+"""Messages 3 to this one are together much."""
 
 
 def many(begin_ms: int = T0) -> tuple[Metric, ...]:
@@ -39,6 +42,86 @@ def nothing_is_appended(dsn: str, rows: Rows) -> Iterator[Callable[[], list[dict
         yield lambda: rows(
             "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COPY reading%'"
         )
+
+
+@contextmanager
+def two_in_the_air(gateway: Gateway, worker: IngestWorker, dsn: str, rows: Rows) -> Iterator[int]:
+    """Message 2 and those behind it: the first cannot land, these are appended meanwhile; gives who lands."""
+    with psycopg.connect(dsn) as latest:
+        latest.execute("LOCK TABLE latest IN SHARE MODE")
+        with nothing_is_appended(dsn, rows) as waiting:
+            gateway.data(2, many(), device="cold-1")
+            wait_for(waiting, "the first is on its way")
+            follow(gateway)
+            wait_for(lambda: worker._storing._prepared is not None, "the second is opened")
+        landing = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO latest%'"
+        marked = "SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%INTO rollup_mark%'"
+        wait_for(lambda: rows(landing) and rows(marked), "both are in the air")
+        yield rows(landing)[0]["pid"]
+
+
+def follow(gateway: Gateway) -> None:
+    for number in range(3, LAST + 1):
+        gateway.data(number, many(T0 + (number - 2) * MANY), device="cold-1")
+
+
+def stored_once(rows: Rows, messages: int) -> bool:
+    told = rows("SELECT count(*) AS n, count(DISTINCT ts) AS moments FROM reading")
+    return told == [{"n": 1 + messages * MANY, "moments": 1 + messages * MANY}]
+
+
+def test_the_next_flight_takes_off_before_the_last_has_landed(
+    gateway: Gateway, worker: IngestWorker, postgres: str, rows: Rows
+) -> None:
+    born(gateway, rows)
+    with two_in_the_air(gateway, worker, postgres, rows):
+        assert not gateway.acknowledged_up_to(2)
+    wait_for(lambda: gateway.acknowledged_up_to(LAST))
+    assert stored_once(rows, LAST - 1)
+    assert [row["value"] for row in rows("SELECT value FROM latest")] == [float(MANY - 1)]
+
+
+def test_a_flight_that_falls_takes_nothing_of_the_next_with_it(
+    gateway: Gateway, worker: IngestWorker, postgres: str, rows: Rows
+) -> None:
+    """The next one took the sets to be what the first would have left."""
+    born(gateway, rows)
+    with two_in_the_air(gateway, worker, postgres, rows) as landing:
+        rows(f"SELECT pg_terminate_backend({landing})")
+    wait_for(lambda: rows(f"SELECT FROM received WHERE numbers @> {LAST}::bigint"), "the next is stored")
+    assert rows("SELECT numbers::text AS n FROM received WHERE lane = 'bulk'") == [{"n": f"{{[1,2),[3,{LAST + 1})}}"}]
+    assert stored_once(rows, LAST - 2)
+    gateway.data(2, many(), device="cold-1")
+    wait_for(lambda: gateway.acknowledged_up_to(LAST))
+    assert stored_once(rows, LAST - 1)
+
+
+def test_a_flight_that_is_overtaken_leaves_nothing_that_another_worker_has_stored(
+    gateway: Gateway, postgres: str, rows: Rows
+) -> None:
+    born(gateway, rows)
+    with nothing_is_appended(postgres, rows) as waiting, psycopg.connect(postgres) as other:
+        gateway.data(2, many(), device="cold-1")
+        wait_for(waiting, "it is on its way")
+        other.execute("UPDATE received SET numbers = '{[1,3)}' WHERE lane = 'bulk'")
+        other.commit()
+    wait_for(lambda: gateway.acknowledged_up_to(2))
+    assert stored_once(rows, 0)
+    assert [row["value"] for row in rows("SELECT value FROM latest")] == [4.0]
+
+
+def test_what_came_again_while_it_flies_is_stored_once(
+    gateway: Gateway, worker: IngestWorker, postgres: str, rows: Rows
+) -> None:
+    born(gateway, rows)
+    with nothing_is_appended(postgres, rows) as waiting:
+        gateway.data(2, many(), device="cold-1")
+        wait_for(waiting, "it is on its way")
+        gateway.data(2, many(), device="cold-1")
+        follow(gateway)
+        wait_for(lambda: worker._storing._prepared is not None, "what follows is opened")
+    wait_for(lambda: gateway.acknowledged_up_to(LAST))
+    assert stored_once(rows, LAST - 1)
 
 
 def test_what_is_urgent_does_not_wait_for_bulk_that_is_on_its_way(gateway: Gateway, postgres: str, rows: Rows) -> None:
