@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Final
 
 from protocols.capture import MAX_FRAMES, Measure, Piece, Report, pieces, taken
+from protocols.modbus import diagnosis
 from protocols.modbus.frame import crc16
 
 _FUNCTIONS: Final = {
@@ -27,7 +28,11 @@ _FUNCTIONS: Final = {
     16: "write-registers",
     22: "mask-write-register",
     23: "read-write-registers",
+    **diagnosis.NAMES,
 }
+_OWN: Final = "user-defined"
+_OWN_FUNCTIONS: Final = frozenset({*range(65, 73), *range(100, 111), 90})
+"""Functions of the makers (V1.1b3, clause 5), and Schneider's 90; over TCP alone: RTU does not say how long."""
 _EXCEPTIONS: Final = {
     1: "illegal-function",
     2: "illegal-address",
@@ -47,8 +52,9 @@ _MBAP: Final = 7
 def decode_modbus(data: bytes) -> dict[str, Any]:
     """The RTU or TCP frames in `data`, whichever explains more of it. See `protocols.capture`.
 
-    Registers are raw words, with the floating-point numbers that pairs of them would be; names, scales and units are in
-    the profile of a device, not in the bytes.
+    Registers are raw words, with the floating-point numbers that pairs of them would be, the high word first
+    (``float32``) and the low one (``float32_cdab``); names, scales and units are in the profile of a device, not in the
+    bytes.
     """
     rtu = _Rtu(data)
     (serial, of_serial), (tcp, of_tcp) = _cut(data, rtu.measure), _cut(data, _measure_tcp)
@@ -149,7 +155,7 @@ def _lengths(data: bytes, at: int) -> tuple[int, ...]:
         return (10,)
     if function == 23:
         return (13 + data[at + 10], 5 + data[at + 2]) if len(data) > at + 10 else (5 + data[at + 2],)
-    return ()
+    return diagnosis.lengths(data, at) if function in diagnosis.NAMES else ()
 
 
 def _measure_tcp(data: bytes, at: int) -> int:
@@ -157,7 +163,8 @@ def _measure_tcp(data: bytes, at: int) -> int:
         return 0
     size = int.from_bytes(data[at + 4 : at + 6], "big") - 1
     function = data[at + 7] & ~_ERROR_BIT
-    return _MBAP + size if 2 <= size <= _MOST_PDU and function in _FUNCTIONS else 0
+    known = function in _FUNCTIONS or function in _OWN_FUNCTIONS
+    return _MBAP + size if 1 <= size <= _MOST_PDU and known else 0
 
 
 def _document(data: bytes, medium: str, found: list[Piece]) -> dict[str, Any]:
@@ -180,16 +187,23 @@ def _document(data: bytes, medium: str, found: list[Piece]) -> dict[str, Any]:
 
 def _pdu(unit: int, pdu: bytes, asked: dict[tuple[int, int, int], dict[str, Any]], number: int) -> dict[str, Any]:
     function = pdu[0] & ~_ERROR_BIT
-    told: dict[str, Any] = {"unit": unit, "function": function, "name": _FUNCTIONS[function]}
+    told: dict[str, Any] = {"unit": unit, "function": function, "name": _FUNCTIONS.get(function, _OWN)}
     key = (unit, function, number)
     if pdu[0] & _ERROR_BIT:
         asked.pop(key, None)
         code = pdu[1] if len(pdu) > 1 else 0
         return told | {"direction": "reply", "exception": code, "exception_name": _EXCEPTIONS.get(code)}
     before = asked.get(key)
+    if function in diagnosis.NAMES or function in _OWN_FUNCTIONS:
+        request = diagnosis.is_request(function, pdu, asked=before is not None)
+        asked.pop(key, None)
+        if request:
+            asked[key] = {}
+        direction = {"direction": "request" if request else "reply"}
+        return told | direction | diagnosis.told(function, pdu, request=request)
     if _is_request(function, pdu, before):
-        asked[key] = request = _request(function, pdu)
-        return told | {"direction": "request"} | request
+        asked[key] = wanted = _request(function, pdu)
+        return told | {"direction": "request"} | wanted
     asked.pop(key, None)
     return told | {"direction": "reply"} | _reply(function, pdu, before or {})
 
@@ -245,6 +259,11 @@ def _words(data: bytes) -> dict[str, Any]:
     count = len(data) // 2
     told: dict[str, Any] = {"registers": list(struct.unpack_from(f">{count}H", data))}
     if count and count % 2 == 0:
-        numbers = struct.unpack_from(f">{count // 2}f", data)
-        told["float32"] = [round(n, 6) if math.isfinite(n) else None for n in numbers]
+        swapped = b"".join(data[at + 2 : at + 4] + data[at : at + 2] for at in range(0, 2 * count, 4))
+        told["float32"], told["float32_cdab"] = (_numbers(pairs, count // 2) for pairs in (data, swapped))
     return told
+
+
+def _numbers(data: bytes, count: int) -> list[float | None]:
+    numbers = struct.unpack_from(f">{count}f", data)
+    return [round(n, 6) if math.isfinite(n) else None for n in numbers]

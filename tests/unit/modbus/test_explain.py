@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +43,40 @@ def test_the_same_over_tcp() -> None:
 def test_pairs_of_registers_as_numbers() -> None:
     (answered,) = frames(seal(bytes.fromhex("01 04 04 43668000")))
     assert (answered["registers"], answered["float32"]) == ([0x4366, 0x8000], [230.5])
+    (swapped,) = frames(seal(bytes.fromhex("01 04 04 80004366")))
+    assert swapped["float32_cdab"] == [230.5]
+
+
+IDENTIFICATION = "2B0E01 01 00 00 02 00 04 41434D45 02 03 312E34"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "says"),
+    [
+        ("07", "07 6D", {"status": 0x6D}),
+        ("08 0000 A537", "08 0000 A537", {"subfunction": 0, "data": "A537"}),
+        ("0B", "0B FFFF 0108", {"busy": True, "events": 264}),
+        ("0C", "0C 08 0000 0108 0121 2000", {"data": "0000010801212000"}),
+        ("11", "11 03 0AFF01", {"data": "0AFF01"}),
+        ("14 07 06 0004 0001 0002", "14 06 05 06 0DFE0020", {"data": "05060DFE0020"}),
+        ("15 09 06 0004 0007 0001 06AF", "15 09 06 0004 0007 0001 06AF", {"data": "0600040007000106AF"}),
+        ("18 04DE", "18 0006 0002 01B81284", {"data": "01B81284"}),
+        ("2B 0E 01 00", IDENTIFICATION, {"level": 1, "objects": {"vendor": "ACME", "revision": "1.4"}, "more": False}),
+    ],
+)
+def test_what_a_unit_tells_of_itself(asked: str, answered: str, says: dict[str, Any]) -> None:
+    pdus = [bytes.fromhex(asked), bytes.fromhex(answered)]
+    serial = frames(b"".join(seal(b"\x11" + pdu) for pdu in pdus))
+    tcp = frames(b"".join(struct.pack(">HHHB", 7, 0, len(pdu) + 1, 0x11) + pdu for pdu in pdus))
+    for found in (serial, tcp):
+        assert [frame["direction"] for frame in found] == ["request", "reply"]
+        assert found[1].items() >= says.items()
+        assert found[0]["name"] == found[1]["name"]
+
+
+def test_a_makers_own_function_over_tcp() -> None:
+    (found,) = frames(bytes.fromhex("0001 0000 0004 01 5A 00 02"))
+    assert (found["function"], found["name"], found["data"]) == (90, "user-defined", "0002")
 
 
 def test_a_refusal() -> None:

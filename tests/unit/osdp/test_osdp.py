@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,25 @@ def test_lines_that_are_no_record() -> None:
     assert not document["ok"]
     assert [finding["line"] for finding in document["findings"]] == [2, 3, 4]
     assert len(document["frames"]) == 1
+
+
+def record(data: str, io: str = "trace") -> str:
+    return json.dumps({"timeSec": "1689599213", "timeNano": "141793300", "io": io, "data": data})
+
+
+def test_records_with_hyphens_and_packets_in_parts() -> None:
+    poll, identity = "FF-53-00-08-00-06-60-89-CC", "53 80 14 00 06 45 00 0E E3 10 10 00 00 74 97 23 06 06 1B 88"
+    parts = [identity[:17], identity[18:35], identity[36:]]
+    lines = [record(poll, "output"), *(record(part, "input") for part in parts), record(poll, "output")]
+    document = decode_osdp("\n".join(lines).encode())
+    assert document["ok"]
+    assert [(frame["line"], frame["name"]) for frame in document["frames"]] == [(1, "POLL"), (2, "PDID"), (5, "POLL")]
+    cut = decode_osdp("\n".join([record(parts[0]), record(poll), record(parts[0])]).encode())
+    assert [frame["name"] for frame in cut["frames"]] == ["POLL"]
+    assert [(finding["line"], finding["code"]) for finding in cut["findings"]] == [
+        (1, "protocols.capture.cut-short"),
+        (3, "protocols.capture.cut-short"),
+    ]
 
 
 def test_letters_that_look_like_a_start_are_noise() -> None:
