@@ -7,7 +7,7 @@ from typing import Any, Final
 from protocols.capture import Piece, Report, bcd, explained, scaled
 from protocols.mbus.frame import Frame, measure, parse
 from protocols.mbus.records import Cut, Record, records
-from protocols.mbus.units import FIXED, MEDIA, Meaning
+from protocols.mbus.units import FIXED, MANUFACTURERS, MEDIA, Meaning
 
 _CONTROLS: Final = {0x40: "initialise", 0x5B: "request-data", 0x7B: "request-data", 0x5A: "request-alarm"} | {
     0x7A: "request-alarm",
@@ -157,6 +157,8 @@ def _record(report: Report, at: int, record: Record) -> dict[str, Any]:
     }
     if record.tariff or record.subunit:
         told |= {"tariff": record.tariff, "subunit": record.subunit}
+    if record.name in ("", MANUFACTURERS):
+        told["vif"] = record.vif.hex(" ").upper()
     if record.modifiers:
         told["modifiers"] = [f"{modifier:02X}" for modifier in record.modifiers]
     return told

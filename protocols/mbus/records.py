@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Final, Literal
 
 from protocols.capture import scaled
-from protocols.mbus.units import FIRST_EXTENSION, PRIMARY, SECOND_EXTENSION, Meaning
+from protocols.mbus.units import FIRST_EXTENSION, MANUFACTURERS, PRIMARY, SECOND_EXTENSION, Meaning
 
 Function = Literal["instantaneous", "maximum", "minimum", "during-error"]
 Value = int | float | str | None
@@ -157,7 +157,7 @@ def _meaning(first: int, extensions: list[int], said: str | None) -> tuple[Meani
         table = SECOND_EXTENSION if first == 0xFB else FIRST_EXTENSION
         return table.get(extensions[0]), extensions[1:]
     code = first & 0x7F
-    return (Meaning(name="manufacturer"), []) if code == 0x7F else (PRIMARY.get(code), extensions)
+    return (Meaning(name=MANUFACTURERS), []) if code == 0x7F else (PRIMARY.get(code), extensions)
 
 
 def _scales(modifier: int) -> bool:

@@ -17,6 +17,9 @@ class Meaning:
     factor: int = 1
 
 
+MANUFACTURERS: Final = "manufacturer"
+"""A value that only its maker explains: its value information tells it from the others."""
+
 _DURATIONS: Final = (("s", 1), ("s", 60), ("s", 3600), ("s", 86_400))
 """Seconds, minutes, hours and days, all told in seconds."""
 
@@ -98,23 +101,36 @@ FIRST_EXTENSION: Final[dict[int, Meaning]] = dict(
         (0x6E, Meaning(name="battery-operating-time", unit="month")),
         (0x6F, Meaning(name="battery-operating-time", unit="year")),
         *_plain(battery_change=0x70),
+        (0x71, Meaning(name="radio-level", unit="dBm")),
+        *_plain(daylight_saving=0x72, listening_window=0x73),
+        (0x74, Meaning(name="battery-left", unit="s", factor=86_400)),
+        *_plain(stops=0x75, manufacturer_container=0x76),
     ]
 )
 
 SECOND_EXTENSION: Final[dict[int, Meaning]] = dict(
     [
         *_scale(0x00, 2, "energy", "MWh", -1),
+        *_scale(0x02, 2, "reactive-energy", "kvarh", 0),
+        *_scale(0x04, 2, "apparent-energy", "kVAh", 0),
         *_scale(0x08, 2, "energy", "GJ", -1),
+        *_scale(0x0C, 4, "energy", "Mcal", -1),
         *_scale(0x10, 2, "volume", "m³", 2),
+        *_scale(0x14, 4, "reactive-power", "kvar", -3),
         *_scale(0x18, 2, "mass", "t", 2),
         *_scale(0x1A, 2, "relative-humidity", "%", -1),
+        (0x20, Meaning(name="volume", unit="ft³")),
         (0x21, Meaning(name="volume", unit="ft³", exponent=-1)),
         *_scale(0x22, 2, "volume", "gal", -1),
         (0x24, Meaning(name="volume-flow", unit="gal/min", exponent=-3)),
         (0x25, Meaning(name="volume-flow", unit="gal/min")),
         (0x26, Meaning(name="volume-flow", unit="gal/h")),
         *_scale(0x28, 2, "power", "MW", -1),
+        (0x2A, Meaning(name="phase-angle-voltages", unit="°", exponent=-1)),
+        (0x2B, Meaning(name="phase-angle", unit="°", exponent=-1)),
+        *_scale(0x2C, 4, "frequency", "Hz", -3),
         *_scale(0x30, 2, "power", "GJ/h", -1),
+        *_scale(0x34, 4, "apparent-power", "kVA", -3),
         *_scale(0x58, 4, "flow-temperature", "°F", -3),
         *_scale(0x5C, 4, "return-temperature", "°F", -3),
         *_scale(0x60, 4, "temperature-difference", "°F", -3),

@@ -27,6 +27,8 @@ _METRICS: Final = {
 }
 """What a record is in the catalogue; the first that the device type has."""
 _ANY: Final = b"\xff"
+_HARMLESS: Final = frozenset({"3B"})
+"""An extension that leaves a value what it is: only what flows forwards was counted (EN 13757-3, table 15)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ def _values(
             if (one.record, one.storage, one.tariff) == place and one.metric not in seen:
                 seen.add(one.metric)
                 yield _value(record, one.metric, "")
-        if place[1:] != (0, 0) or record.get("subunit") or record.get("modifiers"):
+        if place[1:] != (0, 0) or record.get("subunit") or set(record.get("modifiers", ())) - _HARMLESS:
             continue
         row = DEVICE_TYPES[device_type]
         for metric in _METRICS.get(record["name"] or "", ()):

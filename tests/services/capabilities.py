@@ -12,7 +12,17 @@ from pathlib import Path
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where daemons live although the PATH of an ordinary user does not name it."""
 
-OTHERS = ("pysparkplug", "spb-wrapper", "aiospb", "sparkplug-client", "dlt645", "osdp", "pymodbus2", "atheris")
+OTHERS = (
+    "pysparkplug",
+    "spb-wrapper",
+    "aiospb",
+    "sparkplug-client",
+    "dlt645",
+    "meterbus",
+    "osdp",
+    "pymodbus2",
+    "atheris",
+)
 """The environments that `tools/others` makes."""
 
 

@@ -168,3 +168,28 @@ def test_only_a_frame_is_a_frame(raw: bytes) -> None:
     except ProtocolError:
         return
     assert frame.form in ("acknowledge", "short", "long")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ("04 FB 02 10 27 00 00", ("reactive-energy", 10000, "kvarh")),
+        ("04 FB 05 05 00 00 00", ("apparent-energy", 50, "kVAh")),
+        ("02 FB 14 D0 07", ("reactive-power", 2.0, "kvar")),
+        ("02 FB 34 D2 04", ("apparent-power", 1.234, "kVA")),
+        ("02 FB 2E F3 01", ("frequency", 49.9, "Hz")),
+        ("02 FB 2B 1E 00", ("phase-angle", 3.0, "°")),
+        ("02 FD 74 0A 00", ("battery-left", 864_000, "s")),
+        ("01 FD 71 B0", ("radio-level", -80, "dBm")),
+    ],
+)
+def test_values_of_newer_meters(data: str, told: tuple[object, object, object]) -> None:
+    assert one(data) == told
+
+
+def test_a_makers_own_values_are_told_apart_by_their_bytes() -> None:
+    told = records("04 FF 90 01 07 00 00 00 04 FF 91 01 08 00 00 00")
+    assert [(r["name"], r["vif"], r["value"]) for r in told] == [
+        ("manufacturer", "FF 90 01", 7),
+        ("manufacturer", "FF 91 01", 8),
+    ]

@@ -176,6 +176,18 @@ def test_an_mbus_meter_by_its_secondary_address() -> None:
     ]
 
 
+def test_of_an_mbus_meter_only_what_flows_forwards_is_the_reading() -> None:
+    """Extensions change what a value is: 3C counts backwards, 3B is what flows forwards, and comes alone at times."""
+    told: list[Measured] = []
+    head = bytes.fromhex("78563412 2D2C 34 04 00 00 00 00")
+    data = head + bytes.fromhex("04 86 3C 01 00 00 00" + "04 86 3B 05 00 00 00" + "04 06 09 00 00 00")
+    visit(
+        read_mbus(1, "heat-meter", (), told.append),
+        lambda question: None if mbus.parse(question).control == 0x40 else response(1, 0x72, data),
+    )
+    assert [(one.metric, one.value) for one in told] == [("energy", 0.018)]
+
+
 def test_an_mbus_meter_that_never_ends() -> None:
     asked = visit(
         read_mbus(1, "heat-meter", (), lambda _: None),
