@@ -49,15 +49,17 @@ def test_it_reads_our_meter_and_telegrams_from_the_field(tmp_path: Path) -> None
         if said["values"] is None:  # it ends at fixed structures and at values that it does not know
             assert frame["content"] == "fixed-data" or any(record["name"] is None for record in frame["records"])
             continue
-        theirs = [simple(value) for value in said["values"]]
-        ours = [simple(record["value"]) for record in frame["records"]]
-        assert theirs[: len(ours)] == [pytest.approx(one, rel=1e-5) if isinstance(one, float) else one for one in ours]
+        for record, value in zip(frame["records"], said["values"], strict=False):  # theirs end with the maker's own
+            unread = record["raw"].startswith("F0") and isinstance(record["value"], str)  # long numbers (decision 25)
+            if record["value"] is not None and not unread:  # what are no digits and no dates, we do not say
+                ours = record["value"] * 1_000_000 if record["unit"] == "MWh" else record["value"]
+                assert simple(value) == simple(ours), record
 
 
 def simple(value: Any) -> Any:
-    """Times to the minute: what both can say."""
+    """Numbers to five digits, times to the minute: what both can say."""
     if isinstance(value, int | float):
-        return float(value)
+        return pytest.approx(value, rel=1e-5)
     try:
         return datetime.fromisoformat(value).isoformat(timespec="minutes")
     except (TypeError, ValueError):
