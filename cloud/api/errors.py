@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from cloud.api.services import language_of
+from cloud.faults import told
 from protocols.errors import ConfigError, LiandongError, ProtocolError, RefusedError, UnavailableError
 from protocols.messages import Language, sentence
 
@@ -74,12 +75,12 @@ def status_of(error: LiandongError) -> int:
 
 def body(code: str, params: dict[str, object], language: Language) -> dict[str, Any]:
     """The answer's content."""
-    told = {
+    error = {
         "code": code,
         "params": jsonable_encoder(params, custom_encoder={Exception: str}),
         "sentence": sentence(code, params, language),
     }
-    return {"error": told}
+    return {"error": error}
 
 
 def install(app: FastAPI) -> None:
@@ -93,9 +94,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        fault = error.errors()[0]
-        at = ".".join(str(part) for part in fault["loc"] if part != "body") or "body"
-        return JSONResponse(body("cloud.request.invalid", {"at": at, "why": fault["msg"]}, language_of(request)), 422)
+        code, params = told(error.errors()[0])
+        return JSONResponse(body(code, params, language_of(request)), 422)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:

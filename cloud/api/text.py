@@ -6,10 +6,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from protocols.errors import ConfigError
+from protocols.validation import unfit
+
 
 def _storable(text: str) -> str:
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("U+0000 and lone surrogates are no characters of any text")
+        raise unfit(ConfigError("cloud.invalid.character"))
     return text
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from cloud.faults import told
 from cloud.registry.cardholders import Holder, Site, check
 from protocols.errors import ConfigError
 from protocols.sets import MAX_ITEMS
@@ -112,10 +113,12 @@ def _holder(row: dict[str, str]) -> Holder:
     try:
         return Holder.model_validate(table)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = str(first["loc"][0]) if first["loc"] else "-"
-        value = row.get(where, "")[:40] if where not in ("cards", "duress_cards") else "…"
-        raise ConfigError("cloud.cardholder.csv-value", column=where, value=value, why=first["msg"]) from error
+        first = error.errors(include_url=False)[0]
+        code, params = told(first)
+        column = str(first["loc"][0]) if first["loc"] else ""
+        if column not in ("", "cards", "duress_cards"):
+            params["at"] = f"{column} = {row.get(column, '')[:40]}"
+        raise ConfigError(code, **params) from error
 
 
 def _truth(key: str, text: str) -> bool:

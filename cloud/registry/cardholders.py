@@ -20,6 +20,7 @@ from cloud.storage.queries import load
 from protocols.access.cardholders import CardText
 from protocols.access.wiegand import parse_card
 from protocols.errors import ConfigError, ProtocolError, RefusedError
+from protocols.validation import unfit
 
 Json = dict[str, Any]
 CODE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -52,13 +53,13 @@ class Holder(BaseModel):
     @classmethod
     def _storable(cls, text: str) -> str:
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValueError("U+0000 and lone surrogates are no characters of any text")
+            raise unfit(ConfigError("cloud.invalid.character"))
         return text
 
     @model_validator(mode="after")
     def _in_order(self) -> Holder:
         if self.valid_from and self.valid_until and self.valid_from > self.valid_until:
-            raise ValueError("valid_from is after valid_until")
+            raise unfit(ConfigError("cloud.invalid.days"))
         return self
 
 

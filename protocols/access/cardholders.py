@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from protocols.access.keypad import Shown
 from protocols.access.wiegand import parse_card
 from protocols.errors import ConfigError, ProtocolError
+from protocols.validation import unfit
 
 Reason = Literal["unknown", "disabled", "expired", "door", "schedule", "code", "incomplete", "passback", "lockout"]
 """Why somebody is denied; docs/reference/doors.md says each in a sentence."""
@@ -28,7 +29,7 @@ _CODE: Final = re.compile(r"[0-9]{4,12}")
 
 def _hours(text: str) -> str:
     if _HOURS.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is not HH:MM-HH:MM")
+        raise unfit(ProtocolError("protocols.access.hours", text=text[:40]))
     return text
 
 
@@ -36,7 +37,7 @@ def _card_text(text: str) -> str:
     try:
         return parse_card(text).text
     except ProtocolError as error:
-        raise ValueError(str(error)) from error
+        raise unfit(error) from error
 
 
 def _code_text(text: str) -> str:

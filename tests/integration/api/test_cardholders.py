@@ -192,7 +192,7 @@ def test_a_card_given_changed_and_taken_away_reaches_the_gateway(
     assert (versions[0]["number"], versions[0]["state"], versions[0]["items"]) == (4, "applied", 0)
     quiet.settle(datetime.now(UTC) + timedelta(hours=1))
     assert len(quiet.sent) == gateway.taken, "nothing is offered any more"
-    (left,) = quiet.rows("SELECT count(*) FROM set_page")
+    (left,) = quiet.rows("SELECT count(*) FROM set_page WHERE kind = 'cardholders'")
     assert left["count"] == 1, "nobody's data stays behind"
 
 
@@ -266,10 +266,10 @@ def test_what_cannot_be_is_refused_as_a_whole(quiet: Street, console: httpx.Clie
         ({"cards": ["H10301:42:3", "H10301:42:3"]}, "cloud.cardholder.card-taken"),
         ({"doors": ["door-9"]}, "cloud.cardholder.no-door"),
         ({"schedule": "never"}, "cloud.cardholder.no-schedule"),
-        ({"cards": ["x"]}, "cloud.request.invalid"),
-        ({"valid_from": "2026-02-01", "valid_until": "2026-01-01"}, "cloud.request.invalid"),
-        ({"codes": ["271828"]}, "cloud.request.invalid"),
-        ({"name": "\0"}, "cloud.request.invalid"),
+        ({"cards": ["x"]}, "protocols.access.card-text"),
+        ({"valid_from": "2026-02-01", "valid_until": "2026-01-01"}, "cloud.invalid.days"),
+        ({"codes": ["271828"]}, "cloud.invalid.spare"),
+        ({"name": "\0"}, "cloud.invalid.character"),
     ]
     for holder, code in bad:
         assert refused(put(console, "li", **holder)) == (422, code)
@@ -378,11 +378,11 @@ def test_a_sheet_is_taken_whole_or_says_every_line_that_is_wrong(quiet: Street, 
     assert (answer["stored"], [(one["line"], one["error"]["code"]) for one in answer["faults"]]) == (
         False,
         [
-            (3, "cloud.cardholder.csv-value"),
+            (3, "protocols.access.card-text"),
             (4, "cloud.cardholder.csv-twice"),
             (5, "cloud.cardholder.no-door"),
             (6, "cloud.cardholder.csv-truth"),
-            (7, "cloud.cardholder.csv-value"),
+            (7, "cloud.invalid.date"),
             (9, "cloud.cardholder.csv-twice"),
         ],
     )

@@ -130,9 +130,13 @@ def test_a_foreign_origin_a_wrong_type_and_a_huge_body_are_refused_in_one_senten
             assert answer.json()["error"]["params"]["most"] == MOST_SHEET_BYTES
         assert phone.get("/api/v1/me").json()["responder"] == {"on_duty": True}
         answer = phone.put("/api/v1/me/duty", json={"on_duty": 3, "more": 1})
-        assert _error(answer) == (422, "cloud.request.invalid")
-        assert _error(phone.put("/api/v1/me/position", json={"lat": 91, "lon": 0})) == (422, "cloud.request.invalid")
-        assert _error(phone.post("/api/v1/offers/not-a-uuid/seen")) == (422, "cloud.request.invalid")
+        assert _error(answer) == (422, "cloud.invalid.boolean")
+        assert _error(phone.put("/api/v1/me/position", json={"lat": 91, "lon": 0})) == (422, "cloud.invalid.high")
+        assert _error(phone.post("/api/v1/offers/not-a-uuid/seen")) == (422, "cloud.invalid.uuid")
+        for language, sentence in (("en", "lat must be at most 90.0."), ("zh-CN", "lat 不得大于90.0。")):
+            assert phone.put("/api/v1/session/language", json={"language": language}).status_code == 200
+            answer = phone.put("/api/v1/me/position", json={"lat": 91, "lon": 0})
+            assert answer.json()["error"]["sentence"] == sentence
         assert _error(phone.get("/api/v1/nothing")) == (404, "cloud.request.no-such-page")
         assert _error(phone.put("/api/v1/overview", json={})) == (405, "cloud.request.method")
 

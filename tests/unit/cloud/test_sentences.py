@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from cloud import faults
 from cloud.alerting.builtin import builtin_rules
 from cloud.dispatch.ranking import HELPS
 from cloud.domain.policy import builtin
@@ -47,6 +48,7 @@ def _named() -> set[str]:
         *(f"cloud.response.{response}" for response in builtin().response),
         *(f"cloud.skill.{skill}" for skills in HELPS.values() for skill in skills),
         *(f"cloud.timeline.{kind}" for kind in _noted()),
+        *(f"cloud.invalid.{kind}" for kind in faults.KINDS.values()),
     }
 
 
