@@ -28,26 +28,39 @@ class _Set:
 
 def check(data: bytes, records: Sequence[Record], starts: Mapping[int, int], findings: Findings) -> None:
     """Note what is missing, misplaced, miscounted or damaged. `starts`: line number → byte offset of every line."""
-    _check_envelope(records, starts, findings)
+    transmissions = _transmissions(records)
+    if len(transmissions) > 1:
+        findings.add("info", transmissions[1][0].line, "several-transmissions", count=len(transmissions))
     normalised = False
-    for group in _sets(records):
-        if group.records[0].kind != "ST":
-            findings.add("warning", group.records[0].line, "missing-record", record="ST")
-        _check_end(group, findings)
-        _check_totals(group.records, findings)
-        normalised |= _check_crc(data, group, starts, findings)
+    for place, transmission in enumerate(transmissions):
+        begin = transmission[0].line if place else 0
+        end = transmissions[place + 1][0].line if place + 1 < len(transmissions) else None
+        inside = [line for line in starts if line >= begin and (end is None or line < end)]
+        _check_envelope(transmission, inside, findings)
+        for group in _sets(transmission):
+            if group.records[0].kind != "ST":
+                findings.add("warning", group.records[0].line, "missing-record", record="ST")
+            _check_end(group, findings)
+            _check_totals(group.records, findings)
+            normalised |= _check_crc(data, group, starts, findings)
     if not normalised and (match := _BARE_LINE_END.search(data)):
         findings.add("info", data.count(b"\n", 0, match.start()) + 1, "line-ends")
 
 
-def _check_envelope(records: Sequence[Record], starts: Mapping[int, int], findings: Findings) -> None:
+def _transmissions(records: Sequence[Record]) -> list[Sequence[Record]]:
+    """The records from each DXS to the next; what stands before the first belongs to it."""
+    begins = [0, *[place for place, record in enumerate(records) if record.kind == "DXS"][1:]]
+    return [records[begin:end] for begin, end in zip(begins, [*begins[1:], len(records)], strict=True)]
+
+
+def _check_envelope(records: Sequence[Record], lines: Sequence[int], findings: Findings) -> None:
     opening = next((record for record in records if record.kind == "DXS"), None)
     closing = next((record for record in records if record.kind == "DXE"), None)
     if opening is None:
         findings.add("warning", records[0].line, "missing-record", record="DXS")
     if closing is None:
         findings.add("warning", records[-1].line, "missing-record", record="DXE")
-    for line in starts:
+    for line in lines:
         if opening and line < opening.line:
             findings.add("warning", line, "before-dxs")
         if closing and line > closing.line:
@@ -95,32 +108,45 @@ def _check_totals(records: Sequence[Record], findings: Findings) -> None:
     """Compare the sum of PA2 with VA1 since initialisation, and see that every PA2 follows a PA1."""
     selection: str | None = None
     seen: set[str] = set()
-    count = value = 0
+    sums: list[Record] = []
+    unnamed = [record.line for record in records if record.kind == "PA1" and not record.word("selection")]
+    if unnamed:
+        findings.add("warning", unnamed[0], "selection-unnamed", count=len(unnamed))
     for record in records:
         if record.kind == "PA1":
             selection = record.word("selection")
-            if selection in seen:
+            if selection and selection in seen:
                 findings.add("warning", record.line, "selection-twice", selection=selection[:20])
             seen.add(selection)
         elif record.kind == "PA2":
             if selection is None:
                 findings.add("warning", record.line, "pa2-alone")
-            count += record.count("count-init") or 0
-            value += record.minor("value-init") or 0
+            sums.append(record)
     total = next((record for record in records if record.kind == "VA1"), None)
-    if total is None or not any(record.kind == "PA2" for record in records):
+    if total is not None:
+        _compare_totals(total, sums, findings)
+
+
+def _compare_totals(total: Record, selections: Sequence[Record], findings: Findings) -> None:
+    """What is not said since initialisation (many machines leave it out) disagrees with nothing."""
+    said: dict[str, tuple[int, int]] = {}
+    for name, number in (("count", Record.count), ("value", Record.minor)):
+        stated = number(total, f"{name}-init")
+        parts = [part for record in selections if (part := number(record, f"{name}-init")) is not None]
+        if stated is not None and parts:
+            said[name] = stated, sum(parts)
+    if all(stated == added for stated, added in said.values()):
         return
-    stated = (total.count("count-init"), total.minor("value-init"))
-    if None not in stated and stated != (count, value):
-        findings.add(
-            "warning",
-            total.line,
-            "totals-disagree",
-            va_count=stated[0],
-            va_value=stated[1],
-            pa_count=count,
-            pa_value=value,
-        )
+    (va_count, pa_count), (va_value, pa_value) = said.get("count", ("-", "-")), said.get("value", ("-", "-"))
+    findings.add(
+        "warning",
+        total.line,
+        "totals-disagree",
+        va_count=va_count,
+        va_value=va_value,
+        pa_count=pa_count,
+        pa_value=pa_value,
+    )
 
 
 def _check_crc(data: bytes, group: _Set, starts: Mapping[int, int], findings: Findings) -> bool:

@@ -1,11 +1,12 @@
 """What an audit says about the machine now: counters, stock, cash, temperature, faults; a `Snapshot` is kept of it.
 
-Sources in EVA-DTS 6.1: ID1, CB1, ID4, EA4, VA1, PA1, PA2, PA7, CA15, CA17, EA1, EA2; the temperature stands in the
-maker's own record ``MA5*TEMP*<value>*<C or F>``.
+Sources in EVA-DTS 6.2: ID1, CB1, ID4, EA4, VA1, PA1, PA2, PA7, CA15, CA17, EA1, EA2; the temperature stands in a
+maker's own record, such as ``MA5*TEMP*<value>*<C or F>``.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,10 +14,22 @@ from typing import Any, Final, Literal
 
 from protocols.evadts.records import Audit, Record
 
-Fault = Literal["jam", "door-open", "refrigeration"]
+Fault = Literal["jam", "door-open", "cooling"]
 
-# Events of the machine (EVA-DTS 6.1, event codes): the code before an underscore; after it stands the selection.
-FAULTS: Final[Mapping[str, Fault]] = {"EJB": "jam", "EJL": "jam", "EGS": "door-open", "EJJ": "refrigeration"}
+# Events of the machine (EVA-DTS 6.2, appendix C). After the code stands the selection or the unit, behind an underscore
+# or, on some machines, as a bare number.
+FAULTS: Final[Mapping[str, Fault]] = {
+    "EJB": "jam",
+    "EJL": "jam",
+    "ELA": "jam",
+    "EGS": "door-open",
+    "EJJ": "cooling",  # refrigeration
+    "EJH": "cooling",  # health timer: too warm for too long, the machine may have locked its food
+    "EJK": "cooling",  # thermostat
+    "OBT": "cooling",
+}
+_EVENT: Final = re.compile(r"([EO][A-Z]{2})(?:_(.*)|([0-9]+))?\Z")
+_DOOR_CLOSED: Final = "EGT"  # the door's other event: active while it is closed
 
 # A snapshot stays under 64 KB whatever a machine sends.
 MAX_SELECTIONS: Final = 400
@@ -24,6 +37,7 @@ _MAX_EVENTS: Final = 100
 _SELECTION_CHARACTERS: Final = 8
 _EVENT_CHARACTERS: Final = 12
 _DEGREES: Final = re.compile(r"[+-]?[0-9]{1,4}(\.[0-9]{1,4})?\Z")
+_PLAUSIBLE: Final = (-60.0, 100.0)  # °C in or at a machine; anything else is in a unit of the maker's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,16 +148,18 @@ def facts(audit: Audit) -> Facts:
 
 
 def fault_of(event: str) -> tuple[Fault | None, str]:
-    """What event id ``EJB_12`` means and for which selection (empty = the whole machine)."""
-    code, _, selection = event.partition("_")
-    return FAULTS.get(code), selection
+    """What event id ``EJB_12`` (or ``EJB12``) means and for which selection or unit (empty = the whole machine)."""
+    match = _EVENT.match(event.strip())
+    if match is None or match[1] not in FAULTS:
+        return None, ""
+    return FAULTS[match[1]], (match[2] or match[3] or "").strip()
 
 
 def _snapshot(audit: Audit) -> Snapshot:
     total = audit.first("VA1")
     total_slot = Slot(count=total.count("count-init"), value=total.minor("value-init")) if total else Slot()
     slots = _slots(audit)
-    if all(slot.count is None for slot in slots.values()):
+    if not _counting(slots) and (total_slot.count or not any(slot.count is not None for slot in slots.values())):
         slots = {"": total_slot} if total_slot.count is not None else {}
     begun = audit.first("EA4")
     return Snapshot(
@@ -167,8 +183,13 @@ def _identity(audit: Audit) -> str:
     return ""
 
 
+def _counting(slots: Mapping[str, Slot]) -> bool:
+    """True when a selection has sold. Machines that keep no such counters leave them out, or send zeros for ever."""
+    return any(slot.count for slot in slots.values())
+
+
 def _slots(audit: Audit) -> dict[str, Slot]:
-    """Each selection with the counters of its PA2, or, where the machine has none, the sum of its PA7."""
+    """Each selection with the counters of its PA2, or, where the machine does not count there, the sum of its PA7."""
     slots: dict[str, Slot] = {}
     current = ""
     for record in audit.records:
@@ -179,12 +200,11 @@ def _slots(audit: Audit) -> dict[str, Slot]:
         elif record.kind == "PA2" and current in slots and slots[current].count is None:
             count, value = record.count("count-init"), record.minor("value-init")
             slots[current] = replace(slots[current], count=count, value=value)
-    if all(slot.count is None for slot in slots.values()):
-        _add_price_lists(audit, slots)
-    return slots
+    return slots if _counting(slots) else _by_price_lists(audit, slots)
 
 
-def _add_price_lists(audit: Audit, slots: dict[str, Slot]) -> None:
+def _by_price_lists(audit: Audit, listed: Mapping[str, Slot]) -> dict[str, Slot]:
+    slots = {key: replace(slot, count=None, value=None) for key, slot in listed.items()}
     for record in audit.of("PA7"):
         selection = record.word("selection")[:_SELECTION_CHARACTERS]
         count, value = record.count("count-init"), record.minor("value-init")
@@ -195,22 +215,28 @@ def _add_price_lists(audit: Audit, slots: dict[str, Slot]) -> None:
         if count:
             known = None if known is None or value is None else known + value
         slots[selection] = replace(slot, count=(slot.count or 0) + count, value=known)
+    return slots if any(slot.count is not None for slot in slots.values()) else dict(listed)
 
 
 def _events(audit: Audit) -> dict[str, EventState]:
     """The events that mean something to us, from the counters of EA2 and the log of EA1."""
     events: dict[str, EventState] = {}
+    closed: bool | None = None
     for record in audit.records:
         name = record.word("event")[:_EVENT_CHARACTERS] if record.kind in ("EA1", "EA2") else ""
-        if fault_of(name)[0] is None or len(events) >= _MAX_EVENTS:
+        active = record["active"]
+        if name == _DOOR_CLOSED and isinstance(active, bool):
+            closed = active
+        if fault_of(name)[0] is None or (len(events) >= _MAX_EVENTS and name not in events):
             continue
         event = events.get(name, EventState())
         if record.kind == "EA2":
-            active = record["active"]
             event = replace(event, count=_count(record), active=active if isinstance(active, bool) else None)
         else:
             event = replace(event, last=max(event.last, f"{record['date'] or ''}T{record['time'] or ''}"))
         events[name] = event
+    if closed is not None and all(fault_of(name)[0] != "door-open" for name in events):
+        events["EGS"] = EventState(active=not closed)
     return events
 
 
@@ -233,9 +259,14 @@ def _tubes(audit: Audit) -> int | None:
 
 
 def _temperature(audit: Audit) -> float | None:
+    """The first reading in °C: makers write a value and its unit side by side into an MA5 that names a temperature."""
     for record in audit.of("MA5"):
-        words = [word.strip() for word in record.raw[:3]]
-        if len(words) == 3 and words[0] == "TEMP" and _DEGREES.match(words[1]) and words[2] in ("C", "F"):
-            degrees = float(words[1])
-            return degrees if words[2] == "C" else round((degrees - 32) / 1.8, 2)
+        words = [word.strip() for word in record.raw]
+        if not words or "TEMP" not in words[0].upper():
+            continue
+        for value, unit in itertools.pairwise(words[1:]):
+            if _DEGREES.match(value) and unit in ("C", "F"):
+                degrees = float(value) if unit == "C" else round((float(value) - 32) / 1.8, 2)
+                if _PLAUSIBLE[0] <= degrees <= _PLAUSIBLE[1]:
+                    return degrees
     return None

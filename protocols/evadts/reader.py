@@ -3,59 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date, time
+from decimal import Decimal
 from typing import Any, Final
 
 from protocols.evadts.checks import check
 from protocols.evadts.fields import RECORDS, FieldSpec
 from protocols.evadts.findings import Findings
+from protocols.evadts.lines import Line, charset, lines, plain, unescaped
 from protocols.evadts.records import Audit, Currency, Field, FieldValue, Record, currency_name
 
-_KIND: Final = re.compile(r"[A-Z]{1,3}[0-9]{0,3}\Z")
-_LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _UNSET: Final = 0xFFFF_FFFF  # what some boards write into a counter that was never used
 _MAX_DECIMALS: Final = 6
-_PADDING: Final = b"\x00\x1a \t"  # end-of-file marks and fill that some carriers leave behind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A line of the file: number from 1, bytes without the line end, where it begins, and its line end."""
-
-    number: int
-    start: int
-    content: bytes
-    ending: bytes
-
-    @property
-    def text(self) -> str:
-        """The line as text: UTF-8 where it is, else one character per byte, so that nothing is lost."""
-        try:
-            return self.content.decode("utf-8")
-        except UnicodeDecodeError:
-            return self.content.decode("latin-1")
+_USUAL_DECIMALS: Final = 2  # where ID401 says nothing (EVA-DTS 6.2, 2.3.2.1)
+_BILLS: Final = ("bills-reset", "bills-init")
 
 
 def read(data: bytes) -> Audit:
     """The audit in `data`. Never raises: a file of noise gives no records and an error finding."""
     findings = Findings()
-    lines = list(_lines(data))
-    parsed = [(line, _kind(line)) for line in lines]
-    if not any(kind in RECORDS for _, kind in parsed):
+    text = plain(data, findings)
+    found = list(lines(text, findings))
+    if not any(line.kind in RECORDS and b"*" in line.content for line in found):
         findings.add("error", 0, "nothing-recognised", size=len(data))
-        return Audit(findings=findings.result(), stray=tuple((line.number, line.text) for line in lines))
-    currency = _currency(parsed, findings)
-    decoder = _Decoder(currency, findings)
-    records = tuple(decoder.record(line, kind) for line, kind in parsed if kind)
-    stray = tuple((line.number, line.text) for line, kind in parsed if not kind)
+        return Audit(findings=findings.result(), stray=tuple(_as_text(found, "utf-8")))
+    groups = [(group, _currency(group, findings)) for group in _transmissions(found)]
+    codec = charset([line.content for line in found], next((money.name for _, money in groups if money.name), None))
+    decoder = _Decoder(codec, findings)
+    records = tuple(decoder.record(line, money) for group, money in groups for line in group if line.kind)
+    stray = tuple(_as_text((line for line in found if not line.kind), codec))
     for number, _ in stray:
         findings.add("warning", number, "not-a-record")
     decoder.summarise()
-    check(data, records, {line.number: line.start for line in lines}, findings)
-    return Audit(records=records, findings=findings.result(), stray=stray, currency=currency)
+    check(text, records, {line.number: line.start for line in found}, findings)
+    return Audit(records=records, findings=findings.result(), stray=stray, currency=groups[0][1])
 
 
 def decode_evadts(data: bytes) -> dict[str, Any]:
@@ -63,62 +46,105 @@ def decode_evadts(data: bytes) -> dict[str, Any]:
     return read(data).to_dict()
 
 
-def _lines(data: bytes) -> Iterator[Line]:
-    """The lines that hold something, with the numbers that an editor shows."""
-    for number, match in enumerate(_LINE.finditer(data), start=1):
-        if match.group(1).strip(_PADDING):
-            yield Line(number=number, start=match.start(), content=match.group(1), ending=match.group(2))
+def _as_text(found: Sequence[Line] | Iterator[Line], codec: str) -> Iterator[tuple[int, str]]:
+    return ((line.number, _text(line.content, codec)) for line in found)
 
 
-def _kind(line: Line) -> str:
-    """The record kind that `line` begins with; empty when it is no record."""
-    word = line.text.partition("*")[0].strip()
-    return word if _KIND.match(word) else ""
+def _text(content: bytes, codec: str) -> str:
+    """A line as text; what the codec cannot read is one character per byte, so that nothing is lost."""
+    try:
+        return content.decode(codec)
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
-def _currency(parsed: list[tuple[Line, str]], findings: Findings) -> Currency:
-    """What ID4 says; it counts for the whole file, wherever it stands."""
-    line = next((line for line, kind in parsed if kind == "ID4"), None)
+def _transmissions(found: Sequence[Line]) -> list[Sequence[Line]]:
+    """The lines from each DXS to the next: a file may hold the audits of several machines."""
+    begins = [place for place, line in enumerate(found) if line.kind == "DXS"]
+    begins = [0, *begins[1:]]
+    return [found[begin:end] for begin, end in zip(begins, [*begins[1:], len(found)], strict=True)]
+
+
+def _currency(group: Sequence[Line], findings: Findings) -> Currency:
+    """What ID4 says (IC4 in a configuration); it counts for the whole transmission, wherever it stands."""
+    line = next((line for line in group if line.kind in ("ID4", "IC4")), None)
     if line is None:
-        findings.add("info", 0, "no-currency")
-        return Currency()
-    words = [word.strip() for word in line.text.split("*")[1:4]] + ["", "", ""]
+        findings.add("info", group[0].number if group[0].number > 1 else 0, "no-currency", decimals=_USUAL_DECIMALS)
+        return Currency(decimals=_USUAL_DECIMALS)
+    words = [word.strip() for word in line.content.decode("latin-1").split("*")[1:4]] + ["", "", ""]
+    if not words[0]:
+        return Currency(decimals=_USUAL_DECIMALS, name=currency_name(words[1], words[2]))
     decimals = int(words[0]) if re.fullmatch("[0-9]", words[0]) else -1
     if not 0 <= decimals <= _MAX_DECIMALS:
         findings.add("warning", line.number, "bad-decimals", raw=words[0][:20])
         return Currency(name=currency_name(words[1], words[2]))
-    return Currency(decimals=decimals, name=currency_name(words[1], words[2]))
+    return Currency(decimals=decimals, name=currency_name(words[1], words[2], decimals))
 
 
 class _Decoder:
     """Turns raw fields into values and notes those that do not fit their kind."""
 
-    def __init__(self, currency: Currency, findings: Findings) -> None:
-        self._currency = currency
+    def __init__(self, codec: str, findings: Findings) -> None:
+        self._codec = codec
+        self._currency = Currency()
         self._findings = findings
         self._unset = 0
         self._first_unset = 0
+        if codec not in ("utf-8", "latin-1"):
+            findings.add("info", 0, "charset", charset=codec)
 
-    def record(self, line: Line, kind: str) -> Record:
-        text = line.text
-        raw = tuple(text.split("*")[1:])
-        specs = RECORDS.get(kind, ())
+    def record(self, line: Line, currency: Currency) -> Record:
+        """The record in `line`, with money in `currency`."""
+        self._currency = currency
+        text = _text(line.content, self._codec)
+        word, *raw = text.split("*")
+        if word.strip() != line.kind:
+            self._findings.add("info", line.number, "odd-kind", raw=word.strip()[:20], record=line.kind)
         fields = tuple(
-            self._field(line.number, f"{kind}{place:02d}", spec, word)
-            for place, (spec, word) in enumerate(zip(specs, raw, strict=False), start=1)
+            self._field(line.number, f"{line.kind}{place:02d}", spec, word)
+            for place, (spec, word) in enumerate(zip(RECORDS.get(line.kind, ()), raw, strict=False), start=1)
             if spec is not None and word.strip()
         )
-        return Record(line=line.number, kind=kind, text=text, raw=raw, fields=fields, known=kind in RECORDS)
+        known = line.kind in RECORDS
+        record = Record(line=line.number, kind=line.kind, text=text, raw=tuple(raw), fields=fields, known=known)
+        return self._bills(record) if line.kind == "CA3" else record
 
     def summarise(self) -> None:
         """Counters that were never set are one finding for the whole file."""
         if self._unset:
             self._findings.add("info", self._first_unset, "unset-counters", count=self._unset)
 
+    def _bills(self, record: Record) -> Record:
+        """CA3 with CA304 and CA308 in minor units: North American machines count whole units there (6.2, note 6)."""
+        whole = 10 ** (self._currency.decimals or 0)
+        stands = {name: record.minor(name) or 0 for name in _BILLS}
+        proofs = (
+            (stands["bills-reset"], record.minor("bills-in-reset")),
+            (stands["bills-init"], record.minor("bills-in-init")),
+            *((stands[f"bills-{since}"], _rest_of_cash(record, since)) for since in ("reset", "init")),
+        )
+        if whole == 1 or not any(bills and bills * whole == value for bills, value in proofs):
+            return record
+        self._findings.add("info", record.line, "bills-in-whole-units")
+        fields = tuple(
+            Field(
+                id=field.id,
+                name=field.name,
+                raw=field.raw,
+                value=Decimal(field.minor),
+                unit=field.unit,
+                minor=field.minor * whole,
+            )
+            if field.name in _BILLS and field.minor is not None
+            else field
+            for field in record.fields
+        )
+        return Record(line=record.line, kind=record.kind, text=record.text, raw=record.raw, fields=fields, known=True)
+
     def _field(self, at: int, field_id: str, spec: FieldSpec, raw: str) -> Field:
         if spec.kind in ("count", "money"):
             return self._number(at, field_id, spec, raw)
-        value: FieldValue = raw.strip()
+        value: FieldValue = unescaped(raw.strip(), self._codec)
         if spec.kind == "date":
             value = self._readable(at, field_id, raw, read_date(raw))
         elif spec.kind == "time":
@@ -147,6 +173,12 @@ class _Decoder:
             value = self._currency.value(number)
             return Field(id=field_id, name=spec.name, raw=raw, value=value, unit=unit, minor=number)
         return Field(id=field_id, name=spec.name, raw=raw, value=number)
+
+
+def _rest_of_cash(record: Record, since: str) -> int | None:
+    """Cash in, less what went to the box and to the tubes: the bills."""
+    cash, box, tubes = (record.minor(f"{name}-{since}") for name in ("in", "to-box", "to-tubes"))
+    return None if cash is None else cash - (box or 0) - (tubes or 0)
 
 
 def read_date(raw: str) -> str | None:

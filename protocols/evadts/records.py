@@ -15,8 +15,78 @@ from protocols.evadts.findings import Finding
 
 FieldValue = str | int | Decimal | bool | None
 
-# ISO 4217 numbers of what street machines take; ID402 holds the number, some machines put a 1 before it.
-_NAMES: Final = {156: "CNY", 344: "HKD", 392: "JPY", 643: "RUB", 756: "CHF", 826: "GBP", 840: "USD", 978: "EUR"}
+# What machines take, by ISO 4217 number. ID402 holds it after a 1, or alone; after a 0 stands an international
+# telephone code instead, which machines made before the year 2000 use (EVA-DTS 6.2, ID402).
+_NAMES: Final = {
+    36: "AUD",
+    124: "CAD",
+    156: "CNY",
+    158: "TWD",
+    203: "CZK",
+    208: "DKK",
+    344: "HKD",
+    348: "HUF",
+    356: "INR",
+    376: "ILS",
+    392: "JPY",
+    398: "KZT",
+    410: "KRW",
+    446: "MOP",
+    458: "MYR",
+    484: "MXN",
+    554: "NZD",
+    578: "NOK",
+    643: "RUB",
+    702: "SGD",
+    704: "VND",
+    710: "ZAR",
+    752: "SEK",
+    756: "CHF",
+    764: "THB",
+    784: "AED",
+    810: "RUB",
+    826: "GBP",
+    840: "USD",
+    901: "TWD",
+    933: "BYN",
+    946: "RON",
+    949: "TRY",
+    975: "BGN",
+    978: "EUR",
+    980: "UAH",
+    985: "PLN",
+    986: "BRL",
+}
+_BY_TELEPHONE: Final = {
+    1: "USD",
+    7: "RUB",
+    **dict.fromkeys((30, 31, 32, 33, 34, 39, 43, 49, 351, 352, 353, 358), "EUR"),
+    36: "HUF",
+    40: "RON",
+    41: "CHF",
+    44: "GBP",
+    45: "DKK",
+    46: "SEK",
+    47: "NOK",
+    48: "PLN",
+    52: "MXN",
+    55: "BRL",
+    60: "MYR",
+    61: "AUD",
+    64: "NZD",
+    65: "SGD",
+    66: "THB",
+    81: "JPY",
+    82: "KRW",
+    84: "VND",
+    86: "CNY",
+    90: "TRY",
+    420: "CZK",
+    852: "HKD",
+    853: "MOP",
+    886: "TWD",
+    972: "ILS",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +108,25 @@ class Currency:
         return Decimal(minor).scaleb(-(self.decimals or 0))
 
 
-def currency_name(number: str, alpha: str) -> str | None:
-    """The ISO 4217 name that ID402 and ID403 give, or None."""
+def currency_name(number: str, alpha: str, decimals: int | None = None) -> str | None:
+    """The ISO 4217 name that ID402 and ID403 give, or None. ID403 holds a number on some machines, too."""
     if len(alpha.strip()) == 3 and alpha.strip().isalpha():
         return alpha.strip().upper()
-    digits = number.strip()
-    if not digits.isdecimal() or len(digits) > 4:
+    named = _by_number(number.strip()) or (_by_number(alpha.strip()) if len(alpha.strip()) >= 3 else None)
+    if decimals == 0 and named == "EUR" and "978" not in (number + alpha):
+        return None  # by its telephone code: money without decimals was that country's before the euro
+    return named
+
+
+def _by_number(digits: str) -> str | None:
+    if not (digits.isascii() and digits.isdecimal()) or len(digits) > 4:
         return None
     code = int(digits)
-    return _NAMES.get(code) or _NAMES.get(code - 1000)
+    if code >= 1000:
+        return _NAMES.get(code - 1000)
+    if len(digits) == 3 and code in _NAMES:
+        return _NAMES[code]  # ISO 4217 without its 1
+    return _BY_TELEPHONE.get(code)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from protocols.evadts import Audit
-from protocols.evadts.facts import EventState, Facts, Slot, Snapshot, facts, fault_of
+from protocols.evadts.facts import EventState, Facts, Fault, Slot, Snapshot, facts, fault_of
 from protocols.evadts.sales import Change, Difference, Sale, difference
 from protocols.events import Event, Observation, Reading
 
@@ -15,6 +15,11 @@ from protocols.events import Event, Observation, Reading
 _ONE_BY_ONE: Final = 1000
 _FINDINGS_TOLD: Final = 10
 _NEVER: Final = EventState(count=0)
+_KINDS: Final[Mapping[Fault, tuple[str, str]]] = {
+    "jam": ("vending.jam", "vending.jam-cleared"),
+    "door-open": ("vending.door-opened", "vending.door-closed"),
+    "cooling": ("vending.cooling-failed", "vending.cooling-restored"),
+}
 _QUIET: Final = frozenset({"price-changed", "selection-new", "selection-gone", "wrapped"})
 
 
@@ -29,7 +34,7 @@ class PriceWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What is kept of the audit before: counters, when it was read, which jams were open, which findings were told.
+    """What is kept of the audit before: counters, when it was read, which events were open, which findings were told.
 
     `wish`: a price of which is not known yet whether the machine has taken it.
     """
@@ -38,7 +43,7 @@ class Memory:
     stock: int | None = None
     wish: PriceWish | None = None
     at_ms: int | None = None
-    jams: frozenset[str] = frozenset()
+    open: frozenset[str] = frozenset()
     findings: tuple[str, ...] = ()
 
     def to_state(self) -> dict[str, Any]:
@@ -46,7 +51,7 @@ class Memory:
         return {
             "snapshot": self.snapshot.to_state() if self.snapshot else None,
             "at_ms": self.at_ms,
-            "jams": sorted(self.jams),
+            "open": sorted(self.open),
             "findings": list(self.findings),
             "stock": self.stock,
             "wish": asdict(self.wish) if self.wish else None,
@@ -59,7 +64,7 @@ class Memory:
             return cls(
                 snapshot=Snapshot.from_state(state["snapshot"]) if state["snapshot"] else None,
                 at_ms=state["at_ms"],
-                jams=frozenset(state["jams"]),
+                open=frozenset(state["open"] if "open" in state else state["jams"]),
                 findings=tuple(state["findings"]),
                 stock=state.get("stock"),
                 wish=PriceWish(**state["wish"]) if state.get("wish") else None,
@@ -73,20 +78,20 @@ def understand(memory: Memory, audit: Audit, *, device: str, now_ms: int) -> tup
     now = facts(audit)
     elapsed_s = None if memory.at_ms is None else (now_ms - memory.at_ms) / 1000
     found = difference(memory.snapshot, now.snapshot, elapsed_s)
-    jams, told_jams = _jams(memory, now.snapshot, found, device=device, now_ms=now_ms)
+    still, told_faults = _faults(memory, now.snapshot, found, device=device, now_ms=now_ms)
     told_findings = tuple(f"{finding.level}/{finding.code}" for finding in audit.findings if finding.level != "info")
     observations: list[Observation] = [
         *_sales(found.sales, now.snapshot, device=device, now_ms=now_ms),
         *(_changed(change, device, now_ms) for change in found.changes if change.code not in _QUIET),
-        *told_jams,
+        *told_faults,
         *_prices(memory.wish, now.snapshot, found, device=device, now_ms=now_ms),
         *_restocked(memory, now, found, device=device, now_ms=now_ms),
     ]
     if told_findings != memory.findings:
         observations.append(_findings(audit, device, now_ms))
-    observations += _readings(now, jams, device=device, now_ms=now_ms)
+    observations += _readings(now, still, memory.open, device=device, now_ms=now_ms)
     stock = now.stock if now.stock is not None else memory.stock
-    after = Memory(snapshot=found.baseline, at_ms=now_ms, jams=jams, findings=told_findings, stock=stock)
+    after = Memory(snapshot=found.baseline, at_ms=now_ms, open=still, findings=told_findings, stock=stock)
     return observations, after
 
 
@@ -139,37 +144,43 @@ def _changed(change: Change, device: str, now_ms: int) -> Event:
     return Event(device=device, kind="vending.reset", at_ms=now_ms, data=data)
 
 
-def _jams(
+def _faults(
     memory: Memory, now: Snapshot, found: Difference, *, device: str, now_ms: int
 ) -> tuple[frozenset[str], list[Event]]:
-    """Which jams are open, and the events that tell of new and cleared ones.
+    """Which events of the machine are open (jams, its door, its cooling), and what began and ended since.
 
-    A machine that marks active events is believed. For others a jam begins when its counter grows, and ends when the
-    selection (or, where none is named, the machine) sells again.
+    A machine that marks active events is believed. For others one begins when its counter grows or its log goes on. A
+    jam then ends when the selection (or, where none is named, the machine) sells again, another with the next audit.
     """
     sold = {sale.selection for sale in found.sales}
     first = memory.snapshot is None
     before = memory.snapshot.events if memory.snapshot else {}
-    jams: set[str] = set()
+    still: set[str] = set()
     told: list[Event] = []
     for name, event in now.events.items():
         fault, selection = fault_of(name)
-        if fault != "jam":
-            continue
-        was, grew = name in memory.jams, not first and event.grew(before.get(name, _NEVER))
-        sells = selection in sold if selection else bool(sold)
-        active = event.active if event.active is not None else grew or (was and not sells)
-        data = {"selection": selection, "event": name}
+        was, grew = name in memory.open, not first and event.grew(before.get(name, _NEVER))
+        over = fault != "jam" or (selection in sold if selection else bool(sold))
+        active = event.active if event.active is not None else grew or (was and not over)
         if not was and (active or grew):
-            told.append(Event(device=device, kind="vending.jam", at_ms=now_ms, data=data))
+            told.append(_told(name, 0, event, device=device, now_ms=now_ms))
         if (was or grew) and not active:
-            told.append(Event(device=device, kind="vending.jam-cleared", at_ms=now_ms, data=data))
+            told.append(_told(name, 1, event, device=device, now_ms=now_ms))
         if active:
-            jams.add(name)
-    for name in sorted(memory.jams - now.events.keys()):  # the machine no longer lists it
-        data = {"selection": fault_of(name)[1], "event": name}
-        told.append(Event(device=device, kind="vending.jam-cleared", at_ms=now_ms, data=data))
-    return frozenset(jams), told
+            still.add(name)
+    gone = sorted(memory.open - now.events.keys())  # the machine no longer lists them
+    told += [_told(name, 1, EventState(), device=device, now_ms=now_ms) for name in gone]
+    return frozenset(still), told
+
+
+def _told(name: str, place: int, event: EventState, *, device: str, now_ms: int) -> Event:
+    """That event `name` began (`place` 0) or ended (1); `machine-time` is when the machine's own clock logged it."""
+    fault, part = fault_of(name)
+    if fault == "jam":
+        data = {"selection": part, "event": name}
+    else:
+        data = {"event": name} | ({"machine-time": event.last.strip("T")} if event.last.strip("T") else {})
+    return Event(device=device, kind=_KINDS[fault or "jam"][place], at_ms=now_ms, data=data)
 
 
 def _findings(audit: Audit, device: str, now_ms: int) -> Event:
@@ -180,9 +191,12 @@ def _findings(audit: Audit, device: str, now_ms: int) -> Event:
     return Event(device=device, kind="vending.audit-findings", at_ms=now_ms, data=data)
 
 
-def _readings(now: Facts, jams: frozenset[str], *, device: str, now_ms: int) -> Iterator[Reading]:
-    doors = [event.active for name, event in now.snapshot.events.items() if fault_of(name)[0] == "door-open"]
-    door_known = [active for active in doors if active is not None]
+def _readings(
+    now: Facts, still: frozenset[str], before: frozenset[str], *, device: str, now_ms: int
+) -> Iterator[Reading]:
+    """What is true now. An event that the machine never lists is not known; one that was open `before` is over."""
+    listed = {fault_of(name)[0] for name in now.snapshot.events.keys() | before}
+    holds = {fault_of(name)[0] for name in still}
     values: dict[str, float | int | bool | None] = {
         "sales-count": now.snapshot.total.count,
         "sales-value": now.snapshot.total.value,
@@ -192,8 +206,9 @@ def _readings(now: Facts, jams: frozenset[str], *, device: str, now_ms: int) -> 
         "selections-low": now.low,
         "selections-empty": now.empty,
         "temperature": now.temperature,
-        "jam": bool(jams),
-        "door-open": any(door_known) if door_known else None,
+        "jam": "jam" in holds,
+        "door-open": "door-open" in holds if "door-open" in listed else None,
+        "cooling-fault": "cooling" in holds if "cooling" in listed else None,
     }
     for metric, value in values.items():
         if value is not None:

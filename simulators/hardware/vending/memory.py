@@ -161,7 +161,9 @@ class Memory:
         for selection in self.selections.values():
             records += _selection_records(selection)
         records += [("EA1", (name, *_clock(at_ms))) for name, at_ms in self.log]
-        records += [("EA2", (name, fault.count, fault.count, int(fault.active))) for name, fault in self.faults.items()]
+        records += [
+            ("EA2", (name, fault.count, fault.count, "", int(fault.active))) for name, fault in self.faults.items()
+        ]
         records += [
             ("EA3", (self.reads, *_clock(now_ms))),
             ("EA4", _clock(self.initialised_ms)),

@@ -153,8 +153,17 @@ def test_findings_of_one_kind_are_limited() -> None:
     assert audit.findings[-1].params["more"] == 450
 
 
-def test_money_without_currency_is_in_minor_units() -> None:
+def test_money_without_currency_has_the_two_decimals_of_the_standard() -> None:
     audit = read(write([("VA1", (700, 2))], communication_id="LDG0000001"))
+    total = audit.first("VA1")
+    assert total is not None
+    assert total.fields[0].unit == "major"
+    assert str(total["value-init"]) == "7.00"
+    assert [finding.code for finding in audit.findings] == ["no-currency"]
+
+
+def test_money_with_unreadable_decimals_is_in_minor_units() -> None:
+    audit = read(write([("ID4", ("FF", "1840", "USD")), ("VA1", (700, 2))], communication_id="LDG0000001"))
     total = audit.first("VA1")
     assert total is not None
     assert total.fields[0].unit == "minor"

@@ -69,9 +69,9 @@ def test_a_sale() -> None:
 
 def test_everything_told_is_in_the_catalogue() -> None:
     row = DEVICE_TYPES["vending"]
-    jam = ("EA2", ("EJB_11", 1, 1, 1))
+    jam = ("EA2", ("EJB_11", 1, 1, "", 1))
     for observations in follow(
-        audit(5), audit(7, jam, ("MA5", ("TEMP", "4.5", "C")), ("EA2", ("EGS", 1, 1, 1))), audit(1)
+        audit(5), audit(7, jam, ("MA5", ("TEMP", "4.5", "C")), ("EA2", ("EGS", 1, 1, "", 1))), audit(1)
     ):
         for one in observations:
             assert one.kind in row.events if isinstance(one, Event) else row.metric(one.metric), one
@@ -79,10 +79,10 @@ def test_everything_told_is_in_the_catalogue() -> None:
 
 def test_a_jam_that_the_machine_marks() -> None:
     told = follow(
-        audit(5, ("EA2", ("EJB_11", 0, 0, 0))),
-        audit(5, ("EA2", ("EJB_11", 1, 1, 1))),
-        audit(5, ("EA2", ("EJB_11", 1, 1, 1))),
-        audit(5, ("EA2", ("EJB_11", 1, 1, 0))),
+        audit(5, ("EA2", ("EJB_11", 0, 0, "", 0))),
+        audit(5, ("EA2", ("EJB_11", 1, 1, "", 1))),
+        audit(5, ("EA2", ("EJB_11", 1, 1, "", 1))),
+        audit(5, ("EA2", ("EJB_11", 1, 1, "", 0))),
     )
     assert [len(events(one, "vending.jam")) for one in told] == [0, 1, 0, 0]
     assert [len(events(one, "vending.jam-cleared")) for one in told] == [0, 0, 0, 1]
@@ -90,7 +90,7 @@ def test_a_jam_that_the_machine_marks() -> None:
 
 
 def test_a_jam_that_came_and_went_between_two_audits() -> None:
-    _, told = follow(audit(5, ("EA2", ("EJL_11", 2, 2, 0))), audit(5, ("EA2", ("EJL_11", 3, 3, 0))))
+    _, told = follow(audit(5, ("EA2", ("EJL_11", 2, 2, "", 0))), audit(5, ("EA2", ("EJL_11", 3, 3, "", 0))))
     assert (len(events(told, "vending.jam")), len(events(told, "vending.jam-cleared"))) == (1, 1)
 
 
@@ -114,7 +114,7 @@ def test_a_log_from_before_the_first_audit_is_no_news() -> None:
 
 
 def test_a_jam_that_was_open_before_the_first_audit() -> None:
-    (told,) = follow(audit(5, ("EA2", ("EJB_11", 1, 1, 1))))
+    (told,) = follow(audit(5, ("EA2", ("EJB_11", 1, 1, "", 1))))
     assert len(events(told, "vending.jam")) == 1
 
 
@@ -213,3 +213,48 @@ def test_no_rule_may_set_a_price() -> None:
     rule = Rule.model_validate({"code": "r", "when": {"type": "state", "metric": "jam"}, "actions": [action]})
     with pytest.raises(ConfigError):
         check_rules([rule], {"vending-1": "vending"}, Path("gateway.toml"))
+
+
+def test_the_door_and_the_cooling_are_told_when_they_begin_and_end() -> None:
+    opened = ("EA1", ("EGS", "20260102", "1430"))
+    told = follow(
+        audit(5, ("EA2", ("EGS", 4, 36, "", 0))),
+        audit(5, opened, ("EA2", ("EGS", 5, 37, "", 1)), ("EA2", ("EJJ_2", 1, 1, "", 1))),
+        audit(5, ("EA2", ("EGS", 5, 37, "", 0)), ("EA2", ("EJJ_2", 1, 1, "", 1))),
+        audit(5),  # the standard lists an event that is over no more
+        audit(5, ("EA2", ("EGS", 7, 39, "", 0))),
+    )
+    kinds = ("vending.door-opened", "vending.door-closed", "vending.cooling-failed", "vending.cooling-restored")
+    assert [[len(events(one, kind)) for kind in kinds] for one in told] == [
+        [0, 0, 0, 0],
+        [1, 0, 1, 0],
+        [0, 1, 0, 0],
+        [0, 0, 0, 1],
+        [1, 1, 0, 0],  # and lists it again because it happened again
+    ]
+    assert events(told[1], "vending.door-opened") == [{"event": "EGS", "machine-time": "2026-01-02T14:30:00"}]
+    assert [value(one, "door-open") for one in told] == [False, True, False, None, False]
+    assert [value(one, "cooling-fault") for one in told] == [None, True, True, False, None]
+
+
+def test_a_door_that_was_open_between_two_audits() -> None:
+    _, told = follow(audit(5, ("EA2", ("EGS", 4, 36, "", 0))), audit(5, ("EA2", ("EGS", 5, 37, "", 0))))
+    assert [len(events(told, f"vending.door-{what}")) for what in ("opened", "closed")] == [1, 1]
+
+
+def test_a_door_that_is_known_by_its_closing_only() -> None:
+    told = follow(audit(5, ("EA2", ("EGT", 1, 1, "", 0))), audit(5, ("EA2", ("EGT", 2, 2, "", 1))))
+    assert [value(one, "door-open") for one in told] == [True, False]
+
+
+def test_too_warm_for_too_long_counts_as_cooling() -> None:
+    (told,) = follow(audit(5, ("EA2", ("EJH", "", "", "", 1))))
+    assert events(told, "vending.cooling-failed") == [{"event": "EJH"}]
+    assert value(told, "cooling-fault") is True
+
+
+def test_memory_of_an_older_version_keeps_its_jams() -> None:
+    _, memory = understand(Memory(), audit(5, ("EA2", ("EJB_11", 1, 1, "", 1))), device="vending-1", now_ms=0)
+    state = memory.to_state()
+    state["jams"] = state.pop("open")
+    assert Memory.from_state(state).open == {"EJB_11"}
