@@ -13,6 +13,7 @@ from protocols.events import Value
 BATTERY_LOW: Final = 15.0
 """Percent, for devices that do not say themselves when their battery is low."""
 _LONGEST: Final = 100_000
+_MOST_DOCUMENTS: Final = 50_000
 _OLDEST_MS: Final = 7 * 86_400_000
 _FIRST_MS: Final = 1_514_764_800_000  # 2018: no bridge that writes such times is older
 _LATEST_MS: Final = 253_402_300_799_999  # the year 9999
@@ -31,10 +32,12 @@ def read_json(payload: bytes) -> Any:
 def captured(data: bytes) -> Iterator[tuple[int, str, bytes]]:
     """Where each message of a capture begins, its topic (empty where none stands there), and its JSON.
 
-    One JSON document, or lines as ``mosquitto_sub -v`` prints them: a topic, a blank, JSON. What is longer is cut.
+    JSON documents one behind the other, or an array of them, or lines as ``mosquitto_sub -v`` prints them: a topic, a
+    blank, JSON. What is longer is cut.
     """
-    if data.lstrip()[:1] == b"{" and _is_json(data):
-        yield 0, "", data
+    documents = _documents(data)
+    if documents is not None:
+        yield from ((at, "", text) for at, text in documents)
         return
     at = 0
     for line in data.splitlines(keepends=True):
@@ -43,6 +46,33 @@ def captured(data: bytes) -> Iterator[tuple[int, str, bytes]]:
             topic, brace, rest = text.partition(b"{")
             yield at, topic.decode("utf-8", "replace").strip(), brace + rest[:_LONGEST]
         at += len(line)
+
+
+def _documents(data: bytes) -> list[tuple[int, bytes]] | None:
+    """Where each JSON object of `data` begins; None when it is not made of those, or has one on each line."""
+    first, _, more = data.strip().partition(b"\n")
+    if first[:1] not in (b"{", b"[") or (more and _is_json(first)):
+        return None
+    found: list[tuple[int, bytes]] = []
+    try:
+        text = data.decode()
+        end = offset = 0
+        while (begins := _blank(text, end)) < len(text) and len(found) < _MOST_DOCUMENTS:
+            offset += len(text[end:begins].encode())
+            body, end = json.JSONDecoder().raw_decode(text, begins)
+            document = text[begins:end].encode()
+            rows = [json.dumps(row).encode() for row in body] if isinstance(body, list) else [document]
+            found += ((offset, row) for row in rows)
+            offset += len(document)
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _blank(text: str, at: int) -> int:
+    while at < len(text) and text[at].isspace():
+        at += 1
+    return at
 
 
 def _is_json(data: bytes) -> bool:

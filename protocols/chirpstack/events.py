@@ -1,7 +1,10 @@
-"""ChirpStack v4's MQTT integration: topics and JSON events.
+"""ChirpStack's MQTT integration: topics and JSON events, of version 4 and of version 3.
 
 Source: ChirpStack v4 documentation, "Integrations", "MQTT" and "Event types"; message definitions of
-``integration.proto``. The JSON is ProtoJSON: a field that is left out has its default (0, false, empty).
+``integration.proto``. The JSON is ProtoJSON: a field that is left out has its default (0, false, empty). Version 3,
+which network servers inside radio gateways still speak (Milesight UG6x), has no ``deviceInfo``: what names the device
+stands beside the rest, its EUI in hexadecimal or, with the marshaler ``json``, in base64
+(``as/integration/integration.proto``).
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ KINDS: Final[tuple[EventKind, ...]] = ("up", "join", "status", "ack", "txack", "
 TOPICS: Final = "application/+/device/+/event/+"
 """The filter of all events, below the prefix of the region, if there is one."""
 
-_TOPIC: Final = re.compile(r"application/([^/]{1,64})/device/([0-9a-fA-F]{16})/event/([a-z]{1,16})")
+_TOPIC: Final = re.compile(r"application/([^/]{1,64})/device/([0-9a-fA-F]{16})/(?:event/)?([a-z]{1,16})")
+_BEFORE: Final[Mapping[str, EventKind]] = {"rx": "up", "error": "log"}
+"""What version 3 called two of the events."""
 _EUI: Final = re.compile(r"[0-9a-fA-F]{16}")
 MAX_DATA: Final = 242
 """Bytes of an FRMPayload: the most that LoRaWAN carries (Regional Parameters, EU868 DR7)."""
@@ -70,7 +75,8 @@ def read_topic(prefix: str, topic: str) -> Topic | None:
     if not topic.startswith(prefix):
         return None
     found = _TOPIC.fullmatch(topic.removeprefix(prefix))
-    kind = next((kind for kind in KINDS if found is not None and kind == found[3]), None)
+    word = "" if found is None else found[3]
+    kind = _BEFORE.get(word) or next((kind for kind in KINDS if kind == word), None)
     return Topic(found[1], found[2].lower(), kind) if found is not None and kind is not None else None
 
 
@@ -82,31 +88,51 @@ def read_event(kind: EventKind, payload: bytes, where: str = "") -> LoraEvent:
         raise ProtocolError("protocols.chirpstack.not-json", topic=where) from error
     if not isinstance(body, dict):
         raise ProtocolError("protocols.chirpstack.not-json", topic=where)
-    device = _table(body, "deviceInfo")
+    device = _table(body, "deviceInfo") or {"devEui": _eui(_text(body, "devEUI")), **body}
     eui = _text(device, "devEui")
     if not _EUI.fullmatch(eui):
         raise ProtocolError("protocols.chirpstack.no-device", topic=where)
     rssi, snr = _heard(body.get("rxInfo"))
+    old = "deviceInfo" not in body
     return LoraEvent(
         kind=kind,
         dev_eui=eui.lower(),
         id=_text(body, "deduplicationId"),
-        time=_text(body, "time"),
+        time=_text(body, "time") or _text(body, "publishedAt"),
         name=_text(device, "deviceName"),
         profile=_text(device, "deviceProfileName"),
         application=_text(device, "applicationName"),
         port=_whole(body, "fPort", 255),
         count=_whole(body, "fCnt", 2**32 - 1),
         data=_data(body, where),
-        object=_table(body, "object"),
+        object=_table(body, "object") or (_decoded(_text(body, "objectJSON")) if old else {}),
         rssi=rssi,
         snr=snr,
         battery=_battery(body) if kind == "status" else None,
         acknowledged=body.get("acknowledged") is True,
-        level=_text(body, "level"),
-        code=_text(body, "code"),
-        text=_text(body, "description"),
+        level="ERROR" if old and "error" in body else _text(body, "level"),
+        code=_text(body, "type" if old else "code"),
+        text=_text(body, "error" if old else "description"),
     )
+
+
+def _eui(text: str) -> str:
+    """An EUI of version 3 in hexadecimal; empty for none."""
+    if _EUI.fullmatch(text):
+        return text
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return ""
+    return data.hex() if len(data) == 8 else ""
+
+
+def _decoded(text: str) -> Mapping[str, Any]:
+    try:
+        found = read_json(text.encode()) if text else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _data(body: Mapping[str, Any], where: str) -> bytes:
@@ -132,7 +158,7 @@ def _battery(body: Mapping[str, Any]) -> float | None:
 def _heard(gateways: object) -> tuple[int | None, float | None]:
     """Of the gateway that heard it best. One without an rssi (0 dBm is none: the default) does not say how well."""
     rows = [row for row in gateways if isinstance(row, Mapping)] if isinstance(gateways, list) else []
-    found = [(rssi, _level(row, "snr")) for row in rows if (rssi := _level(row, "rssi"))]
+    found = [(rssi, _level(row, "snr") or _level(row, "loRaSNR")) for row in rows if (rssi := _level(row, "rssi"))]
     best = max(found, default=None)
     return (None, None) if best is None else (int(best[0]), best[1])
 

@@ -23,7 +23,7 @@ def decode_chirpstack(data: bytes) -> dict[str, Any]:
             named = read_topic("", topic)
             event = read_event(named.kind if named is not None else _kind(text), text, topic)
         except ProtocolError as error:
-            report.add("error", at, error.code.removeprefix("protocols.chirpstack."), topic=topic)
+            report.add("error", at, error.code.removeprefix("protocols.chirpstack."), topic=topic or "-")
             continue
         errors = report.errors
         frame = _frame(at, event, report)
@@ -42,8 +42,14 @@ def _kind(text: bytes) -> EventKind:
         ("batteryLevel", "status"),
         ("margin", "status"),
         ("batteryLevelUnavailable", "status"),
+        ("gatewayId", "txack"),
+        ("gatewayID", "txack"),
+        ("acknowledged", "ack"),
         ("queueItemId", "ack"),
+        ("location", "location"),
+        ("integrationName", "integration"),
         ("description", "log"),
+        ("error", "log"),
     )
     known = next((kind for key, kind in marks if key in keys), None)
     if known is not None:

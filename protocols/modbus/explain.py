@@ -266,4 +266,4 @@ def _words(data: bytes) -> dict[str, Any]:
 
 def _numbers(data: bytes, count: int) -> list[float | None]:
     numbers = struct.unpack_from(f">{count}f", data)
-    return [round(n, 6) if math.isfinite(n) else None for n in numbers]
+    return [float(f"{n:.7g}") if math.isfinite(n) else None for n in numbers]

@@ -68,8 +68,6 @@ def _messages(data: bytes) -> Iterator[tuple[int, str, bytes]]:
         yield 0, "zigbee2mqtt/bridge/devices", data
     elif isinstance(whole, dict) and whole and all(_ADDRESS.fullmatch(key) for key in whole):
         yield from ((0, f"zigbee2mqtt/{address}", json.dumps(said).encode()) for address, said in whole.items())
-    elif isinstance(whole, list):
-        yield from ((0, *_unwrapped("", json.dumps(row).encode())) for row in whole)
     elif _LOGGED_LINE.search(data):
         for line in _LOGGED_LINE.finditer(data):
             yield line.start(), line["topic"].decode("utf-8", "replace"), line["payload"]

@@ -197,3 +197,56 @@ def test_explained_line_by_line() -> None:
     assert (first["codec"], first["events"]) == ("milesight-ws101-sos", [{"kind": "sos", "press": "short"}])
     alone = decode_chirpstack(json.dumps(EVENTS[1]["payload"], indent=1).encode())
     assert [frame["event"] for frame in alone["frames"]] == ["status"], "by its fields, where no topic says it"
+
+
+OLD = {"applicationID": "2", "applicationName": "doors", "deviceName": "WS301 door", "devEUI": EUI}
+"""What version 3 says of a device."""
+
+
+@pytest.mark.parametrize("eui", [EUI, EUI.upper(), "JOEkU1w3iQE="])
+def test_an_uplink_of_version_3(eui: str) -> None:
+    heard = [{"gatewayID": "70b3d5fffe000001", "rssi": -97, "loRaSNR": 8.2}]
+    more = {"rxInfo": heard, "fCnt": 261, "fPort": 85, "data": "AXVkAwAB", "objectJSON": '{"open": true}'}
+    found = read_event("up", json.dumps(OLD | more | {"devEUI": eui, "publishedAt": "2021-05-01T10:00:00Z"}).encode())
+    assert (found.dev_eui, found.name, found.application) == (EUI, "WS301 door", "doors")
+    assert (found.rssi, found.snr, found.count, found.object) == (-97, 8.2, 261, {"open": True})
+    assert (found.time, guess(found)) == ("2021-05-01T10:00:00Z", "milesight-ws301")
+
+
+def test_the_other_events_of_version_3() -> None:
+    refused = read_event("log", json.dumps(OLD | {"type": "OTAA", "error": "invalid MIC"}).encode())
+    assert (refused.level, refused.code, refused.text) == ("ERROR", "OTAA", "invalid MIC")
+    assert read_event("status", json.dumps(OLD | {"margin": 6, "batteryLevel": 75.3}).encode()).battery == 75.3
+    assert read_topic("", f"application/2/device/{EUI}/rx") == Topic("2", EUI, "up")
+    assert read_topic("", f"application/2/device/{EUI}/event/error") == Topic("2", EUI, "log")
+    assert read_topic("", f"application/2/device/{EUI}/command/down") is None
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({"downlinkId": 3, "queueItemId": "q", "gatewayId": "g"}, "txack"),
+        ({"queueItemId": "q", "acknowledged": True}, "ack"),
+        ({"queueItemId": "q"}, "ack"),
+        ({"location": {"latitude": 1}}, "location"),
+        ({"integrationName": "loracloud", "eventType": "x"}, "integration"),
+        ({"level": "ERROR", "description": "no"}, "log"),
+        ({"margin": 3}, "status"),
+        ({"devAddr": "01020304"}, "join"),
+        ({"fCnt": 5}, "up"),
+    ],
+)
+def test_which_event_it_is_without_its_topic(more: dict[str, Any], kind: str) -> None:
+    (frame,) = decode_chirpstack(json.dumps({"deviceInfo": {"devEui": EUI}} | more).encode())["frames"]
+    assert frame["event"] == kind
+
+
+def test_documents_one_behind_the_other_and_in_an_array() -> None:
+    two = [{"deviceInfo": {"devEui": EUI}, "fCnt": 1}, {"deviceInfo": {"devEui": EUI}, "fCnt": 2}]
+    behind = "\n\n".join(json.dumps(one, indent=2) for one in two).encode()
+    document = decode_chirpstack(behind)
+    assert [frame["fCnt"] for frame in document["frames"]] == [1, 2]
+    assert document["frames"][1]["at"] == behind.index(b"{", behind.index(b"}\n\n"))
+    assert [frame["fCnt"] for frame in decode_chirpstack(json.dumps(two).encode())["frames"]] == [1, 2]
+    half = decode_chirpstack(behind[:-1])
+    assert not half["ok"]
