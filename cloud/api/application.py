@@ -31,6 +31,7 @@ from cloud.api import (
 )
 from cloud.api.guard import Guard
 from cloud.api.services import Services
+from cloud.api.shared import Shared
 
 
 def application(services: Services) -> FastAPI:
@@ -51,6 +52,7 @@ def application(services: Services) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.services = services
+    app.state.standing = Shared(lambda: system.standing(services))
     errors.install(app)
     for part in (
         session,

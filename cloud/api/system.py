@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from hmac import compare_digest
 from html import escape
@@ -10,11 +12,13 @@ from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from psycopg.rows import DictRow
 
 from cloud.api.services import COOKIE, Given, Services, signed_in
+from cloud.api.shared import Shared
 from cloud.storage import delivery, workers
 from cloud.storage.queries import load
 from protocols.errors import LiandongError, RefusedError
@@ -45,32 +49,50 @@ def _sentences(language: Language) -> dict[str, str]:
     return whole
 
 
-@router.get("/healthz", tags=["system"])
-def health(request: Request, given: Given) -> JSONResponse:
-    """200 while the database answers, every thread lives, and timers are dealt with in time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stand:
+    """What the parts of the service and the database say of themselves: `ok`, what is told, and each worker."""
 
-    `warnings` name what does not stop the service and still wants somebody to look: `broker` away, `late` (what arrives
-    waits too long for the database), `timers` that fail and are tried again, messages `unjudged` within a day (an alarm
-    may be missing), groups `uncarried` (no worker listens to them). `workers` are all that ingest, in this process, in
-    others and on other hosts: how many, how many of them are well, their groups, and how long the oldest message of all
-    has waited. `each` of them, with names of hosts and groups, is told to administrators only.
-    """
+    ok: bool
+    told: Mapping[str, Any]
+    workers: Sequence[Mapping[str, Any]] = ()
+
+
+def standing(given: Services) -> Stand:
+    """Ask them."""
     parts = dict(given.working())
     broker, in_time = parts.pop("broker", True), parts.pop("in_time", True)
     try:
         row = _standing(given)
         ingesting, uncarried = _ingesting(given)
     except LiandongError as error:
-        return JSONResponse({"ok": False, "database": error.code, "parts": parts, "warnings": []}, 503)
-    told = {name: row[name] for name in ("late_timers", "failing_timers", "unjudged")}
+        return Stand(ok=False, told={"database": error.code, "parts": parts, "warnings": []})
+    told: dict[str, Any] = {name: row[name] for name in ("late_timers", "failing_timers", "unjudged")}
     wanted = {"broker": not broker, "late": not in_time, "timers": told["failing_timers"], "unjudged": told["unjudged"]}
     wanted |= {"uncarried": uncarried > 0}
     warnings = [name for name, wants in wanted.items() if wants]
-    ok = told["late_timers"] == 0 and all(parts.values())
-    answer = {"ok": ok, "database": "ok", "parts": parts | {"broker": broker}, "warnings": warnings} | told
-    named = {"each": ingesting} if _administers(request, given) else {}
-    answer |= {"workers": workers.summary(ingesting) | named, "uncarried": uncarried}
-    return JSONResponse(answer, 200 if ok else 503)
+    told |= {"database": "ok", "parts": parts | {"broker": broker}, "warnings": warnings, "uncarried": uncarried}
+    told |= {"workers": workers.summary(ingesting)}
+    return Stand(ok=told["late_timers"] == 0 and all(parts.values()), told=told, workers=ingesting)
+
+
+@router.get("/healthz", tags=["system"])
+async def health(request: Request, given: Given) -> JSONResponse:
+    """200 while the database answers, every thread lives, and timers are dealt with in time.
+
+    `warnings` name what does not stop the service and still wants somebody to look: `broker` away, `late` (what arrives
+    waits too long for the database), `timers` that fail and are tried again, messages `unjudged` within a day (an alarm
+    may be missing), groups `uncarried` (no worker listens to them). `workers` are all that ingest, in this process, in
+    others and on other hosts: how many, how many of them are well, their groups, and how long the oldest message of all
+    has waited. `each` of them, with names of hosts and groups, is told to administrators only. At most half a second
+    old: whoever asks at the same time has the same answer.
+    """
+    shared: Shared[Stand] = request.app.state.standing
+    stand = await shared.get()
+    answer = {"ok": stand.ok, **stand.told}
+    if COOKIE in request.cookies and await run_in_threadpool(_administers, request, given):
+        answer["workers"] = stand.told["workers"] | {"each": stand.workers}
+    return JSONResponse(answer, 200 if stand.ok else 503)
 
 
 @router.get("/metrics", tags=["system"], include_in_schema=False)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from uuid import uuid4
 
+import httpx
+import pytest
+
+from cloud.api import system
+from cloud.api.services import Services
+from cloud.api.shared import FRESH_S
 from cloud.storage import workers
 from tests.integration.api.conftest import Street, wait_for
 from tests.integration.api.test_stream import _listening
@@ -16,13 +25,40 @@ def test_what_wants_somebody_to_look_is_named_and_the_service_goes_on(street: St
         served.rows(
             "INSERT INTO due (kind, ref, due_at, attempts) VALUES ('x', 'y', now() - interval '1 h', 3) RETURNING id"
         )
-        answer = anybody.get("/healthz")
+        answer = wait_for(lambda: _changed(anybody, "failing_timers"))
         told = answer.json()
         assert (answer.status_code, told["ok"], told["warnings"]) == (200, True, ["timers", "unjudged"])
         assert (told["failing_timers"], told["unjudged"], told["late_timers"]) == (1, 1, 0)
         served.rows("INSERT INTO due (kind, ref, due_at) VALUES ('x', 'z', now() - interval '1 h') RETURNING id")
-        late = anybody.get("/healthz")
+        late = wait_for(lambda: _changed(anybody, "late_timers"))
         assert (late.status_code, late.json()["ok"], late.json()["late_timers"]) == (503, False, 1)
+
+
+def _changed(browser: httpx.Client, *keys: str) -> httpx.Response | None:
+    """The answer, when what stands there is no longer nothing."""
+    answer = browser.get("/healthz")
+    found = answer.json()
+    for key in keys:
+        found = found[key]
+    return answer if found else None
+
+
+def test_however_many_ask_the_database_is_asked_twice_a_second(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[float]()
+
+    def standing(given: Services) -> system.Stand:
+        asked.append(time.monotonic())
+        time.sleep(0.2)
+        return ask(given)
+
+    ask = system.standing
+    monkeypatch.setattr(system, "standing", standing)
+    with street.serving(workers=False) as served, served.browser() as one, ThreadPoolExecutor(8) as crowd:
+        answers = list(crowd.map(lambda _: one.get("/healthz").status_code, range(200)))
+        wait_for(lambda: one.get("/healthz").status_code == 200 and len(asked) >= 3)
+    assert answers == [200] * 200
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert min(gaps) >= FRESH_S
 
 
 def test_names_of_workers_and_groups_are_for_administrators(street: Street) -> None:
@@ -34,7 +70,7 @@ def test_names_of_workers_and_groups_are_for_administrators(street: Street) -> N
                 me = workers.Member(id=uuid4(), host_id=served.services.host_id, name=name, connection="none")
                 workers.beat(tx, me, told)
         alone = {"count": 2, "well": 1, "groups": 0, "waiting_s": 2.5}
-        answer = anybody.get("/healthz")
+        answer = wait_for(lambda: _changed(anybody, "workers", "count"))
         assert answer.json()["workers"] == alone
         assert "secret" not in answer.text
         with served.signed_in("liming") as volunteer:
