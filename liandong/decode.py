@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from liandong.hexadecimal import hex_lines
 from liandong.language import speaker
 from protocols.capture import by_line
 from protocols.errors import ConfigError, ProtocolError
@@ -156,7 +156,7 @@ def _bytes(kind: str, data: bytes) -> dict[str, Any]:
     if kind in FRAME_A_LINE and not _recognised(document):
         try:
             as_text = _hexadecimal(kind, data)
-        except ConfigError:
+        except (ConfigError, ProtocolError):
             return document
         if _recognised(as_text):
             return as_text
@@ -165,7 +165,7 @@ def _bytes(kind: str, data: bytes) -> dict[str, Any]:
 
 def _hexadecimal(kind: str, data: bytes) -> dict[str, Any]:
     """What hexadecimal text says: one frame a line, each perhaps with ``| a note``, or one run of bytes."""
-    lines = list(islice(_hex_lines(data), MAX_LINES + 1))
+    lines = list(islice(hex_lines(data.decode("utf-8-sig", "replace")), MAX_LINES + 1))
     if len(lines) > MAX_LINES:
         raise ConfigError("liandong.decode.too-many-lines", limit=MAX_LINES)
     if kind in FRAME_A_LINE and len(lines) > 1:
@@ -195,23 +195,3 @@ def _read(name: str) -> bytes:
     if len(data) > LIMIT:
         raise ConfigError("liandong.decode.too-large", limit=LIMIT)
     return data
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _HexLine:
-    number: int
-    data: bytes
-    note: str
-
-
-def _hex_lines(data: bytes) -> Iterator[_HexLine]:
-    """The lines that hold bytes; ``| …`` begins a note, ``#`` a line of comment. Raises ConfigError for others."""
-    for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), start=1):
-        digits, _, note = line.partition("|")
-        if not digits.strip() or digits.lstrip().startswith("#"):
-            continue
-        try:
-            body = bytes.fromhex(digits.replace(":", " ").replace("0x", " ").replace(",", " "))
-        except ValueError as error:
-            raise ConfigError("liandong.decode.not-hex", line=number, why=error) from error
-        yield _HexLine(number=number, data=body, note=note.strip())

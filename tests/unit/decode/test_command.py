@@ -126,8 +126,8 @@ def test_garbage_is_placed_behind_the_preamble(decode: Command) -> None:
 
 def test_text_that_is_not_hexadecimal_is_named_by_its_line(decode: Command) -> None:
     done = decode("modbus", "--hex", given=b"01 02\nxx | note")
-    assert done.code == 2
-    assert "Line 2 is not hexadecimal" in done.err
+    assert done.code == 1
+    assert "Line 2 is not hexadecimal from character 1 on: xx" in done.err
 
 
 def test_findings_speak_the_language_of_the_person(decode: Command) -> None:
