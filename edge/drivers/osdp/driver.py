@@ -30,6 +30,8 @@ _TICK_S: Final = 0.025  # the library must be called every 20 to 50 ms
 _ASK_S: Final = 60.0  # a report that got lost on the line is made up for by then
 _STATUS_S: Final = 1.0
 _GRACE_S: Final = 5.0  # the handshake takes one or two; before this nobody is called away
+_BLINK_S: Final = 1.5  # the library gives a reader up for one damaged answer; who is back by then was never away
+_AT_ONCE_S: Final = 0.1
 _RETRY_LINE_S: Final = (0.25, 5.0)
 _RETRY_READER_S: Final = (2.0, 15.0)
 _RETRY_EMIT_S: Final = 1.0
@@ -231,14 +233,17 @@ class OsdpDriver:
             panel.forget(index)
             reader.away()
             self._doors.gone(index, now)
-            presence.away_since, presence.revive_at = now, now + self._backoff(_RETRY_READER_S, 0)
-        if online != presence.online or now >= presence.status_at:
-            presence.online, presence.status_at = online, now + _STATUS_S
+            presence.away_since, presence.status_at = now, now + _BLINK_S
+            presence.tries, presence.revive_at = 0, now + _AT_ONCE_S
+        came = online and not presence.online
+        presence.online = online
+        if came or now >= presence.status_at:
+            presence.status_at = now + _STATUS_S
             self._report(ctx, line, reader.config, presence)
         if not online:
             if now >= presence.revive_at:
-                presence.tries += 1
                 presence.revive_at = now + self._backoff(_RETRY_READER_S, presence.tries)
+                presence.tries += 1
                 panel.revive(index)
             return
         if now >= presence.ask_at:

@@ -84,7 +84,10 @@ class Door:
                 self._arrive(card)
 
     def triggers(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]:
-        """What can be made to happen; each refuses with a sentence's code under ``refused`` instead of raising."""
+        """What can be made to happen; each refuses with a sentence's code under ``refused`` instead of raising.
+
+        ``noise`` takes `replies` (how many are damaged), ``slow`` takes `seconds`.
+        """
         return {
             "card": self._trigger_card,
             "keys": self._trigger_keys,
@@ -95,6 +98,8 @@ class Door:
             "tamper": self._trigger_tamper,
             "power-cut": lambda device, params: self._mains(device, on=False),
             "power-restore": lambda device, params: self._mains(device, on=True),
+            "noise": self._make_noise,
+            "slow": self._make_slow,
             "unplug": self._trigger_unplug,
             "plug": self._trigger_plug,
         }
@@ -240,6 +245,14 @@ class Door:
         """The reader lives on; it tells that it lives on its battery."""
         self.reader.set_condition(mains_lost=not on)
         return {"device": device, "mains-lost": not on}
+
+    def _make_noise(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.reader.noise = int(params.get("replies", 3))
+        return {"device": device, "replies": self.reader.noise}
+
+    def _make_slow(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.reader.slow_s = float(params.get("seconds", 0.1))
+        return {"device": device, "seconds": self.reader.slow_s}
 
     def _trigger_unplug(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._lock:  # in the reader's thread, which may be waiting for the line

@@ -10,6 +10,7 @@ import ctypes
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -53,6 +54,11 @@ class OsdpReader:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._incoming = bytearray()
+        self._outgoing: deque[tuple[float, bytes]] = deque()  # (when, monotonic; what)
+        self.noise = 0
+        """How many of the next replies arrive with one bit turned over."""
+        self.slow_s = 0.0
+        """How much later than it could a reply begins."""
         self._sequence = 0
         self._submitted: list[Taken | None] = []  # in the order in which the library sends them
         self._sent: list[Taken] = []
@@ -73,6 +79,7 @@ class OsdpReader:
         osdp_sys.set_loglevel(osdp_sys.LOG_EMERG)  # it logs to standard output
         with self._lock:
             self._submitted, self._sent, self._strike_on, self._strike_until = [], [], False, 0.0
+            self._outgoing.clear()
             info = _info(self._address, self.key) | {"channel": self}
             self._osdp = osdp_sys.PeripheralDevice(info, capabilities=_CAPABILITIES)
             self._osdp.set_command_callback(self._on_command)
@@ -153,6 +160,7 @@ class OsdpReader:
                 self._follow(data)
                 self._incoming += data
                 self._osdp.refresh()
+                self._send_due(time.monotonic())
                 secure = bool(self._osdp.is_sc_active())
                 if was_secure and not secure:
                     self._lose_panel()
@@ -186,7 +194,19 @@ class OsdpReader:
 
     def write(self, data: bytes) -> int:
         """Send to the panel. A cut wire takes everything."""
+        if self.noise > 0:
+            self.noise -= 1
+            data = data[:-1] + bytes(
+                [data[-1] ^ 0x10]
+            )  # of the check sum: which one is turned over makes no difference
+        if self.slow_s > 0 or self._outgoing:
+            self._outgoing.append((time.monotonic() + self.slow_s, data))
+            return len(data)
         return self._line.write(data) if self._line.plugged else len(data)
+
+    def _send_due(self, now: float) -> None:
+        while self._outgoing and self._outgoing[0][0] <= now:
+            self._line.write(self._outgoing.popleft()[1])
 
     def flush(self) -> None:
         """Forget what came in."""

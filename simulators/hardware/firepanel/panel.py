@@ -18,6 +18,7 @@ from simulators.hardware.firepanel import reports
 from simulators.hardware.port import Ledger
 
 _REPEAT_S: Final = 1.0
+_NOISE_BYTES: Final = 40
 _CONNECT_S: Final = 2.0
 _PAUSE_S: Final = 0.1
 _HEARTBEAT_S: Final = 30.0
@@ -70,7 +71,8 @@ class FirePanel:
         self._counters: dict[str, int] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._cut = self._garble = self._twice = 0
+        self._cut = self._garble = self._twice = self._noise = 0
+        self._slow_s = 0.0
         self._plugged = True
         self._thread: threading.Thread | None = None
 
@@ -101,7 +103,10 @@ class FirePanel:
         """A panel only speaks when something happens."""
 
     def triggers(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]:
-        """``panel-…`` take `loop` and `number`; ``cut``, ``wrong-sum`` and ``repeat`` take `frames` (how many)."""
+        """``panel-…`` take `loop` and `number`; ``cut``, ``wrong-sum``, ``repeat``, ``noise`` `frames` (how many).
+
+        ``slow`` takes `seconds` between one byte of a report and the next.
+        """
         return {
             "panel-fire": lambda device, params: self._detector(params, reports.NORMAL | reports.FIRE),
             "panel-fault": lambda device, params: self._detector(params, reports.NORMAL | reports.FAULT),
@@ -113,6 +118,8 @@ class FirePanel:
             "cut": lambda device, params: self._spoil(cut=int(params.get("frames", 1))),
             "wrong-sum": lambda device, params: self._spoil(garble=int(params.get("frames", 1))),
             "repeat": lambda device, params: self._spoil(twice=int(params.get("frames", 1))),
+            "noise": lambda device, params: self._spoil(noise=int(params.get("frames", 1))),
+            "slow": lambda device, params: self._make_slow(float(params.get("seconds", 0.0))),
             "unplug": lambda device, params: self._plug(False),
             "plug": lambda device, params: self._plug(True),
         }
@@ -163,10 +170,15 @@ class FirePanel:
     def _raw(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._add(bytes.fromhex(str(params["hex"])), "raw", str(params["hex"])[:40])
 
-    def _spoil(self, *, cut: int = 0, garble: int = 0, twice: int = 0) -> Mapping[str, Any]:
+    def _spoil(self, *, cut: int = 0, garble: int = 0, twice: int = 0, noise: int = 0) -> Mapping[str, Any]:
         with self._lock:
             self._cut, self._garble, self._twice = self._cut + cut, self._garble + garble, self._twice + twice
-        return {"cut": self._cut, "wrong-sum": self._garble, "repeat": self._twice}
+            self._noise += noise
+        return {"cut": self._cut, "wrong-sum": self._garble, "repeat": self._twice, "noise": self._noise}
+
+    def _make_slow(self, seconds: float) -> Mapping[str, Any]:
+        self._slow_s = seconds
+        return {"seconds": seconds}
 
     def _plug(self, on: bool) -> Mapping[str, Any]:
         self._plugged = on
@@ -194,7 +206,7 @@ class FirePanel:
                 self._hear(link, inbox)
 
     def _report(self, link: socket.socket, inbox: Inbox, report: _Report) -> None:
-        link.sendall(self._bytes(link, report))
+        self._send(link, self._bytes(link, report))
         end = time.monotonic() + _REPEAT_S
         while not self._stop.is_set() and time.monotonic() < end:
             for sequence, command in self._hear(link, inbox):
@@ -202,19 +214,29 @@ class FirePanel:
                     self._settle(report, command)
                     return
 
+    def _send(self, link: socket.socket, data: bytes) -> None:
+        if not self._slow_s:
+            link.sendall(data)
+            return
+        for number in range(len(data)):
+            link.sendall(data[number : number + 1])
+            self._stop.wait(self._slow_s)
+
     def _bytes(self, link: socket.socket, report: _Report) -> bytes:
         data = reports.frame(
             report.sequence, self._source, report.data, self._now(), big_length=self.deviations.big_length
         )
         with self._lock:
-            cut, garble, twice = self._cut > 0, self._garble > 0, self._twice > 0
+            cut, garble, twice, noise = self._cut > 0, self._garble > 0, self._twice > 0, self._noise > 0
+            self._noise -= noise
             self._cut, self._garble, self._twice = self._cut - cut, self._garble - garble, self._twice - twice
         if cut:
             link.sendall(data[: len(data) // 2])
             raise ConnectionError("the line was cut in the middle of a frame")
         if garble:
             return data[:-3] + bytes([data[-3] ^ 0x01]) + data[-2:]
-        return data * 2 if twice else data
+        before = self._chance.randbytes(_NOISE_BYTES) if noise else b""
+        return before + (data * 2 if twice else data)
 
     def _hear(self, link: socket.socket, inbox: Inbox) -> list[tuple[int, int]]:
         try:

@@ -125,6 +125,17 @@ def test_a_wrong_check_sum_is_denied_and_sent_again(site: Site) -> None:
     assert len(site.agent.events("fire.alarm")) == 1
 
 
+def test_noise_between_frames_and_bytes_that_drip_cost_time_only(site: Site) -> None:
+    site.does("noise", frames=3)
+    site.does("slow", seconds=0.005)
+    for number in (2, 5, 6):
+        site.does("panel-fire", loop=2, number=number)
+    site.settled()
+    addresses = [event.data["component_address"] for event in site.agent.events("fire.alarm")]
+    assert addresses == [reports.address(2, number) for number in (2, 5, 6)]
+    assert site.agent.online[PANEL]
+
+
 def test_nothing_is_acknowledged_that_is_not_on_the_disk(site: Site) -> None:
     until(lambda: site.panel.answers)
     site.agent.refusals = 2

@@ -130,6 +130,23 @@ def test_noise_gives_no_value_and_passes(tmp_path: Path, bus: ModbusBus, ledger:
     assert {r.quality for r in agent.readings(METER, "voltage")} == {"good"}
 
 
+def test_slow_answers_are_waited_for_and_late_ones_are_no_values(tmp_path: Path, bus: ModbusBus) -> None:
+    agent = Agent()
+    with agent.running(driver(tmp_path)):
+        until(lambda: agent.online == {METER: True, CABINET: True})
+        bus.triggers()["slow"](METER, {"seconds": 0.1})
+        before = len(agent.values(CABINET, "temperature"))
+        until(lambda: len(agent.values(CABINET, "temperature")) > before + 2)
+        bus.triggers()["slow"](METER, {"seconds": 3.0})
+        until(lambda: agent.online == {METER: False, CABINET: False})
+        assert agent.error_code(METER) == "edge.driver.modbus.silent"
+        bus.triggers()["slow"](METER, {"seconds": 0})
+        until(lambda: agent.online == {METER: True, CABINET: True})
+    totals = agent.values(METER, "energy-total")
+    assert totals == sorted(set(totals))  # type: ignore[type-var]
+    assert set(agent.values(CABINET, "temperature")) == {4.0}
+
+
 def test_a_reply_is_handed_on_before_the_next_request(tmp_path: Path, bus: ModbusBus, ledger: Ledger) -> None:
     agent = Agent()
     with agent.running(driver(tmp_path)):

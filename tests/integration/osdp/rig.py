@@ -164,6 +164,9 @@ class Rig:
     def trigger(self, name: str, **params: Any) -> Mapping[str, Any]:
         return self.door.triggers()[name](DEVICE, params)
 
+    def granted(self) -> int:
+        return self.agent.kinds().count("access.granted")
+
     def told(self, *kinds: str) -> None:
         eventually(
             lambda: [k for k in self.agent.kinds() if k in kinds] == list(kinds), f"{kinds}: {self.agent.kinds()}"

@@ -152,6 +152,49 @@ def test_unplugged_and_plugged_again_it_goes_on(rig: Rig) -> None:
     rig.told("access.granted")
 
 
+def insists(rig: Rig, count: int) -> None:
+    """Show the card, and again after a while, until it was granted `count` times."""
+    again = 0.0
+
+    def granted() -> bool:
+        nonlocal again
+        if time.monotonic() > again and rig.granted() < count:
+            rig.trigger("card")
+            again = time.monotonic() + 1.5
+        return rig.granted() >= count
+
+    eventually(granted, f"card {count}", 40.0)
+
+
+def test_noise_on_the_line_repeats_no_card_and_a_damaged_answer_is_no_outage(rig: Rig) -> None:
+    """A reader drops what its panel could not read when the channel begins anew: whoever waits shows the card again."""
+    before = len(rig.agent.statuses)
+    for visit in range(1, 4):
+        rig.trigger("noise", replies=1)
+        insists(rig, visit)
+        eventually(lambda: not rig.door.reader.strike, "the strike is closed again")
+    assert rig.door.reader.noise == 0
+    eventually(lambda: rig.granted() == [metric for metric, _, _ in rig.ledger.lines].count("card"), "once each")
+    assert all(online for online, _ in rig.agent.statuses[before:])
+    rig.trigger("noise", replies=1_000_000)
+    eventually(lambda: not rig.agent.online, "nothing can be understood", 40.0)
+    rig.trigger("noise", replies=0)
+    eventually(lambda: rig.agent.online and rig.door.reader.secure, "online again", 40.0)
+    insists(rig, 4)
+
+
+def test_slow_answers_are_waited_for_and_too_slow_ones_are_told(rig: Rig) -> None:
+    rig.trigger("slow", seconds=0.08)
+    rig.trigger("card")
+    rig.told("access.granted")
+    assert rig.agent.online
+    rig.trigger("slow", seconds=0.6)
+    eventually(lambda: not rig.agent.online, "too slow to be there", 40.0)
+    rig.trigger("slow", seconds=0)
+    eventually(lambda: rig.agent.online and rig.door.reader.secure, "online again", 40.0)
+    insists(rig, 2)
+
+
 def test_a_reader_that_restarts_comes_back_by_itself(rig: Rig) -> None:
     rig.door.reader.stop()
     rig.door.reader.start()

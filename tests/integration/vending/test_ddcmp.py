@@ -40,6 +40,15 @@ def test_sales_are_read_through_noise_and_a_pulled_line(street: Street) -> None:
     assert ctx.round_trips
 
 
+def test_slow_answers_over_ddcmp_are_waited_for(street: Street) -> None:
+    ctx = street.gateway()
+    until(lambda: ctx.online)
+    street.machine.triggers()["slow"]("vending-1", {"seconds": 0.2})
+    street.machine.sell("11")
+    settled(street, ctx, 1)
+    assert ctx.online
+
+
 def test_no_price_can_be_set_over_ddcmp(tmp_path: Path) -> None:
     with pytest.raises(RefusedError):
         make_driver(tmp_path / "line", link="ddcmp").act("vending-1", "price", "11=300", 1.0)
