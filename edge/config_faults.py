@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
@@ -25,6 +24,8 @@ _KINDS: Final = ("string", "int", "float", "bool", "list", "tuple", "dict", "pat
 
 def suggestion(word: str, allowed: Iterable[str]) -> str:
     """The allowed word that `word` was probably meant to be; empty when none is close."""
+    from difflib import get_close_matches  # costs memory, which an agent whose configuration is right may keep
+
     return next(iter(get_close_matches(word, list(allowed), n=1, cutoff=0.6)), "")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 from edge.app import EdgeAgent
 from edge.config import EdgeConfig
@@ -14,9 +16,12 @@ from edge.config_store import Versions
 from edge.notify import Supervisor, Watchdog
 from protocols.errors import LiandongError
 
+_M_ARENA_MAX: Final = -8  # malloc.h, mallopt(3)
+
 
 def run(source: Path) -> None:
     """Run the agent of the configuration in `source` (or a newer one from the cloud) until SIGTERM or SIGINT."""
+    _share_one_heap()
     versions = Versions(source)
     following: list[EdgeConfig] = [versions.start()]
     awake, stopping = threading.Event(), threading.Event()
@@ -52,3 +57,14 @@ def run(source: Path) -> None:
             if stopping.is_set():
                 supervisor.tell("STOPPING=1")
             agent.stop()
+
+
+def _share_one_heap() -> None:
+    """Before there are threads: glibc would give each of them a heap of its own, a megabyte together.
+
+    They would need it to allocate at the same time, which the interpreter does not let them. Another C library has no
+    such call, and none such heaps.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
