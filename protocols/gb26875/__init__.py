@@ -17,6 +17,7 @@ from protocols.gb26875.frame import (
     answer,
     encode,
     parse,
+    question,
     take,
     time_bytes,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "flags",
     "label",
     "parse",
+    "question",
     "read_text",
     "read_time",
     "take",

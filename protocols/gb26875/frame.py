@@ -26,6 +26,7 @@ REQUEST: Final = 4
 REPLY: Final = 5
 DENY: Final = 6
 
+_OWN_STATE: Final = bytes([81, 1, 0])
 _HEAD: Final = 27
 _TAIL: Final = 3
 _LENGTH_AT: Final = 24
@@ -130,6 +131,20 @@ def take(buffer: bytes) -> tuple[int, Frame | None]:
 def time_bytes(moment: datetime) -> bytes:
     """The six bytes of `moment`, which is local time of the panel."""
     return bytes([moment.second, moment.minute, moment.hour, moment.day, moment.month, moment.year % 100])
+
+
+def question(frame: Frame, sequence: int, now: datetime) -> Frame:
+    """Asks the transmission device that sent `frame` for its own state (8.3.2.9, type 81); `now` is local time."""
+    return Frame(
+        sequence=sequence,
+        version=frame.version,
+        time=time_bytes(now),
+        source=frame.destination,
+        destination=frame.source,
+        command=REQUEST,
+        data=_OWN_STATE,
+        big_length=frame.big_length,
+    )
 
 
 def answer(frame: Frame, command: int, now: datetime, data: bytes = b"") -> Frame:

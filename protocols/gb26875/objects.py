@@ -136,12 +136,16 @@ def read_time(raw: bytes) -> tuple[datetime | None, bool]:
     return None, False
 
 
+_BLANKS: Final = "".join(map(chr, range(0x21)))
+"""Makers leave control characters at the ends of their texts."""
+
+
 def read_text(raw: bytes) -> tuple[str, bool]:
     """The text in `raw` (GB 18030, padded with zeros or blanks), and whether all of it was readable."""
     body = raw.split(b"\0", 1)[0]
     try:
-        return body.decode("gb18030").strip(), True
+        return body.decode("gb18030").strip(_BLANKS), True
     except UnicodeDecodeError as error:
         # A fixed field often cuts the last character in two.
         cut = error.start >= len(body) - 3
-        return body.decode("gb18030", "replace").strip("\ufffd "), cut
+        return body.decode("gb18030", "replace").strip("\ufffd" + _BLANKS), cut

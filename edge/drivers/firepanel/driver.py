@@ -14,7 +14,19 @@ from edge.drivers.firepanel.meaning import Meaning, PanelMemory
 from edge.drivers.port import DriverContext
 from protocols.errors import DeviceError, LiandongError, RefusedError, StorageError, UnavailableError
 from protocols.events import Observation, Reading, Value
-from protocols.gb26875 import ACK, DENY, REPLY, SEND, Arrived, answer, decode_gb26875, encode, read_time
+from protocols.gb26875 import (
+    ACK,
+    DENY,
+    REPLY,
+    SEND,
+    Arrived,
+    Frame,
+    answer,
+    decode_gb26875,
+    encode,
+    question,
+    read_time,
+)
 
 _LISTEN_S: Final = 0.25
 _STORE_S: Final = 3.0
@@ -36,6 +48,7 @@ class FirePanelDriver:
         self._heard_s: dict[str, float] = {}
         self._away: set[str] = set()
         self._links: Links | None = None
+        self._questions = 0
 
     @property
     def devices(self) -> Sequence[FireDevice]:
@@ -78,7 +91,7 @@ class FirePanelDriver:
             self._stranger(f"{frame.source:012X}", links, ctx)
             self._answer(links, link, arrived, DENY, ctx)
             return
-        link.panel = panel
+        link.panel, link.last = panel, frame
         self._heard_s[panel] = time.monotonic()
         self._online(panel, ctx)
         if frame.command not in (SEND, REPLY):
@@ -127,8 +140,11 @@ class FirePanelDriver:
         return [Reading(device=panel, metric="clock-offset", value=round(ahead), at_ms=ctx.now_ms())]
 
     def _answer(self, links: Links, link: Link, arrived: Arrived, command: int, ctx: DriverContext) -> None:
-        now = datetime.fromtimestamp(ctx.utc_ms() / 1000, self._zone)
-        links.send(link, encode(answer(arrived.frame, command, now)))
+        links.send(link, encode(answer(arrived.frame, command, self._local(ctx))))
+
+    def _local(self, ctx: DriverContext) -> datetime:
+        """The time on a panel's clock."""
+        return datetime.fromtimestamp(ctx.utc_ms() / 1000, self._zone)
 
     def _whose(self, source: int) -> str | None:
         """The panel with this address, or the one that was configured without an address."""
@@ -151,12 +167,22 @@ class FirePanelDriver:
             self._online(panel, ctx, DeviceError("edge.driver.gb26875.stranger", source=source))
 
     def _watch(self, links: Links, ctx: DriverContext) -> None:
+        for link in links.quiet():
+            self._questions = self._questions + 1 & 0xFFFF
+            whom = link.last or self._expected(links)
+            links.ask(link, encode(question(whom, self._questions, self._local(ctx))))
         connected = links.panels()
         for panel in self._panels:
             silent_s = time.monotonic() - self._heard_s[panel]
             if panel not in connected and panel not in self._away and silent_s > self._config.lost_after_s:
                 error = DeviceError("edge.driver.gb26875.away", listen=self._config.listen)
                 self._online(panel, ctx, error)
+
+    def _expected(self, links: Links) -> Frame:
+        """As if it came from the panel that is missing; from nobody in particular while several are."""
+        missing = [one.source for name, one in self._panels.items() if name not in links.panels()]
+        source = int(missing[0] or "0", 16) if len(missing) == 1 else 0
+        return Frame(sequence=0, command=SEND, time=bytes(6), source=source)
 
     def _recall(self, state: Mapping[str, Any]) -> None:
         self._taken = {str(key): int(when) for key, when in state.get("taken", {}).items()}

@@ -11,19 +11,29 @@ from typing import Final
 
 from edge.drivers.firepanel.config import FirePanelConfig
 from protocols.errors import DeviceError
-from protocols.gb26875 import Arrived, Inbox
+from protocols.gb26875 import Arrived, Frame, Inbox
 
 _CHUNK: Final = 4096
 _MOST_UNSENT: Final = 16_384
 _LOST_AFTER_MS: Final = 30_000
+_UNKNOWN_S: Final = 3.0
+_PROBE_AFTER_S: Final = 60
+_PROBES: Final = ((socket.TCP_KEEPIDLE, _PROBE_AFTER_S), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
+"""When a quiet connection is probed by the kernel, every how many seconds again, and how often in vain."""
 
 
 class Link:
-    """One connection. `panel` is the device that its last sound frame came from."""
+    """One connection. `panel` is the device that its last sound frame, `last`, came from.
+
+    `asked_s`: when it was asked whether it is there and has not said anything since; `answers`: it once did.
+    """
 
     def __init__(self, connection: socket.socket, peer: str, now_s: float) -> None:
         self.connection, self.peer, self.heard_s = connection, peer, now_s
         self.panel: str | None = None
+        self.last: Frame | None = None
+        self.asked_s: float | None = None
+        self.answers = False
         self.inbox = Inbox()
         self.unsent = b""
 
@@ -68,7 +78,7 @@ class Links:
         return {link.panel for link in self._links.values() if link.panel is not None}
 
     def wait(self, timeout_s: float) -> Iterator[tuple[Link, Arrived]]:
-        """The frames that arrive within `timeout_s`; also sends what waits and drops who is silent for too long."""
+        """The frames that arrive within `timeout_s`; also sends what waits and drops who is not there any more."""
         for key, mask in self._selector.select(timeout_s):
             if key.fileobj is self._server:
                 self._accept()
@@ -79,9 +89,34 @@ class Links:
             if link is not None and mask & selectors.EVENT_READ:
                 for arrived in self._receive(link):
                     yield link, arrived
-        silent_since = time.monotonic() - self._config.idle_s
-        for link in [one for one in self._links.values() if one.heard_s < silent_since]:
+        now_s = time.monotonic()
+        for link in [one for one in self._links.values() if self._is_over(one, now_s)]:
             self.drop(link)
+
+    def quiet(self) -> list[Link]:
+        """The connections that nothing came from for `idle_s`, and that were not asked meanwhile.
+
+        Who has not said yet which panel it is, is asked soon: after a restart of ours a panel without news is silent.
+        """
+        now_s = time.monotonic()
+        return [link for link in self._links.values() if now_s - self._spoken_s(link) > self._patience_s(link)]
+
+    def _spoken_s(self, link: Link) -> float:
+        return link.heard_s if link.asked_s is None else max(link.heard_s, link.asked_s)
+
+    def _patience_s(self, link: Link) -> float:
+        unknown = link.panel is None and link.asked_s is None
+        return min(_UNKNOWN_S, self._config.idle_s) if unknown else self._config.idle_s
+
+    def ask(self, link: Link, data: bytes) -> None:
+        """Send a question that shows whether anybody is there. Who never answers one may do so: TCP still tells."""
+        link.asked_s = time.monotonic()
+        self.send(link, data)
+
+    def _is_over(self, link: Link, now_s: float) -> bool:
+        if link.panel is None:
+            return now_s - link.heard_s > self._config.idle_s
+        return link.answers and link.asked_s is not None and now_s - link.asked_s > self._config.lost_after_s
 
     def send(self, link: Link, data: bytes) -> None:
         """Send `data` now or when there is room; one that does not take its answers is dropped."""
@@ -105,6 +140,8 @@ class Links:
         connection.setblocking(False)
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _PROBES:
+                connection.setsockopt(socket.IPPROTO_TCP, option, value)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _LOST_AFTER_MS)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self._links) >= self._config.max_connections:
@@ -125,6 +162,7 @@ class Links:
         arrived = link.inbox.feed(data)
         if arrived:
             link.heard_s = time.monotonic()  # bytes that are no frame keep no connection
+            link.answers, link.asked_s = link.answers or link.asked_s is not None, None
         return arrived
 
     def _push(self, link: Link) -> None:

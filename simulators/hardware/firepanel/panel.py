@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
-from protocols.gb26875 import ACK, Inbox
+from protocols.gb26875 import ACK, REPLY, REQUEST, Inbox
 from simulators.hardware.firepanel import reports
 from simulators.hardware.port import Ledger
 
@@ -34,6 +34,8 @@ class Deviations:
     decimal_time: bool = False
     big_length: bool = False
     clock_ahead_s: float = 0.0
+    heartbeats: bool = True
+    answers_questions: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +65,7 @@ class FirePanel:
         self.device = device
         self.deviations = Deviations()
         self.answers: list[int] = []
-        """The commands of the answers, in order: 3 acknowledged, 6 denied."""
+        """The commands of what the gateway said, in order: 3 acknowledged, 6 denied, 4 asked."""
         self._server, self._source, self._ledger, self._chance = server, source, ledger, chance
         self._detectors = {(loop, number) for loop in range(1, loops + 1) for number in range(1, detectors + 1)}
         self._reports: deque[_Report] = deque(maxlen=_MOST_WAITING)
@@ -199,7 +201,7 @@ class FirePanel:
             report = self._reports[0] if self._reports else None
             if report is not None:
                 self._report(link, inbox, report)
-            elif time.monotonic() - beat > _HEARTBEAT_S:
+            elif self.deviations.heartbeats and time.monotonic() - beat > _HEARTBEAT_S:
                 link.sendall(reports.frame(0, self._source, b"", self._now()))
                 beat = time.monotonic()
             else:
@@ -247,6 +249,10 @@ class FirePanel:
             raise ConnectionError("closed")
         heard = [(one.frame.sequence, one.frame.command) for one in inbox.feed(data) if one.frame.fits]
         self.answers += [command for _, command in heard]
+        for sequence, command in heard:
+            if command == REQUEST and self.deviations.answers_questions:
+                state = reports.device(reports.NORMAL, self._now())
+                link.sendall(reports.frame(sequence, self._source, state, self._now(), command=REPLY))
         return heard
 
     def _settle(self, report: _Report, command: int) -> None:

@@ -58,9 +58,11 @@ def device(flags: int, moment: bytes) -> bytes:
     return bytes([21, 1, flags]) + moment
 
 
-def frame(sequence: int, source: int, data: bytes, moment: bytes, *, big_length: bool = False) -> bytes:
-    """The bytes of a send."""
+def frame(
+    sequence: int, source: int, data: bytes, moment: bytes, *, big_length: bool = False, command: int = 2
+) -> bytes:
+    """The bytes of a send, or of another command."""
     length = len(data).to_bytes(2, "big" if big_length else "little")
     head = (sequence & 0xFFFF).to_bytes(2, "little") + bytes([1, 1]) + moment
-    body = head + source.to_bytes(6, "little") + bytes(6) + length + bytes([2]) + data
+    body = head + source.to_bytes(6, "little") + bytes(6) + length + bytes([command]) + data
     return b"@@" + body + bytes([sum(body) & 0xFF]) + b"##"

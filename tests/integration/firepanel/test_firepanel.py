@@ -14,7 +14,7 @@ import pytest
 from edge.drivers.firepanel import FAMILY, FirePanelConfig, FirePanelDriver
 from protocols.errors import RefusedError
 from protocols.events import Event
-from protocols.gb26875 import ACK, DENY, Inbox
+from protocols.gb26875 import ACK, DENY, REQUEST, Inbox
 from simulators.hardware.firepanel import FirePanel, reports
 from tests.integration.modbus.agent import Agent, Ledger, until
 
@@ -188,6 +188,41 @@ def test_a_panel_that_is_away_is_reported_and_comes_back(site: Site) -> None:
     until(lambda: site.agent.online == {PANEL: True, DETECTOR: True, SMOKE: True})
     site.settled()
     assert site.agent.values(DETECTOR, "fire") == [True]
+
+
+def test_a_quiet_panel_keeps_its_connection_and_one_that_hangs_is_told() -> None:
+    """No heartbeats, no news: the gateway asks. Who never answers is kept; who did, and does no more, hangs."""
+    site = Site(idle_s=1.0)
+    site.panel.deviations.heartbeats = site.panel.deviations.answers_questions = False
+    try:
+        site.panel.start()
+        site.does("panel-normal", loop=1, number=3)
+        until(lambda: site.panel.answers.count(REQUEST) >= 2, 20)
+        assert (PANEL, False) not in site.agent.transitions, "it was connected all the time"
+        site.panel.deviations.answers_questions = True
+        until(lambda: site.panel.answers.count(REQUEST) >= 4, 20)
+        assert site.agent.online[PANEL]
+        site.panel.deviations.answers_questions = False
+        until(lambda: site.agent.online[PANEL] is False, 20)
+        assert site.agent.error_code(PANEL) == "edge.driver.gb26875.away"
+        site.does("panel-fire", loop=1, number=3)
+        until(lambda: site.agent.online[PANEL])
+        site.settled()
+    finally:
+        site.close()
+    assert site.agent.values(DETECTOR, "fire") == [False, True]
+
+
+def test_a_panel_without_news_is_known_after_a_restart() -> None:
+    site = Site()
+    site.panel.deviations.heartbeats = False
+    try:
+        site.panel.start()
+        until(lambda: site.agent.online.get(PANEL), 20)
+        assert site.panel.answers == [REQUEST]
+        assert site.agent.values(PANEL, "fire") == [False]
+    finally:
+        site.close()
 
 
 def test_strangers_floods_and_too_many_connections() -> None:
