@@ -37,6 +37,8 @@ class Bus:
         self._where = config.where
         self._gap_s = max(_SHORTEST_GAP_S, 3.5 * _BITS_PER_CHARACTER / config.baud) if config.rtu else 0.0
         self._client = client_of(config)
+        self._timeout_s = config.timeout_s
+        self._late: dict[int, float] = {}  # units whose answer may still be on its way, and until when
 
     def open(self) -> None:
         """Open the line if it is closed. Raises LineError."""
@@ -55,7 +57,10 @@ class Bus:
         return self._read(unit, block.function, block.address, block.count, stop)
 
     def write(self, unit: int, write: Write, stop: threading.Event) -> tuple[tuple[int, ...], float]:
-        """Write, and what the unit says afterwards that it holds there. Raises as `read` does."""
+        """Write, and what the unit says afterwards that it holds there. Raises as `read` does.
+
+        A unit that took it and does not let it be read is told as that.
+        """
         client, words = self._client, list(write.words)
         bits = [bool(word) for word in words]
         calls: dict[int, Callable[[], Any]] = {
@@ -65,7 +70,13 @@ class Bus:
             WRITE_MANY: lambda: client.write_registers(write.address, words, device_id=unit),
         }
         self._ask(unit, write.function, write.address, stop, calls[write.function])
-        return self._read(unit, write.read_function, write.address, len(words), stop)
+        try:
+            return self._read(unit, write.read_function, write.address, len(words), stop)
+        except LineError:
+            raise
+        except DeviceError as error:
+            where = f"0x{write.address:04X}"
+            raise DeviceError("edge.driver.modbus.written-unread", unit=unit, address=where, why=error) from error
 
     def _read(
         self, unit: int, function: int, address: int, count: int, stop: threading.Event
@@ -90,7 +101,7 @@ class Bus:
     ) -> tuple[Any, float]:
         """The reply to a question, and the seconds that it took."""
         if self._gap_s:
-            stop.wait(self._gap_s)
+            stop.wait(max(self._gap_s, self._late.pop(unit, 0.0) - time.monotonic()))
         self._client.heard = b""
         began = time.monotonic()
         try:
@@ -99,6 +110,8 @@ class Bus:
             self._client.close()
             raise self._lost() from error
         except (ModbusException, ValueError, IndexError) as error:
+            # RTU does not say which question is answered: before it is asked anew, what it may still say is let pass.
+            self._late[unit] = time.monotonic() + self._timeout_s
             raise self._missing(unit) from error
         took = time.monotonic() - began
         if isinstance(reply, ExceptionResponse):

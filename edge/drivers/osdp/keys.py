@@ -35,7 +35,7 @@ def read_key(reader: ReaderConfig) -> bytes:
 
 def check_key(reader: ReaderConfig) -> None:
     """Raise ConfigError for a key that cannot be used; in install mode it may not exist yet."""
-    if not (reader.install_mode and not reader.key_file.exists()):
+    if not _wants_one(reader):
         read_key(reader)
 
 
@@ -44,20 +44,30 @@ def key_of(reader: ReaderConfig) -> bytes:
 
     Raises ConfigError.
     """
-    if reader.install_mode and not reader.key_file.exists():
+    if _wants_one(reader):
         _make(reader)
     return read_key(reader)
 
 
-def _make(reader: ReaderConfig) -> None:
+def _wants_one(reader: ReaderConfig) -> bool:
+    """Whether a key is to be made: there is none, or an empty file that a power cut left."""
     path = reader.key_file
+    return reader.install_mode and (not path.exists() or (path.is_file() and not path.stat().st_size))
+
+
+def _make(reader: ReaderConfig) -> None:
+    """Whole or not at all: a key that a power cut leaves half in its file would have to be removed by hand."""
+    path = reader.key_file
+    fresh = path.with_name(f"{path.name}.new")
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fresh.unlink(missing_ok=True)
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.write(file, f"{secrets.token_hex(len(DEFAULT_KEY))}\n".encode("ascii"))
             os.fsync(file)
         finally:
             os.close(file)
+        fresh.replace(path)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)

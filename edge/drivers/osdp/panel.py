@@ -86,6 +86,7 @@ class Panel:
         self._reviving: set[int] = set()
         self._secured: list[int] = []
         self._installing: set[int] = set()  # inside a channel with the key that everybody knows
+        self._open = {index for index, (reader, _) in enumerate(readers) if reader.install_mode}
         self._osdp = osdp_sys.ControlPanel([_info(line, reader, key) for reader, key in readers])
         self._osdp.set_event_callback(self._on_event)
         self._osdp.set_command_completion_callback(self._on_completion)
@@ -233,10 +234,13 @@ class Panel:
             return
         if event["arg1"]:  # the default key
             self._installing.add(index)
-        elif index in self._installing:
-            self._installing.discard(index)
+        elif index in self._open:
+            # Also when it took its key in an earlier session, of which the end was cut off.
+            self._open.discard(index)
             self._secured.append(index)
-            self._told.append((index, KeyInstalled()))
+            if index in self._installing:
+                self._installing.discard(index)
+                self._told.append((index, KeyInstalled()))
 
 
 def _info(line: SerialLine, reader: ReaderConfig, key: bytes) -> dict[str, Any]:

@@ -66,12 +66,20 @@ class Agent:
         self.gone += gone
 
     def status(
-        self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None
+        self,
+        device: str,
+        *,
+        online: bool,
+        error: LiandongError | None = None,
+        round_trip_s: float | None = None,
+        jitter_s: float | None = None,
     ) -> None:
         if self.online.get(device) != online:
             self.transitions.append((device, online))
         self.online[device] = online
         self.errors[device] = error
+        if jitter_s is not None:
+            self.jitters_s.setdefault(device, []).append(jitter_s)
 
     def readings(self, device: str, metric: str) -> list[Reading]:
         return [o for o in list(self.taken) if isinstance(o, Reading) and (o.device, o.metric) == (device, metric)]

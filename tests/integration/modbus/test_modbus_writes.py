@@ -120,6 +120,20 @@ def test_what_the_unit_does_not_keep_is_an_error(bus: ModbusBus, relays: RelayBo
         assert silent.value.code in ("edge.driver.modbus.silent", "edge.driver.modbus.behind")
 
 
+def test_what_was_written_and_cannot_be_read_back_is_told_as_that(
+    bus: ModbusBus, relays: RelayBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, modbus = Agent(), driver(bus, tmp_path)
+    with agent.running(modbus):
+        until(lambda: agent.online.get(RELAYS))
+        monkeypatch.setattr(relays, "read", lambda *_: 4)
+        with pytest.raises(DeviceError) as unread:
+            modbus.act(RELAYS, "relay-1", True, 10)
+        assert unread.value.code == "edge.driver.modbus.written-unread"
+        assert "exception 4" in str(unread.value)
+    assert relays.coils[0] == 1
+
+
 def test_what_is_not_allowed_never_reaches_the_line(bus: ModbusBus, relays: RelayBoard, tmp_path: Path) -> None:
     agent, modbus = Agent(), driver(bus, tmp_path)
     with agent.running(modbus):

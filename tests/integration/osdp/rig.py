@@ -88,7 +88,13 @@ class Agent:
         assert not strangers, "nobody joins here"
 
     def status(
-        self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None
+        self,
+        device: str,
+        *,
+        online: bool,
+        error: LiandongError | None = None,
+        round_trip_s: float | None = None,
+        jitter_s: float | None = None,
     ) -> None:
         self.statuses.append((online, error.code if error else None))
 

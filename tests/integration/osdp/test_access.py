@@ -136,6 +136,28 @@ def test_a_card_alone_is_not_enough_where_a_code_belongs_to_it(tmp_path: Path) -
         rig.close()
 
 
+def test_an_installation_that_is_cut_off_goes_on(tmp_path: Path) -> None:
+    """The reader has taken its key, its panel does not know; and what a power cut left of the key's file is no key."""
+    rig = Rig(tmp_path, key=None, install_mode=True)
+    key_file = rig.config.device[0].key_file
+    key_file.write_text("")
+    key_file.with_name(f"{key_file.name}.new").write_text("00")
+    rig.door.start()
+    rig.run()
+    try:
+        eventually(lambda: rig.door.reader.key is not None, "the reader has taken it")
+        rig.trigger("unplug")
+        made = bytes.fromhex(key_file.read_text())
+        assert rig.door.reader.key == made
+        eventually(lambda: rig.agent.error == "edge.driver.osdp.port", "the line is away")
+        rig.trigger("plug")
+        eventually(lambda: rig.agent.online, "it goes on with the key that the reader has")
+        rig.trigger("card")
+        rig.told("access.granted")
+    finally:
+        rig.close()
+
+
 def test_install_mode_makes_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     rig = Rig(tmp_path, key=None, install_mode=True)
     key_file = rig.config.device[0].key_file

@@ -62,7 +62,13 @@ class Statuses(Agent):
         self.latest: dict[str, bool] = {}
 
     def status(
-        self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None
+        self,
+        device: str,
+        *,
+        online: bool,
+        error: LiandongError | None = None,
+        round_trip_s: float | None = None,
+        jitter_s: float | None = None,
     ) -> None:
         self.latest[device] = online
 
