@@ -42,7 +42,7 @@ def register(commands: Any, config: Path, language: Language) -> None:
     walk.add_argument("--places", type=Path, metavar="FILE", help=say("commission-places"))
     walk.add_argument("--device", metavar="ID", help=say("commission-device"))
     walk.add_argument("--place", metavar="PLACE", help=say("commission-place"))
-    walk.add_argument("--name", default="", help=say("commission-name"))
+    walk.add_argument("--name", help=say("commission-name"))
     walk.add_argument("--photo", type=Path, metavar="FILE", help=say("commission-photo"))
     walk.add_argument("--page", action="store_true", help=say("commission-page"))
     walk.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=say("commission-host"))
@@ -92,13 +92,14 @@ def _one(args: argparse.Namespace, config: EdgeConfig) -> int:
     if args.place is None and args.photo is None:
         raise ConfigError("edge.commission.nothing")
     found = _ask(config, {})
-    known = [row["id"] for row in found["devices"]]
+    known = {row["id"]: row for row in found["devices"]}
     if args.device not in known:
         raise ConfigError("edge.local.device", device=args.device, known=", ".join(known) or "-")
     if args.photo is not None:
         Photos(config.gateway.data).keep(args.device, read_photo(args.photo))
     if args.place is not None:
-        found = _ask(config, {"device": args.device, "place": args.place, "name": args.name})
+        name = known[args.device]["name"] if args.name is None else args.name
+        found = _ask(config, {"device": args.device, "place": args.place, "name": name})
     row = next(row for row in found["devices"] if row["id"] == args.device)
     if args.json:
         _print_json(row)

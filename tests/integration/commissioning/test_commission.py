@@ -205,6 +205,9 @@ def test_commissioned_walked_through_and_handed_over(
         assert re.search(r"heard \d{4}-\d\d-\d\d \d\d:\d\d: SMOKE", text)
         assert "Devices whose place this gateway does not know: 1." in text
         assert "9/9/999 is not in the list of places. Near: -." in names("--device", "sos-9", "--place", "9/9/999")
+        assert run(capsys, "commission", *there, "--device", "smoke-9", "--place", "3/1/502")[0] == 0
+        rows = json.loads(run(capsys, "commission", *there, "--list", "--json")[1])["devices"]
+        assert (rows[0]["place"], rows[0]["name"]) == ("3/1/502", "Hall"), "a device that moves keeps its name"
 
 
 def _rows(database: Database, statement: str) -> list[Any]:
