@@ -193,7 +193,7 @@ def _sold(key: str, old: Slot, new: Slot, number: int) -> list[Sale]:
         return []
     first = (old.count or 0) + 1
     whole = Sale(selection=key, product=new.product, first=first, count=number, price=new.price, value=None)
-    value = new.value - old.value if new.value is not None and old.value is not None else -1
+    value = _worth(old, new, number)
     highest = max(price for price in (old.price, new.price, 0) if price is not None)
     if value < 0 or (highest and value > highest * number * _MOST_ABOVE_PRICE):
         return [replace(whole, value=None if new.price is None else new.price * number, estimated=True)]
@@ -205,6 +205,16 @@ def _sold(key: str, old: Slot, new: Slot, number: int) -> list[Sale]:
         replace(whole, first=first + at_old, count=number - at_old, value=(new.price or 0) * (number - at_old)),
     ]
     return [part for part in parts if part.count]
+
+
+def _worth(old: Slot, new: Slot, number: int) -> int:
+    """By how much the money grew; where its counter went over its end, by what the prices explain. -1: not known."""
+    if new.value is None or old.value is None:
+        return -1
+    if new.value >= old.value:
+        return new.value - old.value
+    over = [width - old.value + new.value for width in _WIDTHS if old.value < width]
+    return next((value for value in over if _at_old_price(value, number, old.price, new.price) is not None), -1)
 
 
 def _at_old_price(value: int, number: int, old: int | None, new: int | None) -> int | None:

@@ -34,6 +34,7 @@ _LISTEN_S: Final = 0.2
 _BETWEEN_S: Final = 0.1  # the least pause between two sessions
 _POLL_S: Final = 0.1
 _BIDS: Final = 5
+_DDCMP_TURNAROUND_S: Final = 0.040  # an optical head hears nothing sooner after it spoke (EVA-DTS 6.2, table 2)
 _TOLERATED: Final = 2  # sessions that may fail in a row before the machine counts as offline
 
 
@@ -43,7 +44,8 @@ class VendingDriver:
     def __init__(self, config: VendingConfig) -> None:
         self._config = config
         self._device = config.device[0].id
-        self._timers = Timers(byte=10 / config.baud, bids=_BIDS)
+        timers = Timers(byte=10 / config.baud, bids=_BIDS)
+        self._timers = replace(timers, reply=_DDCMP_TURNAROUND_S) if config.link == "ddcmp" else timers
         self._identity = Identity(id=config.carrier, revision=config.revision)
         self._failures = 0
         self._damaged = 0

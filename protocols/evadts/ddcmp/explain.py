@@ -26,8 +26,19 @@ _COMMANDS: Final = {
     READ: "read-data",
     READ_ANSWER: "read-data-answer",
     FINISH: "finish",
+    bytes.fromhex("77e1"): "program-slave-device",
+    bytes.fromhex("88e1"): "program-slave-device-answer",
+    bytes.fromhex("77e3"): "write-data",
+    bytes.fromhex("88e3"): "write-data-answer",
+    bytes.fromhex("77e4"): "delete-data",
+    bytes.fromhex("88e4"): "delete-data-answer",
+    bytes.fromhex("77e5"): "program-module",
+    bytes.fromhex("88e5"): "program-module-answer",
+    bytes.fromhex("77e6"): "read-memory",
+    bytes.fromhex("88e6"): "read-memory-answer",
 }
-_ANSWERS: Final = frozenset({WHO_ANSWER, READ_ANSWER})
+_ANSWERS: Final = frozenset(command for command in _COMMANDS if command[0] == WHO_ANSWER[0])
+_LISTS: Final = {1: "audit", 2: "security", 50: "dump", 64: "configuration"}
 _REASONS: Final = {
     1: "header-check-sum",
     2: "data-check-sum",
@@ -49,7 +60,9 @@ def decode_ddcmp(data: bytes) -> dict[str, Any]:
     def tell(report: Report, piece: Piece) -> dict[str, Any]:
         return _control(report, piece) if piece.data[0] == _CONTROL else _data(report, piece, audits)
 
-    return with_audits(explained("ddcmp", data, _measure, tell), audits.whole)
+    document = explained("ddcmp", data, _measure, tell)
+    audits.end()
+    return with_audits(document, audits.whole)
 
 
 def _measure(data: bytes, at: int) -> int:
@@ -103,6 +116,10 @@ def _data(report: Report, piece: Piece, audits: _Audits) -> dict[str, Any]:
             report.add("warning", piece.at, "too-long", limit=_MOST_AUDIT)
         return told
     told["command"] = _COMMANDS.get(body[:2])
+    if body[:2] in (READ, READ_ANSWER) and len(body) > 3:
+        told["list"] = _LISTS.get(body[3])
+    if body[:2] in (READ, FINISH):
+        audits.end()  # where the length was said no block is marked as the last
     if body[:2] in _ANSWERS and len(body) > 2:
         told["granted"] = body[2] == OK
     return told
@@ -115,16 +132,24 @@ class _Audits:
         self.whole: list[bytes] = []
         self._body = bytearray()
         self._sent: int | None = None
+        self._too_long = False
 
     def take(self, sent: int, part: bytes, *, last: bool) -> bool:
         """The next block, unless it is the one before once more. False when it would become too long."""
         if sent == self._sent:
             return True
         self._sent = sent
-        if len(self._body) + len(part) > _MOST_AUDIT:
+        if self._too_long or len(self._body) + len(part) > _MOST_AUDIT:
+            self._too_long = True
             return False
         self._body += part
         if last:
-            self.whole.append(bytes(self._body))
-            self._body.clear()
+            self.end()
         return True
+
+    def end(self) -> None:
+        """No further block follows."""
+        if self._body and not self._too_long:
+            self.whole.append(bytes(self._body))
+        self._body.clear()
+        self._too_long = False

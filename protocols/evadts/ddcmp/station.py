@@ -16,6 +16,7 @@ from protocols.evadts.dex.session import Closed, DexEvent, Failed, Step
 OVERALL_S: Final = 300.0
 """A whole session: at 2400 baud an audit of 30 kB takes more than two minutes."""
 _GAP_S: Final = 0.5  # silence inside a frame
+_ANSWER_S: Final = 5.0  # from an acknowledgement to the next message (EVA-DTS 6.2, table 2)
 _TRIES: Final = 5
 
 
@@ -45,8 +46,8 @@ class Station:
         """When `poll` wants to be called; None = not before something arrives."""
         times = [self._wire.due]
         if self._active:
-            times += [self._timer, self._began + OVERALL_S]
-            times.append(self._heard + _GAP_S if self._decoder.inside else None)
+            gap = self._heard + _GAP_S if self._decoder.inside else None  # before it nothing else is late
+            times += [self._began + OVERALL_S, self._timer if gap is None else gap]
         return min((time for time in times if time is not None), default=None)
 
     def feed(self, data: bytes, now: float) -> Step:
@@ -91,9 +92,9 @@ class Station:
     def _acknowledge(self, now: float) -> None:
         self._wire.send(control(ACK, received=self._received), now)
 
-    def _wait(self, now: float) -> None:
+    def _wait(self, now: float, patience_s: float = _ANSWER_S) -> None:
         """What was sent has arrived; the other side may take its time to answer."""
-        self._flying, self._timer = None, now + 2 * self.timers.d
+        self._flying, self._timer = None, now + patience_s
 
     def _close(self) -> None:
         self._active = False
@@ -108,9 +109,11 @@ class Station:
     def _on_control(self, frame: Control, now: float) -> None:
         if not self._active:
             return
-        if frame.type == NACK and self._flying is not None:
+        if self._flying is None or frame.type not in (ACK, NACK):
+            return
+        if frame.type == NACK and frame.received != self._sent:
             self._again(now)
-        elif frame.type == ACK and self._flying is not None and frame.received == self._sent:
+        elif frame.received == self._sent:  # also a NACK for what had arrived once before (EVA-DTS 6.2, 3.5.1.1)
             self._wait(now)
             self._arrived(now)
 

@@ -38,7 +38,7 @@ class Carrier(Session):
         self._outgoing = outgoing
         self._decoder = Decoder()
         self._wire = Wire(self.timers)
-        self._began = self._heard = now
+        self._began = self._moved = self._heard = now
         self._send_phase("first-handshake", [self.identity.request(operation)], self._await_answer, now)
         return self._step(now)
 
@@ -57,7 +57,7 @@ class Carrier(Session):
 
     def _token(self, token: Token, now: float) -> None:
         if self._phase is None and token is Control.ENQ:  # the machine has something to tell
-            self._began = now
+            self._began = self._moved = now
             self._outgoing = []
             self._header_phase("first-handshake", self._answer_bid, now, bid=True)
             return

@@ -25,6 +25,7 @@ _RESPONSES: Final = {
     "03": "conflict",
     "04": "no-data",
     "05": "error",
+    "90": "maker",
 }
 
 
@@ -113,8 +114,10 @@ def _header(body: bytes) -> dict[str, Any]:
         operation = text[10]
         return {"id": text[:10], "operation": operation, "asks": _OPERATIONS.get(operation), "revision": text[11:]}
     if len(body) == _ANSWER_BYTES:
-        response = text[:2]
-        return {"response": response, "answers": _RESPONSES.get(response), "id": text[2:12], "revision": text[12:]}
+        response, identity = text[:2], text[2:12]
+        if response not in _RESPONSES and text[10:12] in _RESPONSES:
+            response, identity = text[10:12], text[:10]
+        return {"response": response, "answers": _RESPONSES.get(response), "id": identity, "revision": text[12:]}
     return {}
 
 

@@ -23,7 +23,7 @@ NAK: Final = b"\x15"
 WACK: Final = b"\x10\x3b"
 ACKS: Final = (b"\x10\x30", b"\x10\x31")
 
-MAX_BODY: Final = 245
+MAX_BODY: Final = 243  # a block is 245 bytes at most, from behind DLE STX to its DLE ETB or DLE ETX (EVA-DTS 6.2, 4.4)
 _MAX_TOLERATED: Final = 1024  # some machines send longer blocks than they may
 
 Head = Literal["SOH", "STX"]
@@ -60,7 +60,7 @@ Token = Control | Block
 
 
 def block(head: Head, body: bytes, *, last: bool = True) -> bytes:
-    """The frame of `body` (1–245 bytes without DLE and SYN). Raises ProtocolError for any other."""
+    """The frame of `body` (1–243 bytes without DLE and SYN). Raises ProtocolError for any other."""
     if not 1 <= len(body) <= MAX_BODY or _DLE in body or _SYN in body:
         raise ProtocolError("protocols.evadts.dex-block", size=len(body))
     begin = _SOH if head == "SOH" else _STX
@@ -70,7 +70,7 @@ def block(head: Head, body: bytes, *, last: bool = True) -> bytes:
 
 
 def data_blocks(data: bytes) -> list[bytes]:
-    """The frames that carry `data`, cut into blocks of at most 245 bytes, the last one marked."""
+    """The frames that carry `data`, cut into blocks of at most 243 bytes, the last one marked."""
     parts = [data[at : at + MAX_BODY] for at in range(0, len(data), MAX_BODY)]
     return [block("STX", part, last=place == len(parts)) for place, part in enumerate(parts, start=1)]
 
@@ -119,6 +119,8 @@ class Decoder:
         self._state = self._idle
         if byte in _AFTER_DLE:
             return _AFTER_DLE[byte]
+        if byte == _SYN:  # the other side thinks
+            return None
         self.noise += 1
         return self._idle(byte)
 

@@ -44,13 +44,13 @@ class Machine(Session):
 
     def bid(self, now: float) -> Step:
         """Begin a session oneself, to hand the audit over."""
-        self._began = self._heard = now
+        self._began = self._moved = self._heard = now
         self._send_phase("first-handshake", [self.identity.request(SEND)], self._await_leave, now)
         return self._step(now)
 
     def _token(self, token: Token, now: float) -> None:
         if self._phase is None and token is Control.ENQ:
-            self._began = now
+            self._began = self._moved = now
             self._header_phase("first-handshake", self._on_request, now, bid=True)
             return
         super()._token(token, now)

@@ -17,18 +17,21 @@ from protocols.evadts.dex.frames import ACK_TOKENS, ACKS, ENQ, EOT, NAK, WACK, B
 
 _MAX_TRIES: Final = 5  # of one block, and of damaged blocks in a row
 _HOLD_S: Final = 0.8  # how long a reply may be held back before it must be WACK (the limit is 0.95)
+_MAX_DATA: Final = 1 << 18  # bytes; the longest audits of the field have some 30,000
 _REPEAT_S: Final = 0.5  # an equal block that comes this long after our answer is a repetition: the answer was lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timers:
-    """The times of EVA-DTS 6.1, DEX/UCS, in seconds, and how often a side bids."""
+    """The times of EVA-DTS 6.2, 4.5.8, in seconds, and how often a side bids."""
 
     reply: float = 0.010  # the shortest time before a reply
+    pause: float = 0.100  # the shortest time before the bid of the second handshake, and of the data
+    ask: float = 0.300  # from a WACK to the question whether it is time now (100 to 500 ms)
     a: float = 1.0  # from the end of what was sent to its answer
     b: float = 0.100  # between two characters of a frame
     d: float = 2.0  # from an answer to what the other side sends next
-    overall: float = 60.0
+    overall: float = 60.0  # without anything new
     byte: float = 10 / 9600  # one character on the line
     bids: int = 10
 
@@ -40,9 +43,9 @@ class Wire:
         self.timers = timers
         self._waiting: deque[tuple[float, bytes]] = deque()
 
-    def send(self, data: bytes, now: float) -> float:
-        """Queue `data`; the time at which its last byte will have left."""
-        at = now + self.timers.reply
+    def send(self, data: bytes, now: float, pause: float = 0.0) -> float:
+        """Queue `data`, after `pause` s at the earliest; the time at which its last byte will have left."""
+        at = now + max(self.timers.reply, pause)
         self._waiting.append((at, data))
         return at + len(data) * self.timers.byte
 
@@ -62,7 +65,7 @@ class Wire:
 class SendPhase:
     """Master of a phase: ENQ, the blocks with alternating acknowledgements, EOT."""
 
-    def __init__(self, name: str, blocks: Sequence[bytes], wire: Wire, now: float) -> None:
+    def __init__(self, name: str, blocks: Sequence[bytes], wire: Wire, now: float, *, pause: float = 0.0) -> None:
         self.name = name
         self.done = False
         self.collided = False
@@ -73,7 +76,12 @@ class SendPhase:
         self._tries = 0
         self._asks = False
         self.due = now
-        self._send(now)
+        self._send(now, pause)
+
+    @property
+    def progress(self) -> int:
+        """Grows with every block that has arrived."""
+        return self._place
 
     def token(self, token: Token, now: float) -> None:
         """What the other side said."""
@@ -84,8 +92,8 @@ class SendPhase:
         elif token is Control.NAK:
             self._again(now, "dex-damaged")
         elif token is Control.WACK:
-            self._asks = True
-            self.due = now + self._wire.timers.d
+            self._asks, self._tries = True, 0
+            self.due = now + self._wire.timers.ask
         elif token is Control.EOT or token is Control.ENQ:
             self.failure = DeviceError("protocols.evadts.dex-ended", phase=self.name)
 
@@ -104,8 +112,9 @@ class SendPhase:
                 self.failure = DeviceError("protocols.evadts.dex-no-answer", tries=self._tries)
             else:
                 self._send(now)
-        elif self._asks:
-            self.due = self._wire.send(ENQ, now) + self._wire.timers.d
+        elif self._asks and self._tries < _MAX_TRIES:
+            self._tries += 1
+            self.due = self._wire.send(ENQ, now) + self._wire.timers.a
         else:
             self._again(now, "dex-timeout")
 
@@ -131,10 +140,10 @@ class SendPhase:
         else:
             self._send(now)
 
-    def _send(self, now: float) -> None:
+    def _send(self, now: float, pause: float = 0.0) -> None:
         self._tries += 1
         frame = ENQ if self._place < 0 else self._blocks[self._place]
-        self.due = self._wire.send(frame, now) + self._wire.timers.a
+        self.due = self._wire.send(frame, now, pause) + self._wire.timers.a
 
 
 class ReceivePhase:
@@ -158,6 +167,8 @@ class ReceivePhase:
         self._previous: tuple[float, Block] | None = None
         self._answer = b""
         self._held = False
+        self._owed = False  # a WACK went out, and no question came since it could be answered
+        self._size = 0
         self._damage = 0
         self.due = now + wire.timers.d
         if bid:
@@ -167,6 +178,11 @@ class ReceivePhase:
     def data(self) -> bytes:
         """The bodies of all blocks so far."""
         return b"".join(self._bodies)
+
+    @property
+    def progress(self) -> int:
+        """Grows with every block that has arrived."""
+        return len(self._bodies)
 
     def token(self, token: Token, now: float) -> None:
         """What the other side said."""
@@ -187,9 +203,14 @@ class ReceivePhase:
             self._refuse(now)
 
     def confirm(self, now: float) -> None:
-        """What `complete` announced is safe: answer the last block."""
-        if self._held:
-            self._held = False
+        """What `complete` announced is safe: answer the last block, after a WACK when the other side asks again."""
+        if not self._held:
+            return
+        self._held = False
+        if self._owed:
+            self._answer = ACKS[len(self._bodies) % 2]
+            self.due = now + self._wire.timers.d
+        else:
             self._acknowledge(now)
 
     def tick(self, now: float) -> None:
@@ -197,8 +218,11 @@ class ReceivePhase:
         if now < self.due:
             return
         if self._held:
+            self._owed = True
             self._wire.send(WACK, now)
             self.due = now + self._wire.timers.d
+        elif self._owed:
+            self._reply(self._answer, now)  # the question was lost
         elif self.complete:
             self.done = True  # EOT was lost; everything had been answered
         else:
@@ -217,6 +241,10 @@ class ReceivePhase:
     def _take(self, token: Block, now: float) -> None:
         self._damage = 0
         self._bodies.append(token.body)
+        self._size += len(token.body)
+        if self._size > _MAX_DATA:
+            self.failure = DeviceError("protocols.evadts.dex-too-long", limit=_MAX_DATA)
+            return
         self._previous = (now, token)
         self.complete = token.last
         if token.last and self._hold_last:
@@ -251,4 +279,5 @@ class ReceivePhase:
     def _reply(self, answer: bytes, now: float) -> None:
         if answer != WACK:
             self._answer = answer
+        self._owed = answer == WACK
         self.due = self._wire.send(answer, now) + self._wire.timers.d

@@ -27,6 +27,8 @@ BAD_REVISION: Final = "02"
 NO_DATA: Final = "04"
 ERROR: Final = "05"
 ANSWER_BYTES: Final = 18
+_RESPONSES: Final = (OK, "01", BAD_REVISION, "03", NO_DATA, ERROR, "90")
+_LONGEST_S: Final = 600.0  # a whole session, whatever new it brings
 REVISIONS: Final = ("R00L06", "R01L01")
 
 
@@ -121,6 +123,7 @@ class Session:
         self._next: Callable[[float], None] | None = None
         self._events: list[DexEvent] = []
         self._began = 0.0
+        self._moved = 0.0  # when something new came last
         self._heard = 0.0
 
     @property
@@ -133,7 +136,7 @@ class Session:
         """When `poll` wants to be called; None = not before something arrives."""
         times = [self._wire.due]
         if self._phase is not None:
-            times += [self._phase.due, self._began + self.timers.overall]
+            times += [self._phase.due, self._moved + self.timers.overall, self._began + _LONGEST_S]
             times.append(self._heard + self.timers.b if self._decoder.inside else None)
         return min((time for time in times if time is not None), default=None)
 
@@ -144,7 +147,10 @@ class Session:
             if self._phase is not None:
                 self._phase.alive(now)
         for token in self._decoder.feed(data):
+            before = self._phase, self._phase.progress if self._phase else 0
             self._token(token, now)
+            if before != (self._phase, self._phase.progress if self._phase else 0):
+                self._moved = now
             self._settle(now)
         return self._step(now)
 
@@ -155,7 +161,7 @@ class Session:
             if self._phase is not None:
                 self._phase.damaged(now)
         if self._phase is not None:
-            if now >= self._began + self.timers.overall:
+            if now >= min(self._moved + self.timers.overall, self._began + _LONGEST_S):
                 self._fail(DeviceError("protocols.evadts.dex-overall", limit_s=self.timers.overall))
             else:
                 self._phase.tick(now)
@@ -185,7 +191,8 @@ class Session:
         self._events.append(Closed())
 
     def _send_phase(self, name: str, frames: list[bytes], then: Callable[[float], None], now: float) -> None:
-        self._phase, self._next = SendPhase(name, frames, self._wire, now), then
+        pause = 0.0 if name == "first-handshake" else self.timers.pause
+        self._phase, self._next = SendPhase(name, frames, self._wire, now, pause=pause), then
 
     def _header_phase(self, name: str, then: Callable[[float], None], now: float, *, bid: bool = False) -> None:
         self._phase, self._next = ReceivePhase(name, "SOH", self._wire, now, bid=bid), then
@@ -196,6 +203,8 @@ class Session:
         text = self._phase.data.decode("latin-1")
         if len(text) != 16 + word_size:
             return None
+        if word_first and text[:2] not in _RESPONSES and text[10:12] in _RESPONSES:
+            word_first = False  # the response behind the id, as an example of the standard has it (6.2, 4.7)
         word, rest = (text[:word_size], text[word_size:]) if word_first else (text[10:-6], text[:10] + text[-6:])
         greeted = Greeted(id=rest[:10], revision=rest[10:], word=word)
         self._events.append(greeted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -76,7 +77,8 @@ class Script:
         return self.take(self.side.feed(data, self.now))
 
 
-def test_a_session_as_it_was_recorded() -> None:
+def test_a_session_as_it_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocols.evadts.ddcmp.carrier._READS", (bytes.fromhex(READ[1]),))  # what that carrier asked
     script = Script()
     assert script.take(script.side.start(0.0)) == control(START)
     who = script.says(bytes.fromhex(STACK))
@@ -95,6 +97,63 @@ def test_a_session_as_it_was_recorded() -> None:
     assert script.says(control(ACK, received=3)) == b""
     assert script.events[-1] == Closed()
     assert not script.side.busy
+
+
+def reading() -> Script:
+    """A carrier whose request to read the audit has arrived."""
+    script = Script()
+    script.take(script.side.start(0.0))
+    script.says(bytes.fromhex(STACK))
+    script.says(bytes.fromhex(ACK_1))
+    script.says(bytes.fromhex(WHO_ANSWER))
+    script.says(control(ACK, received=2))
+    return script
+
+
+def test_what_a_machine_does_not_know_is_asked_in_another_way() -> None:
+    script = reading()
+    asked = [script.says(message(bytes.fromhex("88E200"), received=2 + n, sent=2 + n)) for n in range(3)]
+    assert [one[8:][8:-2].hex() for one in asked] == ["77e20001010000" + "0000", "77e20001010000" + "ffff", ""]
+    failed = script.events[-1]
+    assert isinstance(failed, Failed)
+    assert failed.error.code == "protocols.evadts.dex-refused"
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("audit", [AUDIT[:999] + b"DXE*1*1\r\n", AUDIT[:999] + b"SE*9*1\r\n"])
+def test_an_audit_whose_length_was_said(order: Literal["little", "big"], audit: bytes) -> None:
+    script = reading()
+    answer = bytes.fromhex("88E20102010000") + len(audit).to_bytes(2, order)
+    assert script.says(message(answer, received=2, sent=2)) == control(ACK, received=2)
+    for place in range(0, len(audit), 100):
+        block = bytes((0x99, place // 100)) + audit[place : place + 100]
+        script.says(message(block, received=2, sent=3 + place // 100))
+    script.now += 5.1  # one without DXE ends by silence
+    script.take(script.side.poll(script.now))
+    assert script.events == [AuditReceived(data=audit)]
+
+
+def test_a_refusal_of_what_had_arrived_before_counts_as_its_acknowledgement() -> None:
+    script = Script()
+    script.take(script.side.start(0.0))
+    who = script.says(bytes.fromhex(STACK))
+    assert script.says(control(NACK, received=0)) == who, "it did not arrive"
+    assert script.says(control(NACK, received=1)) == b"", "it came twice, and its number says so"
+    assert script.says(bytes.fromhex(WHO_ANSWER)).startswith(bytes.fromhex(ACK_1))
+
+
+def test_a_machine_has_time_to_gather_its_audit() -> None:
+    script = reading()
+    assert script.side.due == pytest.approx(script.now + 15, abs=0.1)
+
+
+def test_a_machine_refuses_a_list_that_it_does_not_have() -> None:
+    machine = Machine(lambda: AUDIT, TIMERS)
+    machine.feed(control(START), 0.0)
+    machine.feed(message(bytes.fromhex("77E0") + bytes(14), received=0, sent=1), 0.1)
+    machine.feed(control(ACK, received=1), 0.2)
+    machine.feed(message(bytes.fromhex("77E20040010000" + "0000"), received=1, sent=2), 0.3)
+    assert machine.poll(1.0).send.endswith(message(bytes.fromhex("88E200"), received=2, sent=2))
 
 
 def test_a_machine_that_refuses() -> None:
@@ -206,3 +265,12 @@ def test_whatever_a_machine_says_the_carrier_holds_up(pieces: list[bytes]) -> No
 def test_a_body_that_is_too_long() -> None:
     with pytest.raises(ProtocolError):
         message(bytes(0x4000), received=0, sent=0)
+
+
+def test_in_the_middle_of_a_frame_nothing_is_late() -> None:
+    script = Script()
+    script.take(script.side.start(0.0))
+    assert script.side.due is not None
+    script.now = script.side.due - 0.01
+    script.says(bytes.fromhex(STACK)[:5])
+    assert script.side.due == pytest.approx(script.now + 0.5, abs=0.05), "never a time that is over: that would spin"

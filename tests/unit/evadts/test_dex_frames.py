@@ -34,9 +34,9 @@ def test_controls_alone_and_after_dle() -> None:
     assert tokens == [Control.ENQ, Control.ACK0, Control.ACK1, Control.WACK, Control.NAK, Control.EOT]
 
 
-def test_blocks_of_at_most_245_bytes_the_last_one_marked() -> None:
+def test_blocks_of_at_most_245_bytes_with_their_end_the_last_one_marked() -> None:
     frames = data_blocks(b"x" * 500)
-    assert [len(frame) - 6 for frame in frames] == [245, 245, 10]
+    assert [len(frame) - 6 for frame in frames] == [243, 243, 14]
     assert [frame[-4:-2] for frame in frames] == [b"\x10\x17", b"\x10\x17", b"\x10\x03"]
     tokens = Decoder().feed(b"".join(frames))
     assert [(token.fits, token.last) for token in tokens if isinstance(token, Block)] == [
@@ -90,3 +90,9 @@ def test_a_lost_block_end_does_not_swallow_the_next_block() -> None:
     good = block("STX", b"PA1*1")
     tokens = Decoder().feed(good[:5] + good)
     assert tokens == [Block(head="STX", body=b"PA1*1", last=True, fits=True)]
+
+
+def test_filling_between_frames_is_no_noise() -> None:
+    decoder = Decoder()
+    assert decoder.feed(b"\x10\x16\x16\x05") == [Control.ENQ]
+    assert decoder.noise == 0

@@ -117,11 +117,13 @@ def test_a_machine_answers_byte_for_byte() -> None:
     script = Script(Machine(MACHINE, lambda: b"x" * 250, TIMERS))
     assert script.says(ENQ) == ACK0
     assert script.says(CARRIER.request("R")) == ACK1
-    assert script.says(EOT) == ENQ
+    assert script.says(EOT) == b"", "a pause between the handshakes"
+    assert script.waits(0.1) == ENQ
     assert script.says(ACK0) == MACHINE.answer("00")
-    assert script.says(ACK1) == EOT + ENQ
-    assert script.says(ACK0) == block("STX", b"x" * 245, last=False)
-    assert script.says(ACK1) == block("STX", b"x" * 5)
+    assert script.says(ACK1) == EOT
+    assert script.waits(0.1) == ENQ
+    assert script.says(ACK0) == block("STX", b"x" * 243, last=False)
+    assert script.says(ACK1) == block("STX", b"x" * 7)
     assert script.says(ACK0) == EOT
     assert script.events[-2:] == [AuditSent(data=b"x" * 250), Closed()]
 
@@ -139,6 +141,7 @@ def test_a_machine_refuses(request_frame: bytes, response: str) -> None:
     script.says(ENQ)
     script.says(request_frame)
     script.says(EOT)
+    assert script.waits(0.1) == ENQ
     assert script.says(ACK0) == MACHINE.answer(response)
     assert script.says(ACK1) == EOT
     assert isinstance(script.events[-1], Closed)
@@ -198,7 +201,7 @@ def test_timer_d_gives_a_silent_machine_up() -> None:
     assert script.failure == "protocols.evadts.dex-timeout"
 
 
-def test_sixty_seconds_are_the_end_of_every_session() -> None:
+def test_sixty_seconds_without_anything_new_are_the_end() -> None:
     script = greeted_carrier()
     script.says(ENQ)
     script.says(block("STX", b"end\r\n"))
@@ -250,7 +253,52 @@ def test_a_late_store_asks_for_patience() -> None:
     script.says(block("STX", b"end\r\n"))
     assert script.waits(0.9) == WACK
     assert script.says(ENQ) == WACK
-    assert confirm(script) == ACK1
+    assert confirm(script) == b"", "the machine asks again"
+    assert script.says(ENQ) == ACK1
+    script.says(EOT)
+    assert isinstance(script.events[-1], Closed)
+
+
+def test_a_store_that_is_done_before_the_machine_asks_is_told_when_it_asks() -> None:
+    script = greeted_carrier()
+    script.says(ENQ)
+    script.says(block("STX", b"end\r\n"))
+    assert script.waits(0.9) == WACK
+    assert confirm(script) == b""
+    assert script.waits(2.1) == ACK1, "its question was lost"
+    script.says(EOT)
+    assert isinstance(script.events[-1], Closed)
+
+
+def test_a_long_audit_takes_its_time_as_long_as_something_new_comes() -> None:
+    script = greeted_carrier()
+    script.says(ENQ)
+    for number in range(100):
+        script.waits(1.0)
+        script.says(block("STX", b"%d\r\n" % number, last=False))
+    assert script.now > TIMERS.overall
+    script.says(block("STX", b"end\r\n"))
+    assert isinstance(script.events[-1], AuditReceived)
+
+
+def test_a_machine_that_never_ends_is_given_up() -> None:
+    script = greeted_carrier()
+    script.says(ENQ)
+    for number in range(1200):
+        script.says(block("STX", b"%d" % number + b"x" * 230, last=False))
+        if script.events and isinstance(script.events[-1], Failed):
+            break
+    assert script.failure == "protocols.evadts.dex-too-long"
+
+
+def test_an_answer_with_its_code_behind_the_id_is_understood() -> None:
+    script = carrier()
+    script.says(ACK0)
+    script.says(ACK1)
+    script.says(ENQ)
+    assert script.says(block("SOH", b"QRS765432100R00L06")) == ACK1
+    script.says(EOT)
+    assert script.events == [Greeted(id="QRS7654321", revision="R00L06", word="00")]
 
 
 def test_giving_up_never_acknowledges() -> None:
@@ -276,12 +324,25 @@ def test_the_machine_waits_when_it_is_asked_to() -> None:
     script.says(ENQ)
     script.says(CARRIER.request("R"))
     script.says(EOT)
+    script.waits(0.1)
     script.says(ACK0)
     script.says(ACK1)
+    script.waits(0.1)
     assert script.says(ACK0) == block("STX", b"end\r\n")
-    script.says(WACK)
-    assert script.waits(2.1) == ENQ
+    assert script.says(WACK) == b""
+    assert script.waits(0.35) == ENQ
+    assert script.says(WACK) == b""
+    assert script.waits(0.35) == ENQ
     assert script.says(ACK1) == EOT
+
+
+def test_a_question_that_is_never_answered_ends_the_session() -> None:
+    script = Script(Machine(MACHINE, lambda: b"end\r\n", TIMERS))
+    for said in (ENQ, CARRIER.request("R"), EOT, ACK0, ACK1, ACK0, WACK):
+        script.says(said)
+        script.waits(0.1)
+    assert script.waits(8) == ENQ * 5
+    assert script.failure == "protocols.evadts.dex-timeout"
 
 
 def play(
@@ -332,7 +393,8 @@ def test_an_idle_carrier_takes_a_call() -> None:
     script = Script(side)
     assert script.says(ENQ) == ACK0
     assert script.says(MACHINE.request("S")) == ACK1
-    assert script.says(EOT) == ENQ
+    assert script.says(EOT) == b""
+    assert script.waits(0.1) == ENQ
     assert script.says(ACK0) == CARRIER.answer("00")
     assert script.says(ACK1) == EOT
     assert script.says(ENQ) == ACK0
@@ -343,6 +405,7 @@ def test_a_machine_that_wants_to_be_configured_is_told_that_there_is_nothing() -
     script.says(ENQ)
     script.says(MACHINE.request("R"))
     script.says(EOT)
+    assert script.waits(0.1) == ENQ
     assert script.says(ACK0) == CARRIER.answer("04")
     script.says(ACK1)
     assert script.failure == "protocols.evadts.dex-ended"
