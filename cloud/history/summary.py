@@ -68,12 +68,17 @@ def of_readings(readings: Rows) -> Rows:
     return rows
 
 
+def sizes(rows: Rows, bucket: Ints) -> Ints:
+    """How many rows each summary of `joined` is made from."""
+    found: Ints = np.diff(np.append(np.flatnonzero(_fresh(rows, bucket)), len(rows)))
+    return found
+
+
 def joined(rows: Rows, bucket: Ints, hold_ms: Ints | int) -> Rows:
     """One summary per series and `bucket`. `rows` are sorted by series and time; `bucket` (n,) is that of each row."""
     if not len(rows):
         return rows
-    fresh = np.ones(len(rows), dtype=bool)
-    fresh[1:] = (rows["series"][1:] != rows["series"][:-1]) | (bucket[1:] != bucket[:-1])
+    fresh = _fresh(rows, bucket)
     starts = np.flatnonzero(fresh)
     ends = np.append(starts[1:], len(rows)) - 1
     group = np.cumsum(fresh) - 1
@@ -105,6 +110,13 @@ def increases(rows: Rows) -> tuple[Ints, Floats]:
         before, after = rows["last"][where[:-1]], rows["first"][where[1:]]
         grown[1:] = np.where(after >= before, after - before, after)
     return where, grown
+
+
+def _fresh(rows: Rows, bucket: Ints) -> NDArray[np.bool_]:
+    """Where the first row of each series and `bucket` stands."""
+    fresh = np.ones(len(rows), dtype=bool)
+    fresh[1:] = (rows["series"][1:] != rows["series"][:-1]) | (bucket[1:] != bucket[:-1])
+    return fresh
 
 
 def _bridge(found: Rows, rows: Rows, group: Ints, hold_ms: Ints | int) -> None:

@@ -12,12 +12,14 @@ from cloud.history.figures import Figures, as_ms, day_edges, gap_ms, over
 from cloud.history.summary import HOUR_MS, MINUTE_MS, Floats, Ints, Rows
 from cloud.storage.history import MOST_READINGS, Past
 from cloud.storage.kinds import Kind, retention
-from cloud.storage.rollups import Level, moment
+from cloud.storage.rollups import FEWEST, Level, moment
 from protocols.errors import RefusedError
 
 Step = Literal["raw", "minute", "hour", "day"]
 MOST_ROWS: Final = 20_000
 """Rows of a table that is asked for by its step."""
+MOST_MINUTES: Final = MOST_READINGS // FEWEST
+"""Minutes of a chart: each of them may have to be made from almost as many readings."""
 _STEP_MS: Final = {Level.MINUTE: MINUTE_MS, Level.HOUR: HOUR_MS}
 
 
@@ -48,6 +50,8 @@ def chart(past: Past, kind: Kind, begin: int, end: int, width: int) -> Chart:
         if len(readings) <= 2 * width:
             return _of_readings(past, kind, readings, begin)
     level = _level((end - begin) / max(1, width - 1), now - begin, keep.minutes, keep.hours)
+    if level is Level.MINUTE and end - begin > MOST_MINUTES * MINUTE_MS:
+        level = Level.HOUR
     if level is None:
         return _pixels(past, kind, begin, end, width)
     edges = edges_of(past, level, begin, end, width)

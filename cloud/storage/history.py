@@ -13,7 +13,7 @@ from cloud.history.summary import DAY_MS, HOUR_MS, MINUTE_MS, Rows, of_readings
 from cloud.storage.database import Transaction
 from cloud.storage.packed import fetch
 from cloud.storage.queries import load
-from cloud.storage.rollups import READINGS, Level, bucket_end, day_of, moment, rows_of
+from cloud.storage.rollups import READINGS, Level, bucket_end, day_of, finest, moment, rows_of
 from protocols.errors import RefusedError
 
 MOST_READINGS: Final = 500_000
@@ -55,6 +55,9 @@ class Past:
         if begin >= end:
             return of_readings(np.zeros(0, READINGS.row))
         edge = min(max(self._floor(level, settled), begin), end)
+        if level is Level.MINUTE:
+            parts = [finest(self.tx, [self.series], begin, edge)] if begin < edge else []
+            return np.concatenate([*parts, self._finer(level, edge, end, settled)])
         missing = self._missing(level, begin, edge)
         stored = rows_of(self.tx, level, self.series, begin, edge)
         parts = [stored[~np.isin(stored["bucket"], missing)]]
@@ -74,7 +77,7 @@ class Past:
 
     def _missing(self, level: Level, begin: int, edge: int) -> list[int]:
         """What is over, and not made yet or to be made anew."""
-        if level is Level.MINUTE or begin >= edge:
+        if begin >= edge:
             return []
         which = {"level": level, "series": self.series, "begin": moment(begin), "end": moment(edge)}
         return [row["bucket"] for row in self.tx.fetch(load("rollups")["due_of"], which)]

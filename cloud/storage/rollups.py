@@ -3,12 +3,14 @@
 Whoever stores readings marks what they touched, in the same transaction (`mark`): one row per commit group, so ingest
 neither waits for anybody nor looks anything up. The roller takes marks in bounded transactions, makes the minutes they
 touch anew from all readings of those minutes, and notes their hours and days, which are made when they are over; late
-readings make them once more. A mark becomes visible with its readings, so nothing is missed; the order of arrival
-changes nothing, because a stretch is always made from all that is stored of it.
+readings make them once more. A minute of a few readings has no summary of its own (`finest`). A mark becomes visible
+with its readings, so nothing is missed; the order of arrival changes nothing, because a stretch is always made from all
+that is stored of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Final
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from psycopg.sql import SQL, Composed, Identifier
 
 from cloud.history.figures import day_edges
-from cloud.history.summary import DAY_MS, HOUR_MS, MINUTE_MS, READING, SUMMARY, Ints, Rows, joined, of_readings
+from cloud.history.summary import DAY_MS, HOUR_MS, MINUTE_MS, READING, SUMMARY, Ints, Rows, joined, of_readings, sizes
 from cloud.storage.database import Transaction
 from cloud.storage.kinds import Kind, kinds, retention
 from cloud.storage.order import by_series_and_time
@@ -36,6 +38,10 @@ MOST_MARKS: Final = 2000
 MOST_MINUTES: Final = 500_000
 """Series-minutes of one transaction; and of one statement a tenth of that."""
 MOST_DUE: Final = 5_000
+FEWEST: Final = 6
+"""A summary takes more room than so many readings save: a minute with fewer is read from its readings."""
+MOST_AT_ONCE: Final = 60_000
+"""Series-minutes that hours and days are made from in one step, each perhaps from `FEWEST` readings."""
 AFTERWARDS: Final = timedelta(minutes=1)
 """So long after its end an hour or a day is made: what comes on time has come by then."""
 
@@ -129,9 +135,10 @@ class Roller:
         }
         bounds = {"day": moment(day * DAY_MS), "day_after": moment((day + 1) * DAY_MS)}
         rows = of_readings(fetch(tx, READINGS, sql["readings"], columns | bounds))
-        made = joined(rows, rows["bucket"] // MINUTE_MS * MINUTE_MS, _holds(tx, rows))
+        minute = rows["bucket"] // MINUTE_MS * MINUTE_MS
+        made = joined(rows, minute, _holds(tx, rows))
         tx.execute(sql["clear_minutes"], columns)
-        copy_in(tx, SUMMARIES, Level.MINUTE.statement("copy"), made)
+        copy_in(tx, SUMMARIES, Level.MINUTE.statement("copy"), made[sizes(rows, minute) >= _fewest(tx, made)])
         first, hours = wanted["begin"] // HOUR_MS, (wanted["end"] - 1) // HOUR_MS - wanted["begin"] // HOUR_MS + 1
         nth = np.arange(hours.sum()) - np.repeat(np.cumsum(hours) - hours, hours)
         self._note(tx, Level.HOUR, np.repeat(wanted["series"], hours), (np.repeat(first, hours) + nth) * HOUR_MS)
@@ -144,15 +151,20 @@ class Roller:
         for row in taken:
             by_bucket.setdefault(row["bucket"], []).append(row["series_id"])
         for bucket, series in by_bucket.items():
-            self._make(tx, level, bucket, sorted(series))
+            series.sort()
+            most = max(1, MOST_AT_ONCE * MINUTE_MS // (bucket_end(level, bucket, self._zone) - bucket))
+            for at in range(0, len(series), most):
+                self._make(tx, level, bucket, series[at : at + most])
         return len(taken) == MOST_DUE
 
     def _make(self, tx: Transaction, level: Level, bucket: int, series: list[int]) -> None:
         end = bucket_end(level, bucket, self._zone)
-        finer = Level.HOUR if level is Level.DAY and aligned(bucket, end) else Level.MINUTE
         span = {"series": series, "begin": moment(bucket), "end": moment(end)}
-        rows = fetch(tx, SUMMARIES, finer.statement("summaries"), span)
-        rows = rows[np.lexsort((rows["bucket"], rows["series"]))]
+        if level is Level.DAY and aligned(bucket, end):
+            rows = fetch(tx, SUMMARIES, Level.HOUR.statement("summaries"), span)
+            rows = rows[np.lexsort((rows["bucket"], rows["series"]))]
+        else:
+            rows = finest(tx, series, bucket, end)
         made = joined(rows, np.full(len(rows), bucket), _holds(tx, rows))
         tx.connection.execute(level.statement("clear"), span)
         copy_in(tx, SUMMARIES, level.statement("copy"), made)
@@ -200,6 +212,31 @@ def rows_of(tx: Transaction, level: Level, series: int, begin: int, end: int) ->
     return rows[np.argsort(rows["bucket"])]
 
 
+def finest(tx: Transaction, series: Sequence[int], begin: int, end: int) -> Rows:
+    """Summaries of minutes, and readings where a minute has none, of `begin` <= time < `end` (ms, full minutes).
+
+    Sorted by series and time.
+    """
+    wanted = np.unique(np.array(series, dtype=np.int32))
+    span = {"series": wanted.tolist(), "begin": moment(begin), "end": moment(end)}
+    made = fetch(tx, SUMMARIES, Level.MINUTE.statement("summaries"), span)
+    minutes = (end - begin) // MINUTE_MS
+    edges = np.zeros((len(wanted), minutes + 2), dtype=np.int8)
+    edges[:, 1:-1] = 1
+    edges[np.searchsorted(wanted, made["series"]), (made["bucket"] - begin) // MINUTE_MS + 1] = 0
+    steps = np.diff(edges, axis=1)
+    which, first = np.nonzero(steps == 1)
+    columns = {
+        "series": wanted[which].tolist(),
+        "begins": (begin + first * MINUTE_MS).tolist(),
+        "ends": (begin + np.nonzero(steps == -1)[1] * MINUTE_MS).tolist(),
+    }
+    bounds = {"day": span["begin"], "day_after": span["end"]}
+    single = of_readings(fetch(tx, READINGS, load("rollups")["readings"], columns | bounds))
+    rows = np.concatenate([made, single])
+    return rows[np.lexsort((rows["ends"], rows["begins"], rows["series"]))]
+
+
 def _merged(marked: Rows) -> Rows:
     """Whole minutes, without overlap, sorted by series and time; none across a midnight of UTC."""
     stretches = np.empty(len(marked), STRETCH)
@@ -224,6 +261,13 @@ def _holds(tx: Transaction, rows: Rows) -> Ints:
     """How long each row's value holds, ms."""
     known = kinds(tx, np.unique(rows["series"]).tolist())
     return _per_series(rows, {series: kind.hold_ms for series, kind in known.items()}, Kind.GAUGE.hold_ms)
+
+
+def _fewest(tx: Transaction, rows: Rows) -> Ints:
+    """From how many readings on a minute has a summary: all of a kind whose minutes outlive its readings."""
+    known, keep = kinds(tx, np.unique(rows["series"]).tolist()), retention()
+    outlive = {series: 1 for series, kind in known.items() if keep[kind].minutes > keep[kind].readings}
+    return _per_series(rows, outlive, FEWEST)
 
 
 def _per_series(rows: Rows, values: dict[int, int], otherwise: int) -> Ints:

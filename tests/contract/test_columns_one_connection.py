@@ -154,7 +154,8 @@ def test_a_chunk_that_takes_too_long_stays_as_it_is_and_the_next_one_has_its_tur
     assert values(database, series) == sorted(values(database, series))
 
 
-def test_late_rows_in_old_columns_are_rolled_up_again(database: Database) -> None:
+def test_late_rows_in_old_columns_are_rolled_up_again(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.storage.rollups.FEWEST", 1)
     (series,) = make_series(database, "a")
     store(database, [series], START, DIRECT_ROWS, 20_000)
     roll(database)

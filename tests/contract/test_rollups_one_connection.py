@@ -17,11 +17,13 @@ from cloud.history.summary import DAY_MS, HOLD_MS, HOUR_MS, MINUTE_MS
 from cloud.registry import births
 from cloud.registry.births import SeriesSpec
 from cloud.storage import readings
+from cloud.storage.chart import table
 from cloud.storage.database import Database
 from cloud.storage.history import Past
+from cloud.storage.kinds import Kind
 from cloud.storage.readings import Readings
 from cloud.storage.retention import forget
-from cloud.storage.rollups import Level, Roller, moment, rows_of
+from cloud.storage.rollups import FEWEST, Level, Roller, finest, moment, rows_of
 from protocols.errors import RefusedError
 from protocols.sparkplug.datatype import DataType
 from tests.unit.history.told import NAMES, Raw, told
@@ -62,6 +64,12 @@ def roll(database: Database, zone: ZoneInfo = SHANGHAI, now: datetime = NOW) -> 
             more = roller.step(tx, now)
 
 
+@pytest.fixture
+def every_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each minute has a summary, however few its readings."""
+    monkeypatch.setattr("cloud.storage.rollups.FEWEST", 1)
+
+
 def some_days(chance: random.Random) -> list[Raw]:
     """Three days: a counter with resets, holes of hours, unknown values, bad qualities, equal times."""
     found: list[Raw] = []
@@ -84,7 +92,11 @@ def edges_of(level: Level, zone: ZoneInfo) -> list[int]:
 
 
 @pytest.mark.parametrize("zone", [SHANGHAI, BERLIN, KOLKATA], ids=str)
-def test_summaries_of_any_order_of_arrival_are_those_of_all_readings(database: Database, zone: ZoneInfo) -> None:
+def test_summaries_of_any_order_of_arrival_are_those_of_all_readings(
+    database: Database, zone: ZoneInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours and days are made from both: minutes that have a summary, and readings of minutes that have none."""
+    monkeypatch.setattr("cloud.storage.rollups.FEWEST", 3)
     chance = random.Random(7)
     (series,) = make_series(database, "energy")
     everything = some_days(chance)
@@ -103,11 +115,38 @@ def test_summaries_of_any_order_of_arrival_are_those_of_all_readings(database: D
         by_bucket: dict[int, list[Raw]] = {}
         for one in everything:
             by_bucket.setdefault(edges[bisect_right(edges, one[0]) - 1], []).append(one)
+        if level is Level.MINUTE:
+            several = {begin: inside for begin, inside in by_bucket.items() if len(inside) >= 3}
+            assert 20 < len(several) < len(by_bucket)
+            by_bucket = several
         assert set(stored) == set(by_bucket)
         for begin, inside in by_bucket.items():
             expected = told(inside, begin, edges[edges.index(begin) + 1], HOLD_MS, inner=True)
             found = [stored[begin][name] for name in NAMES]
             np.testing.assert_allclose(found, list(astuple(expected)), rtol=1e-9, atol=1e-5)
+
+
+def test_a_minute_of_few_readings_has_no_summary_and_is_read_as_if_it_had(database: Database) -> None:
+    """Of two series one tells a value a minute, the other six; more come late, and what is read is right."""
+    ids = make_series(database, "slow", "quick")
+    for series, step in zip(ids, (60_000, 10_000), strict=True):
+        store(database, series, [(START + at, at / 1000, 192) for at in range(0, 2 * HOUR_MS, step)])
+    roll(database)
+    store(database, ids[0], [(START + 30_000 + n, 1.0, 192) for n in range(FEWEST)])
+    roll(database)
+    with database.transaction() as tx:
+        stored = [rows_of(tx, Level.MINUTE, series, START, START + DAY_MS)["count"].tolist() for series in ids]
+        assert stored == [[FEWEST + 1], [6] * 120]
+        both = finest(tx, ids[::-1], START, START + 2 * HOUR_MS)
+        assert [int(both["count"][both["series"] == series].sum()) for series in ids] == [120 + FEWEST, 720]
+        assert (np.diff(both["series"] * 2.0**48 + both["begins"]) > 0).all(), "sorted by series and time"
+        for series, count in zip(ids, (1, 6), strict=True):
+            past = Past(tx=tx, series=series, zone=SHANGHAI, now=NOW)
+            found = table(past, Kind.GAUGE, Level.MINUTE, START, START + 2 * HOUR_MS)
+            assert found.count[1:].tolist() == [count] * 119
+            hours = rows_of(tx, Level.HOUR, series, START, START + 2 * HOUR_MS)
+            assert hours["count"].sum() == found.count.sum()
+            assert hours["held"].sum() == 2 * HOUR_MS - 2 * (60_000 // count)
 
 
 @pytest.mark.parametrize("level", list(Level))
@@ -139,7 +178,9 @@ def test_what_is_read_is_right_while_much_is_not_rolled_up_yet(database: Databas
         )
 
 
-def test_hours_and_days_are_made_when_they_are_over_and_again_when_something_comes_late(database: Database) -> None:
+def test_hours_and_days_are_made_when_they_are_over_and_again_when_something_comes_late(
+    database: Database, every_minute: None
+) -> None:
     (series,) = make_series(database, "t")
     hour = START // HOUR_MS * HOUR_MS
     store(database, series, [(hour + 1000, 5.0, 192)])
@@ -157,7 +198,7 @@ def test_hours_and_days_are_made_when_they_are_over_and_again_when_something_com
             assert rows_of(tx, level, series, hour - DAY_MS, hour + DAY_MS)["high"].tolist() == [9.0]
 
 
-def test_clocks_that_are_far_off_stop_nothing(database: Database) -> None:
+def test_clocks_that_are_far_off_stop_nothing(database: Database, every_minute: None) -> None:
     (series,) = make_series(database, "t")
     stamps = [0, 1, START, readings.MAX_MS]
     store(database, series, [(at, 1.0, 192) for at in stamps])
@@ -193,6 +234,8 @@ def test_too_many_readings_are_refused_and_not_read(database: Database, monkeypa
 
 
 def test_work_is_cut_into_bounded_pieces(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.storage.rollups.FEWEST", 1)
+    monkeypatch.setattr("cloud.storage.rollups.MOST_AT_ONCE", 1)
     monkeypatch.setattr("cloud.storage.rollups.MOST_MINUTES", 7)
     monkeypatch.setattr("cloud.storage.rollups.MOST_DUE", 2)
     (series,) = make_series(database, "t")
@@ -218,7 +261,7 @@ def test_a_span_without_anything_is_empty(database: Database) -> None:
         assert len(past.before(START)) == 0
 
 
-def test_each_kind_is_forgotten_in_its_own_time(database: Database) -> None:
+def test_each_kind_is_forgotten_in_its_own_time(database: Database, every_minute: None) -> None:
     temperature, radio = make_series(database, "temperature", "linkquality")
     now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     ages = [1, 35, 500, 800]
