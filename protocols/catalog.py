@@ -6,6 +6,7 @@ Units are UCUM codes. `lane` says whether a change leaves the gateway at once (u
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -303,3 +304,15 @@ NODE_TYPE: Final = DeviceType(
 )
 
 EVENT_KINDS: Final[frozenset[str]] = frozenset(NODE_TYPE.events).union(*(row.events for row in DEVICE_TYPES.values()))
+_OF_TYPES: Final = {row.code: frozenset(metric.name for metric in row.metrics) for row in DEVICE_TYPES.values()}
+_ALL_METRICS: Final = frozenset[str]().union(*_OF_TYPES.values())
+
+
+def likely_type(metrics: Collection[str]) -> str:
+    """The type of a device that has these metrics, by its birth; empty where none or several have just them.
+
+    Other metrics, of the delivery or a maker's own, say nothing.
+    """
+    told = _ALL_METRICS.intersection(metrics)
+    fits = [code for code, names in _OF_TYPES.items() if names == told]
+    return fits[0] if len(fits) == 1 else ""

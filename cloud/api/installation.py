@@ -20,6 +20,7 @@ from cloud.registry import waiting
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from cloud.storage.views import place_json, stamp
+from protocols.catalog import likely_type
 from protocols.commissioning import MAX_MINUTES
 from protocols.errors import RefusedError
 
@@ -208,6 +209,7 @@ def _device(tx: Transaction, given: Services, row: DictRow, tick: DictRow | None
     if row["result"] is not None:
         proof = {"result": row["result"], "what": row["what"], "at": stamp(row["tested_at"])}
     found = {key: row[key] for key in ("id", "code", "type", "name", "online")}
+    found["likely"] = likely_type(row["metrics"] or ()) or None
     found |= {"place": place_json(given.places.line(tx, row["place_id"])), "told": told, "tested": proof}
     now_heard = tick and {"result": tick["result"], "what": tick["what"], "at": stamp(tick["at"])}
     return found | {"tick": now_heard, "live": row["place_id"] is not None}

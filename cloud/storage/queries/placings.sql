@@ -59,7 +59,8 @@ GROUP BY gateway.id ORDER BY gateway.group_code, gateway.code LIMIT %(limit)s;
 -- devices: the devices of a gateway, where they hang, what the gateway says, and their last test
 SELECT device.id, device.code, device.type, device.name, device.online, device.place_id,
        told_place.version, told_place.type AS told_type, told_place.place AS told_place, told_place.name AS told_name, told_place.state, told_place.told_at,
-       proof.result, proof.what, proof.at AS tested_at
+       proof.result, proof.what, proof.at AS tested_at,
+       (SELECT array_agg(series.metric) FROM series WHERE series.device_id = device.id AND device.type IS NULL) AS metrics
 FROM device LEFT JOIN told_place ON told_place.device_id = device.id
 LEFT JOIN LATERAL (SELECT * FROM device_test WHERE device_test.device_id = device.id ORDER BY device_test.at DESC LIMIT 1) AS proof ON true
 WHERE device.gateway_id = %(gateway)s AND device.code <> '' ORDER BY device.code LIMIT %(limit)s;

@@ -13,6 +13,7 @@ import pytest
 
 from cloud.loop.walktests import LATER
 from cloud.registry import births, commissioning
+from protocols.catalog import DEVICE_TYPES
 from protocols.commissioning import ASKED, ASKED_S, PLACED, STOPPED
 from protocols.events import Event
 from protocols.sparkplug.payload import decode
@@ -149,6 +150,19 @@ def test_what_a_person_places_has_a_type_or_no_rule_would_watch_it(quiet: Street
         again = where | {"path": "donggang/taoyuan/peach-garden/3/1/301", "type": "water-leak"}
         assert page.post(f"{PATH}/devices/smoke-new/place", json=again).status_code == 200
         assert device(quiet)["type"] == "smoke", "what is known of it stays"
+
+
+def test_the_type_of_a_device_that_nobody_named_is_proposed_by_its_birth(quiet: Street) -> None:
+    specs = [births.SeriesSpec(metric=metric.name, datatype=11) for metric in DEVICE_TYPES["smoke"].metrics]
+    with quiet.database.transaction() as tx:
+        births.series(tx, device(quiet)["id"], specs)
+    with quiet.signed_in("chenjing") as page:
+        (listed,) = [one for one in page.get(f"{PATH}/installation").json()["devices"] if one["code"] == "smoke-new"]
+        assert (listed["type"], listed["likely"]) == (None, "smoke")
+        where = {"decision": "place", "path": "donggang/taoyuan/peach-garden/3/1/502", "type": "smoke"}
+        shown = page.post(f"{PATH}/devices/smoke-new/place", json=where).json()
+        (placed,) = [one for one in shown["devices"] if one["code"] == "smoke-new"]
+        assert (placed["type"], placed["likely"]) == ("smoke", None)
 
 
 def test_what_burns_already_when_a_device_goes_live_calls_people(quiet: Street) -> None:

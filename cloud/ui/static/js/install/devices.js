@@ -41,15 +41,15 @@ function Device({ one, shown, walking }) {
         ${one.live && html`<button class="big" data-testid="keep" onClick=${() => decide({ decision: "keep" })}>${t("ui.install.keep")}</button>`}
       </div></div>`}
     ${choosing
-      ? html`<${Choice} shown=${shown} asksType=${!type} onChoice=${(path, type) => decide({ decision: "place", path, ...type })} onCancel=${() => setChoosing(false)} />`
+      ? html`<${Choice} shown=${shown} asksType=${!type} likely=${one.likely} onChoice=${(path, type) => decide({ decision: "place", path, ...type })} onCancel=${() => setChoosing(false)} />`
       : (isOpen || !one.live) && html`<button class="big whole" data-testid="choose" onClick=${() => (loadPlaces(), setChoosing(true))}>${t("ui.install.choose")}</button>`}
   </li>`;
 }
 
-function Choice({ shown, asksType, onChoice, onCancel }) {
+function Choice({ shown, asksType, likely, onChoice, onCancel }) {
   const places = useStore(store, (state) => state.places);
   const [place, setPlace] = useState("");
-  const [type, setType] = useState("");
+  const [type, setType] = useState(likely ?? "");
   if (!places) return html`<p class="dim">${t("ui.loading")}</p>`;
   const known = new Map(places.map((one) => [one.place, one]));
   const line = (code) => code.split("/").map((_, n, codes) => named(known.get(codes.slice(0, n + 1).join("/"))?.name)).join(" ");
