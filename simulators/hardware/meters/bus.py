@@ -15,6 +15,7 @@ from simulators.hardware.port import Ledger
 from simulators.hardware.served import Line
 
 _BITS_PER_CHARACTER: Final = 11
+_BEFORE_END: Final = 3
 
 
 class MeterBus(Bus[Frame]):
@@ -53,9 +54,23 @@ class MeterBus(Bus[Frame]):
     def triggers(self) -> Mapping[str, Trigger]:
         """Those of every bus; ``chatter`` takes `hex`: bytes that are heard before every answer from now on.
 
-        ``stuck`` takes `on`: the valve of the meter stays as it is.
+        ``stuck`` takes `on`: the valve of the meter stays as it is. ``wrap``: its wheels are about to show zero again;
+        ``reset``: another meter hangs there, whose wheels stand at zero.
         """
-        return {**super().triggers(), "chatter": self._make_chatter, "stuck": self._make_stuck}
+        return {
+            **super().triggers(),
+            "chatter": self._make_chatter,
+            "stuck": self._make_stuck,
+            "wrap": lambda device, params: self._turn(device, -_BEFORE_END),
+            "reset": lambda device, params: self._turn(device, 0),
+        }
+
+    def _turn(self, device: str, counter: int) -> Mapping[str, Any]:
+        with self._lock:
+            for meter in self._meters:
+                if meter.device == device:
+                    meter.turn_to(counter)
+        return {"device": device, "counter": counter}
 
     def _make_stuck(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         on = bool(params.get("on", True))

@@ -58,6 +58,9 @@ class Meter(Protocol):
     def step(self, now_ms: int, elapsed_s: float) -> None:
         """Live a little."""
 
+    def turn_to(self, counter: int) -> None:
+        """Its wheels stand there; negative: so many before their end."""
+
     def state(self) -> Mapping[str, Any]:
         """What survives a restart."""
 
@@ -66,7 +69,9 @@ class Meter(Protocol):
 
 
 class _Counting:
-    """A counter that is greater in every answer: what was told is unique."""
+    """A counter that is greater in every answer, until its wheels are through: what was told is unique."""
+
+    END: Final = 10**8
 
     def __init__(self, device: str, rng: random.Random, begin: int) -> None:
         self.device = device
@@ -77,7 +82,12 @@ class _Counting:
 
     def _count(self) -> int:
         self._told = max(self._told + 1, int(self._counter))
-        return self._told
+        return self._told % self.END
+
+    def turn_to(self, counter: int) -> None:
+        """Its wheels stand there: at 0 as a new meter's, or a little before their end (negative: from there)."""
+        self._told = counter % self.END
+        self._counter = float(self._told)
 
     def state(self) -> Mapping[str, Any]:
         """The register that never goes back."""

@@ -142,6 +142,12 @@ class VendingMachine:
             self._untold = []  # the board forgot them before anybody read them
         return {"initialised": True}
 
+    def near_the_end(self) -> Mapping[str, Any]:
+        """The board's counters are about to begin at zero again: two sales of a spiral are left."""
+        with self._lock:
+            self.memory.near_the_end()
+        return {"digits": self.memory.digits}
+
     def triggers(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]:
         """`selection` names a spiral; ``noise`` damages `frames`; ``slow`` delays every answer by `seconds`."""
         return {
@@ -152,6 +158,7 @@ class VendingMachine:
             "vending-door-close": lambda device, params: self.door(False),
             "vending-restock": lambda device, params: self.restock(),
             "vending-reset": lambda device, params: self.reset(),
+            "vending-wrap": lambda device, params: self.near_the_end(),
             "power-cut": lambda device, params: self.power(False),
             "power-restore": lambda device, params: self.power(True),
             "noise": self._make_noise,

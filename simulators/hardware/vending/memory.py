@@ -59,6 +59,8 @@ class Memory:
     outages: int = 0
     initialised_ms: int = 0
     temperature: float = 4.0
+    digits: int = 8
+    """Of its counters of sales and of what they were worth: then they begin at zero again."""
 
     @property
     def count(self) -> int:
@@ -113,6 +115,14 @@ class Memory:
         self.log = []
         self.initialised_ms = now_ms
 
+    def near_the_end(self) -> None:
+        """The counters of every spiral stand two sales before their end."""
+        end = 10**self.digits
+        for selection in self.selections.values():
+            selection.count, selection.value = end - 2, end - 2 * selection.price
+        rows = self.selections.values()
+        self.cash, self.cashless = [0, 0], [sum(one.value for one in rows), sum(one.count for one in rows)]
+
     def collect(self) -> None:
         """Empty the cash box; what is counted since the last reset begins again."""
         self.cash_box = 0
@@ -149,9 +159,9 @@ class Memory:
             ("ID4", (self.decimals, *self.currency)),
             ("ID5", _clock(now_ms)),
             ("CB1", (self.serial, "LD-BOARD", "2.4")),
-            ("VA1", (self.value, self.count, value_reset, count_reset)),
-            ("CA2", tuple(self.cash)),
-            ("DA2", tuple(self.cashless)),
+            ("VA1", self._shown(self.value, self.count, value_reset, count_reset)),
+            ("CA2", self._shown(*self.cash)),
+            ("DA2", self._shown(*self.cashless)),
             ("CA3", ("", "", "", "", self.cash[0] + self.dispensed, self.cash_box)),
             ("CA4", ("", "", self.dispensed)),
             ("CA15", (self.tube_value,)),
@@ -159,7 +169,7 @@ class Memory:
         coins = enumerate(sorted(self.coins.items()), start=1)
         records += [("CA17", (place, coin, pieces, "", "", int(pieces >= 80))) for place, (coin, pieces) in coins]
         for selection in self.selections.values():
-            records += _selection_records(selection)
+            records += self._selection_records(selection)
         records += [("EA1", (name, *_clock(at_ms))) for name, at_ms in self.log]
         records += [
             ("EA2", (name, fault.count, fault.count, "", int(fault.active))) for name, fault in self.faults.items()
@@ -172,21 +182,17 @@ class Memory:
         ]
         return records
 
+    def _selection_records(self, selection: Selection) -> list[tuple[str, tuple[object, ...]]]:
+        stock = (selection.capacity, selection.capacity, "", 0, selection.level, selection.minimum)
+        since = selection.count - selection.start_count, selection.value - selection.start_value
+        return [
+            ("PA1", (selection.number, selection.price, selection.product, *stock)),
+            ("PA2", self._shown(selection.count, selection.value, *since)),
+        ]
 
-def _selection_records(selection: Selection) -> list[tuple[str, tuple[object, ...]]]:
-    stock = (selection.capacity, selection.capacity, "", 0, selection.level, selection.minimum)
-    return [
-        ("PA1", (selection.number, selection.price, selection.product, *stock)),
-        (
-            "PA2",
-            (
-                selection.count,
-                selection.value,
-                selection.count - selection.start_count,
-                selection.value - selection.start_value,
-            ),
-        ),
-    ]
+    def _shown(self, *counters: int) -> tuple[int, ...]:
+        """Counters as the board shows them: only the digits that they have."""
+        return tuple(counter % 10**self.digits for counter in counters)
 
 
 def _clock(at_ms: int) -> tuple[str, str]:

@@ -112,6 +112,23 @@ def test_every_counter_is_exact_and_the_ledger_agrees(bus: MeterBus, ledger: Led
     assert {reading.quality for reading in agent.taken} == {"good"}  # type: ignore[union-attr]
 
 
+def test_wheels_that_go_over_their_end_and_a_new_meter_are_told_as_they_stand(cellar: MeterBus, ledger: Ledger) -> None:
+    agent = Agent()
+    with agent.running(driver(cellar, *COUNTERS)):
+        until(lambda: agent.online == dict.fromkeys(COUNTERS, True))
+        for name in COUNTERS:
+            cellar.triggers()["wrap"](name, {})
+        until(lambda: all(0 in ledger.values(name, metric) for name, metric in COUNTERS.items()))
+        cellar.triggers()["reset"](POWER, {})
+        until(lambda: ledger.values(POWER, "energy-import").count(0.01) >= 2)
+    for name, metric in COUNTERS.items():
+        told = ledger.values(name, metric)
+        assert agent.values(name, metric)[: len(told)] == told
+        at = told.index(0)
+        assert told[at - 1] > 1_000 * abs(told[at + 1]), f"{name} went over its end"  # type: ignore[operator, arg-type]
+    assert {reading.quality for reading in agent.taken} == {"good"}  # type: ignore[union-attr]
+
+
 def test_unplugged_and_plugged_in_again(bus: MeterBus) -> None:
     agent = Agent()
     with agent.running(driver(bus, POWER, WATER)):

@@ -200,6 +200,21 @@ def test_an_initialised_board_is_a_reset_and_no_negative_sale(street: Street) ->
     assert [event["what"] for event in ctx.events("vending.reset")] == ["reset"]
 
 
+def test_counters_that_go_over_their_end_count_on(street: Street) -> None:
+    ctx = street.gateway()
+    until(lambda: ctx.online)
+    reads = street.machine.memory.reads
+    street.machine.triggers()["vending-wrap"]("vending-1", {})
+    until(lambda: street.machine.memory.reads > reads + 1)
+    assert ctx.sales() == [], "a counter that jumps is no sale"
+    for _ in range(3):
+        street.machine.sell("12")
+    until(lambda: len(ctx.sales()) >= 3)
+    assert [(selection, value) for selection, _, value in ctx.sales()] == [("12", 350)] * 3
+    assert street.machine.memory.audit("", 0).count(b"PA2*1*350*") == 1
+    assert {event["what"] for event in ctx.events("vending.reset")} == {"jump"}, "the counters were set by hand"
+
+
 def test_the_machine_survives_a_restart_of_the_simulator(street: Street) -> None:
     ctx = street.gateway()
     until(lambda: ctx.online)

@@ -169,3 +169,15 @@ def test_facts_of_a_machine() -> None:
     assert found.snapshot.events["EGS"].active is False
     assert fault_of("EJB_11") == ("jam", "11")
     assert fault_of("XYZ") == (None, "")
+
+
+@pytest.mark.parametrize("width", [10_000, 1_000_000, 100_000_000])
+def test_money_that_goes_over_its_end_is_exact_where_the_prices_explain_it(width: int) -> None:
+    before = snapshot(140, s11=replace(A, value=width - 500))
+    (sale,) = difference(before, snapshot(142, s11=replace(A, count=102, value=200)), 60).sales
+    assert (sale.count, sale.value, sale.estimated) == (2, 700, False)
+    cheaper = replace(A, count=102, price=300, value=150)
+    parts = difference(before, snapshot(142, s11=cheaper), 60).sales
+    assert [(sale.count, sale.value, sale.estimated) for sale in parts] == [(1, 350, False), (1, 300, False)]
+    (sale,) = difference(before, snapshot(142, s11=replace(A, count=102, value=201)), 60).sales
+    assert sale.estimated, "701 is no sum of two prices: somebody turned the counter"
