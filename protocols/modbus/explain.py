@@ -13,9 +13,10 @@ from array import array
 from functools import cache
 from typing import Any, Final
 
-from protocols.capture import MAX_FRAMES, Measure, Piece, Report, pieces, taken
+from protocols.capture import MAX_FRAMES, Measure, Piece, Report, by_line, pieces, taken
 from protocols.modbus import diagnosis
 from protocols.modbus.frame import crc16
+from protocols.pcap import connections, is_capture
 
 _FUNCTIONS: Final = {
     1: "read-coils",
@@ -44,6 +45,7 @@ _EXCEPTIONS: Final = {
     10: "gateway-path",
     11: "gateway-target",
 }
+_PORT: Final = 502
 _ERROR_BIT: Final = 0x80
 _MOST_PDU: Final = 253
 _MBAP: Final = 7
@@ -52,10 +54,20 @@ _MBAP: Final = 7
 def decode_modbus(data: bytes) -> dict[str, Any]:
     """The RTU or TCP frames in `data`, whichever explains more of it. See `protocols.capture`.
 
+    Of a pcap or pcapng file each connection is explained by itself (`line`, from 1): those of Modbus's port, or all.
+
     Registers are raw words, with the floating-point numbers that pairs of them would be, the high word first
     (``float32``) and the low one (``float32_cdab``); names, scales and units are in the profile of a device, not in the
     bytes.
     """
+    if is_capture(data):
+        all_there = connections(data)
+        chosen = [one for one in all_there if _PORT in one.ports] or all_there
+        return by_line("modbus", enumerate((_explained(bytes(one.data)) for one in chosen), start=1))
+    return _explained(data)
+
+
+def _explained(data: bytes) -> dict[str, Any]:
     rtu = _Rtu(data)
     (serial, of_serial), (tcp, of_tcp) = _cut(data, rtu.measure), _cut(data, _measure_tcp)
     if of_tcp > of_serial:

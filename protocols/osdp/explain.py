@@ -17,17 +17,20 @@ from protocols.capture import Report, by_line, recognised
 from protocols.osdp.codes import SECURITY_BLOCKS
 from protocols.osdp.packet import BROADCAST, MARK, Packet, measure, parse
 from protocols.osdp.payloads import PAYLOADS
+from protocols.pcap import is_capture, packets
 
 Facts = dict[str, Any]
 _LONGEST_REST: Final = 1440
 
 
 def decode_osdp(data: bytes) -> dict[str, Any]:
-    """The packets in `data` (raw bytes, or an osdpcap file) with what their codes and data mean.
+    """The packets in `data` (raw bytes, an osdpcap or a pcap file) with what their codes and data mean.
 
     See `protocols.capture`; with an osdpcap file `at` counts inside the line's data, and frames and findings carry
-    `line` (from 1), frames also `time` and `io`.
+    `line` (from 1), frames also `time` and `io`; with a pcap file, as libosdp writes it, `line` is the packet.
     """
+    if is_capture(data):
+        return by_line("osdp", enumerate((_said(packet, {}) for _, packet in packets(data)), start=1))
     if data.lstrip()[:1] != b"{":
         report = Report("osdp")
         _packets(report, data, {})
