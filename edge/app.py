@@ -14,8 +14,7 @@ from edge.answers import Answers
 from edge.board import Board
 from edge.clock.keeper import ClockKeeper
 from edge.commands import Commands
-from edge.commissioning import known
-from edge.commissioning.book import Book
+from edge.commissioning.book import Book, write_places
 from edge.commissioning.desk import Commissioning
 from edge.config import EdgeConfig
 from edge.config_change import change
@@ -184,7 +183,7 @@ class EdgeAgent:
             types=self._types,
             judge=lambda: self._pipeline.between(lambda: self._arrange_pipeline(self._delivery.own)),
             deliver=self._fleet.deliver,
-            list_places=lambda listed: known.write(data, gateway.group, listed.rows),
+            list_places=lambda listed: write_places(data, gateway.group, listed.rows),
             tell=lambda event: self._pipeline.tell(event),
             now_ms=self._clock.now_ms,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +16,7 @@ from edge.log import Log
 from protocols.errors import StorageError
 
 FOLDER: Final = "commissioning"
+PLACES: Final = "places.json"
 _FILE: Final = "book.json"
 _VERSION: Final = 1
 
@@ -76,6 +77,16 @@ class Book:
             self._path.replace(self._path.with_suffix(".damaged"))
             Log("commissioning").error("book-set-aside", why=repr(error))
             return {}
+
+
+def write_places(data: Path, group: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the places that the cloud has delivered, for `edge.commissioning.known`. Raises StorageError."""
+    text = json.dumps({"group": group, "places": list(rows)}, ensure_ascii=False)
+    try:
+        (data / FOLDER).mkdir(mode=0o750, exist_ok=True)
+    except OSError as error:
+        raise StorageError("edge.storage.unusable", file=data, why=error.strerror or error) from error
+    replace_file(data / FOLDER / PLACES, text)
 
 
 def _entry(row: Mapping[str, Any]) -> Entry:

@@ -8,20 +8,19 @@ when its tree has none such.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.commissioning.book import FOLDER
+from edge.commissioning.book import FOLDER, PLACES
 from edge.commissioning.owner import as_owner
 from edge.config_store import replace_file
 from protocols.commissioning import Place
 from protocols.errors import ConfigError, StorageError
 from protocols.messages import LANGUAGES, Language
 
-_FILE: Final = "places.json"
 _MOST_BYTES: Final = 8_000_000
 
 
@@ -73,7 +72,7 @@ class KnownPlaces:
 
 def remembered(data: Path, group: str) -> KnownPlaces:
     """The list that was kept last; an empty one without it."""
-    path = data / FOLDER / _FILE
+    path = data / FOLDER / PLACES
     return load(path, group) if path.is_file() else KnownPlaces({})
 
 
@@ -84,20 +83,10 @@ def keep(data: Path, group: str, source: Path) -> KnownPlaces:
         text = source.read_text("utf-8")
         with as_owner(data):
             (data / FOLDER).mkdir(mode=0o750, exist_ok=True)
-            replace_file(data / FOLDER / _FILE, text)
+            replace_file(data / FOLDER / PLACES, text)
     except OSError as error:
         raise StorageError("edge.storage.unusable", file=data, why=error.strerror or error) from error
     return found
-
-
-def write(data: Path, group: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep what the cloud has delivered. Raises StorageError."""
-    text = json.dumps({"group": group, "places": list(rows)}, ensure_ascii=False)
-    try:
-        (data / FOLDER).mkdir(mode=0o750, exist_ok=True)
-    except OSError as error:
-        raise StorageError("edge.storage.unusable", file=data, why=error.strerror or error) from error
-    replace_file(data / FOLDER / _FILE, text)
 
 
 def load(path: Path, group: str) -> KnownPlaces:
