@@ -21,18 +21,19 @@ FROM (SELECT series_id, ts, value, quality FROM reading WHERE series_id = %(seri
       ORDER BY ts, value, quality OFFSET %(skip)s LIMIT %(most)s) AS found;
 
 -- latest: the newest values of every device at these paths and below, of one metric or of all; as one text of JSON columns.
--- Who may see it is asked per device, not per series; arrays become JSON faster than rows do.
-SELECT json_build_object(
-           'device_id', coalesce(array_to_json(array_agg(device_id)), '[]'), 'metric', coalesce(array_to_json(array_agg(metric)), '[]'),
-           'unit', coalesce(array_to_json(array_agg(unit)), '[]'), 'ms', coalesce(array_to_json(array_agg(ms)), '[]'),
-           'value', coalesce(array_to_json(array_agg(value)), '[]'), 'text', coalesce(array_to_json(array_agg(text)), '[]'),
-           'quality', coalesce(array_to_json(array_agg(quality)), '[]'))::text AS found
+-- Who may see it is asked per device, not per series; arrays become JSON faster than rows do, and texts joined faster than an object built.
+WITH seen AS MATERIALIZED (
+    SELECT device.id FROM device LEFT JOIN place ON place.id = device.place_id
+    WHERE place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND device.place_id IS NULL)
+)
+SELECT concat(
+           '{"device_id":', coalesce(array_to_json(array_agg(device_id)), '[]'), ',"metric":', coalesce(array_to_json(array_agg(metric)), '[]'),
+           ',"unit":', coalesce(array_to_json(array_agg(unit)), '[]'), ',"ms":', coalesce(array_to_json(array_agg(ms)), '[]'),
+           ',"value":', coalesce(array_to_json(array_agg(value)), '[]'), ',"text":', coalesce(array_to_json(array_agg(text)), '[]'),
+           ',"quality":', coalesce(array_to_json(array_agg(quality)), '[]'), '}') AS found
 FROM (SELECT series.device_id, series.metric, series.unit, floor(date_part('epoch', latest.ts) * 1000)::bigint AS ms,
              latest.value, latest.text, latest.quality
-      FROM latest JOIN series ON series.id = latest.series_id
-      JOIN (SELECT device.id FROM device LEFT JOIN place ON place.id = device.place_id
-            WHERE place.path = ANY (%(paths)s::text[]) OR place.path LIKE ANY (%(below)s::text[]) OR (%(unplaced)s AND device.place_id IS NULL)
-           ) AS seen ON seen.id = series.device_id
+      FROM seen JOIN series ON series.device_id = seen.id JOIN latest ON latest.series_id = series.id
       WHERE %(metric)s::text IS NULL OR series.metric = %(metric)s
       ORDER BY series.id LIMIT %(most)s) AS newest;
 
