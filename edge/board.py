@@ -80,12 +80,19 @@ class Board:
             return self._before.get(device, {}) | self._latest.get(device, {})
 
     def condition(
-        self, device: str, *, online: bool, error: LiandongError | None, round_trip_s: float | None, now_ms: int
+        self,
+        device: str,
+        *,
+        online: bool,
+        error: LiandongError | None,
+        round_trip_s: float | None,
+        now_ms: int,
+        jitter_s: float | None = None,
     ) -> bool | None:
         """A driver reports the condition of `device`. Returns what was known before, if that was something else."""
         with self._lock:
             before = self._devices[device]
-            self._tallies[device].count(failed=error is not None or not online, now_ms=now_ms)
+            self._tallies[device].count(failed=error is not None or not online, now_ms=now_ms, jitter_s=jitter_s)
             changed = before.online is not online
             self._devices[device] = replace(
                 before,
@@ -145,6 +152,11 @@ class Board:
         """How often `device` was asked over the last minutes, and how often that failed."""
         with self._lock:
             return self._tallies[device].sums(now_ms)
+
+    def jitter_s(self, device: str, now_ms: int) -> float | None:
+        """By how much a period of `device` was missed at most over the last minutes; None where it has none."""
+        with self._lock:
+            return self._tallies[device].jitter_s(now_ms)
 
     def devices(self) -> dict[str, DeviceCondition]:
         """The condition of every device, in the order of the configuration."""

@@ -170,6 +170,7 @@ def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -
         for metric, reading in board.known(name).items()
     }
     asked, failed = board.tally(name, clock.now_ms())
+    jitter_s = board.jitter_s(name, clock.now_ms())
     units = {metric.name: metric.unit for metric in DEVICE_TYPES[condition.type].metrics}
     data = {
         "driver": condition.driver,
@@ -178,6 +179,7 @@ def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -
         "since_ms": clock.utc(condition.since_ms),
         "heard_ms": None if condition.heard_ms is None else clock.resolve(condition.heard_ms),
         "round_trip_ms": None if condition.round_trip_s is None else round(condition.round_trip_s * 1000, 1),
+        "jitter_ms": None if jitter_s is None else round(jitter_s * 1000, 1),
         "asked": asked,
         "failed": failed,
         **_cause(condition.error),

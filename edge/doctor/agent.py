@@ -98,9 +98,11 @@ def _bus(part: Part, name: str, devices: list[Part]) -> Check:
     data = dict(part["data"])
     asked, failed = sum(one["data"]["asked"] for one in devices), sum(one["data"]["failed"] for one in devices)
     times = [one["data"]["round_trip_ms"] for one in devices if one["data"]["round_trip_ms"] is not None]
+    jitters = [one["data"]["jitter_ms"] for one in devices if one["data"]["jitter_ms"] is not None]
     away = sum(not one["ok"] for one in devices)
     data |= {"devices": len(devices), "away": away, "asked": asked, "failed": failed, "errors": _share(asked, failed)}
     data |= {"slowest_ms": max(times, default=None), "slowest": max(times, default="-")}
+    data |= {"jitter_ms": max(jitters, default=None)}
     if not part["ok"]:
         return Check(name=f"bus/{name}", grade=Grade.WRONG, code="edge.doctor.bus-down", data=data)
     if devices and away == len(devices):
@@ -109,7 +111,7 @@ def _bus(part: Part, name: str, devices: list[Part]) -> Check:
     return Check(
         name=f"bus/{name}",
         grade=Grade.ATTENTION if failing else Grade.WELL,
-        code="edge.doctor.bus-timed" if times else "edge.doctor.bus",
+        code=f"edge.doctor.{'bus-paced' if jitters else 'bus-timed' if times else 'bus'}",
         data=data,
         todo="edge.doctor.do-line" if failing else "",
     )

@@ -52,6 +52,7 @@ class Polling:
         self._intervals_s = intervals_s
         self._turns: dict[int, Turn] = {}
         self._heard: set[str] = set()  # who answered since the start
+        self._began_s: dict[str, float] = {}  # when the turn before began, of those that answered it
         self._reads = ReadRequests()
 
     def run(self, ctx: DriverContext) -> None:
@@ -86,6 +87,7 @@ class Polling:
 
     def _poll(self, ctx: DriverContext) -> None:
         now = time.monotonic()
+        self._began_s.clear()
         self._turns = {
             place: Turn(unit=place, interval_s=self._intervals_s[device], due_s=now)
             for place, device in enumerate(self._ids)
@@ -116,8 +118,10 @@ class Polling:
 
     def _take(self, turn: Turn, ctx: DriverContext) -> Turn:
         device = self._ids[turn.unit]
+        began, before = time.monotonic(), self._began_s.pop(device, None)
+        jitter_s = None if before is None else abs(began - before - turn.interval_s)
         try:
-            ctx.status(device, online=True, round_trip_s=self._visit(device, ctx))
+            ctx.status(device, online=True, round_trip_s=self._visit(device, ctx), jitter_s=jitter_s)
         except LineError:
             raise
         except (DeviceError, ProtocolError) as error:
@@ -131,6 +135,7 @@ class Polling:
                 ctx.status(device, online=True, error=error)
             return after
         self._heard.add(device)
+        self._began_s[device] = began
         return answered(turn, time.monotonic())
 
 

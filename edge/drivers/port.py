@@ -73,11 +73,18 @@ class DriverContext(Protocol):
         """
 
     def status(
-        self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None
+        self,
+        device: str,
+        *,
+        online: bool,
+        error: LiandongError | None = None,
+        round_trip_s: float | None = None,
+        jitter_s: float | None = None,
     ) -> None:
         """Report a device's condition; call it at every poll or frame, only transitions are logged and published.
 
         Online with an `error`: this question failed, and the device is not given up yet. That makes its error rate.
+        `jitter_s`: by how much the time since its turn before differs from its period, where it has one.
         """
 
     def waiting(self, strangers: Sequence[Stranger], *, gone: Sequence[str] = (), refused: int = 0) -> None:

@@ -123,13 +123,24 @@ class DriverRunner:
         self._pipeline().emit(self.name, observations, state=state, durable=durable, timeout_s=timeout_s)
 
     def status(
-        self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None
+        self,
+        device: str,
+        *,
+        online: bool,
+        error: LiandongError | None = None,
+        round_trip_s: float | None = None,
+        jitter_s: float | None = None,
     ) -> None:
         """Report a device's condition; a transition is logged and told."""
         if device not in self._ids:
             raise DeviceError("edge.driver.not-its-device", device=device)
         before = self._board().condition(
-            device, online=online, error=error, round_trip_s=round_trip_s, now_ms=self.now_ms()
+            device,
+            online=online,
+            error=error,
+            round_trip_s=round_trip_s,
+            jitter_s=jitter_s,
+            now_ms=self.now_ms(),
         )
         if before is online:
             return

@@ -119,6 +119,7 @@ def test_wheels_that_go_over_their_end_and_a_new_meter_are_told_as_they_stand(ce
         for name in COUNTERS:
             cellar.triggers()["wrap"](name, {})
         until(lambda: all(0 in ledger.values(name, metric) for name, metric in COUNTERS.items()))
+        until(lambda: 0.01 in ledger.values(POWER, "energy-import"))
         cellar.triggers()["reset"](POWER, {})
         until(lambda: ledger.values(POWER, "energy-import").count(0.01) >= 2)
     for name, metric in COUNTERS.items():
@@ -154,6 +155,29 @@ def test_a_dead_meter_is_reported_and_the_others_keep_their_turns(cellar: MeterB
         until(lambda: agent.online[WATER])
     assert agent.error_code(GHOST) == "edge.driver.meters.silent"
     assert agent.transitions.count((POWER, False)) == 0
+
+
+@pytest.mark.parametrize("dead", [POWER, WATER, BUS])
+def test_one_meter_dies_the_others_keep_their_period_and_it_comes_back(cellar: MeterBus, dead: str) -> None:
+    agent = Agent()
+    living = {POWER, WATER, BUS} - {dead}
+
+    def turns(least: int) -> None:
+        seen = {name: len(agent.values(name, COUNTERS[name])) for name in living}
+        until(lambda: all(len(agent.values(name, COUNTERS[name])) >= seen[name] + least for name in living), 30)
+
+    with agent.running(driver(cellar, POWER, WATER, BUS)):
+        until(lambda: agent.online == dict.fromkeys((POWER, WATER, BUS), True))
+        cellar.triggers()["unit-silent"](dead, {})
+        until(lambda: agent.online[dead] is False)
+        agent.jitters_s.clear()
+        turns(4)
+        assert all(agent.jitters_s[name] for name in living), "how well a period is kept is told"
+        cellar.triggers()["unit-back"](dead, {})
+        until(lambda: agent.online[dead])
+        turns(2)
+    assert [one for one in agent.transitions if one[0] in living and not one[1]] == []
+    assert agent.transitions.count((dead, False)) == 1
 
 
 def test_noise_gives_no_value_and_passes(cellar: MeterBus, ledger: Ledger) -> None:

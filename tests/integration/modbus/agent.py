@@ -26,6 +26,7 @@ class Agent:
     online: dict[str, bool] = field(default_factory=dict)
     errors: dict[str, LiandongError | None] = field(default_factory=dict)
     transitions: list[tuple[str, bool]] = field(default_factory=list)
+    jitters_s: dict[str, list[float]] = field(default_factory=dict)
     stored: Mapping[str, Any] = field(default_factory=dict)
     strangers: tuple[Stranger, ...] = ()
     gone: list[str] = field(default_factory=list)

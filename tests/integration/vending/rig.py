@@ -91,7 +91,13 @@ class FileContext:
         assert not strangers, "nobody joins here"
 
     def status(
-        self, device: str, *, online: bool, error: LiandongError | None = None, round_trip_s: float | None = None
+        self,
+        device: str,
+        *,
+        online: bool,
+        error: LiandongError | None = None,
+        round_trip_s: float | None = None,
+        jitter_s: float | None = None,
     ) -> None:
         condition = (online, error.code if error else None)
         if not self.conditions or self.conditions[-1] != condition:

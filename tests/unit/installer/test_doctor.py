@@ -42,6 +42,7 @@ def device(**data: Any) -> dict[str, Any]:
         "driver": "bus",
         "type": "door",
         "round_trip_ms": 12.0,
+        "jitter_ms": None,
         "asked": 100,
         "failed": 0,
         "values": {"contact-open": {"value": False, "quality": "good"}, "tamper": {"value": False, "quality": "good"}},
@@ -220,6 +221,27 @@ def test_a_tally_covers_the_last_minutes_only() -> None:
     tally.count(failed=False, now_ms=1_000_000 + HALF_MS + 1)
     assert tally.sums(1_000_000 + HALF_MS + 2) == (11, 2)
     assert tally.sums(1_000_000 + 3 * HALF_MS) == (0, 0)
+
+
+def test_a_tally_keeps_the_worst_jitter_of_the_last_minutes() -> None:
+    tally = Tally()
+    assert tally.jitter_s(1_000_000) is None
+    for jitter_s in (0.1, 0.4, None, 0.2):
+        tally.count(failed=False, now_ms=1_000_000, jitter_s=jitter_s)
+    assert tally.jitter_s(1_000_000) == 0.4
+    tally.count(failed=False, now_ms=1_000_000 + HALF_MS, jitter_s=0.3)
+    assert tally.jitter_s(1_000_000 + HALF_MS) == 0.4
+    assert tally.jitter_s(1_000_000 + 2 * HALF_MS) == 0.3
+    assert tally.jitter_s(1_000_000 + 4 * HALF_MS) is None
+
+
+def test_a_bus_says_how_well_its_periods_are_kept() -> None:
+    driver = {"family": "modbus", "line": "/dev/null", "restarts": 0, "cause": None, "error": ""}
+    bus: dict[str, Any] = {"name": "driver/bus", "ok": True, "code": "edge.status.driver-running", "data": driver}
+    check, _ = agent.look([bus, device(jitter_ms=80.5)], 0, tls=False)
+    assert check.data["jitter_ms"] == 80.5
+    assert "periods kept to 80.5 ms" in told(check, "en")
+    assert "周期偏差不超过 80.5 毫秒" in told(check, "zh-CN")
 
 
 def test_lines_keep_their_width_and_words_stay_whole() -> None:
