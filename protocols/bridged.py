@@ -12,7 +12,7 @@ from protocols.events import Value
 
 BATTERY_LOW: Final = 15.0
 """Percent, for devices that do not say themselves when their battery is low."""
-_LONGEST: Final = 100_000
+_LONGEST: Final = 4_000_000  # the list of a large Zigbee network, with all that its devices expose
 _MOST_DOCUMENTS: Final = 50_000
 _OLDEST_MS: Final = 7 * 86_400_000
 _FIRST_MS: Final = 1_514_764_800_000  # 2018: no bridge that writes such times is older

@@ -54,6 +54,11 @@ def _raw_card(data: bytes) -> Told:
     return told | {"card": card.text, "format": card.format, "facility": card.facility, "number": card.number}
 
 
+def _formatted_card(data: bytes) -> Told:
+    direction = {1: "forward", 2: "backward"}.get(data[1], data[1])
+    return {"reader": data[0], "direction": direction, "text": data[3 : 3 + data[2]].decode("ascii", "replace")}
+
+
 def _keypad(data: bytes) -> Told:
     keys = "".join(chr(key) if chr(key).isprintable() else {0x7F: "*", 0x0D: "#"}.get(key, "?") for key in data[2:])
     return {"reader": data[0], "count": data[1], "keys": keys}
@@ -141,6 +146,7 @@ PAYLOADS: Final[dict[str, tuple[int, Callable[[bytes], Told]]]] = {
     "PDID": (12, _identity),
     "PDCAP": (3, _capabilities),
     "RAW": (4, _raw_card),
+    "FMT": (3, _formatted_card),
     "KEYPAD": (2, _keypad),
     "COM": (5, _communication),
     "COMSET": (5, _communication),

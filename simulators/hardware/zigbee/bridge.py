@@ -48,6 +48,7 @@ class ZigbeeBridge:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._clock_off_ms = 0
+        self._joined: dict[str, dict[str, object]] = {}
         self._client = FieldClient(
             broker,
             f"{base_topic}-stand-in",
@@ -119,19 +120,23 @@ class ZigbeeBridge:
             if isinstance(device, Siren | Valve):
                 for word in ("set", "get"):
                     self._client.subscribe(self._topic(f"{device.name}/{word}"))
-        rows: list[dict[str, object]] = [{"type": "Coordinator", "friendly_name": "Coordinator"}]
-        rows += [self._row(device) for device in self._by_id.values()]
         self._publish("bridge/state", '{"state":"online"}', retain=True)
-        self._publish("bridge/devices", json.dumps(rows), retain=True)
+        self._publish_list()
         for device in self._by_id.values():
             self._publish_availability(device)
 
+    def _publish_list(self) -> None:
+        rows: list[dict[str, object]] = [{"type": "Coordinator", "friendly_name": "Coordinator"}]
+        rows += [*(self._row(device) for device in self._by_id.values()), *self._joined.values()]
+        self._publish("bridge/devices", json.dumps(rows), retain=True)
+
     def _row(self, device: ZigbeeDevice) -> dict[str, object]:
+        exposes = [{"property": name, "type": kind, "access": access} for name, kind, access in device.exposes]
         return {
             "type": "EndDevice",
             "friendly_name": device.name,
             "ieee_address": f"0x00158d00{zlib.crc32(device.id.encode()):08x}",
-            "definition": {"model": device.model, "vendor": "simulated"},
+            "definition": {"model": device.model, "vendor": "simulated", "exposes": exposes},
         }
 
     def _publish_availability(self, device: ZigbeeDevice) -> None:
@@ -219,12 +224,14 @@ class ZigbeeBridge:
     def _join(self, device: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """What zigbee2mqtt tells of a device that is paired: it joined, it was looked at, and what it says then."""
         name = str(params.get("name", "0x00124b0029f1a2b3"))
-        exposes = [{"type": "binary", "name": "water_leak", "property": "water_leak"}]
+        exposes = [{"type": "binary", "name": "water_leak", "property": "water_leak", "access": 1}]
         definition = {"vendor": "Aqara", "model": "SJCGQ11LM", "exposes": exposes}
         joined = {"friendly_name": name, "ieee_address": "0x00124b0029f1a2b3"}
         looked = {**joined, "status": "successful", "supported": True, "definition": definition}
         for kind, data in (("device_joined", joined), ("device_interview", looked)):
             self._publish("bridge/event", json.dumps({"type": kind, "data": data}))
+        self._joined[name] = {**joined, "type": "EndDevice", "definition": definition}
+        self._publish_list()
         self._publish(name, json.dumps({"water_leak": False, "battery": 100, "linkquality": 88}))
         return {"name": name}
 

@@ -17,6 +17,10 @@ _DAY_MS: Final = 86_400_000
 _UTC_OFFSET_MS: Final = 8 * 3_600_000
 
 
+Exposed = tuple[tuple[str, str, int], ...]
+"""What zigbee2mqtt's list says of a device: property, kind, and access (1 it tells, 2 it can be told, 4 asked)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A message: its `payload`, and the `metric` (or kind of event) that it shows with its value; empty for none."""
@@ -41,6 +45,7 @@ class ZigbeeDevice:
 
     every_s: ClassVar[float] = 600.0
     model: ClassVar[str] = ""
+    exposes: ClassVar[Exposed] = ()
 
     def step(self, now_ms: int, elapsed_s: float) -> list[Shown]:
         """What the device tells in this step."""
@@ -77,6 +82,7 @@ class SmokeDetector(ZigbeeDevice):
 
     smoke: bool = False
     model: ClassVar[str] = "HS1SA"
+    exposes: ClassVar[Exposed] = (("smoke", "binary", 1), ("battery_low", "binary", 1), ("tamper", "binary", 1))
 
     def report(self, now_ms: int) -> list[Shown]:
         """Smoke or none."""
@@ -98,6 +104,7 @@ class LeakSensor(ZigbeeDevice):
 
     leak: bool = False
     model: ClassVar[str] = "SJCGQ11LM"
+    exposes: ClassVar[Exposed] = (("water_leak", "binary", 1), ("battery", "numeric", 1))
 
     def report(self, now_ms: int) -> list[Shown]:
         """Wet or dry; this model writes its battery as a string."""
@@ -123,6 +130,7 @@ class MotionSensor(ZigbeeDevice):
     every_s: ClassVar[float] = 300.0
     hold_s: ClassVar[float] = 60.0
     model: ClassVar[str] = "RTCGQ11LM"
+    exposes: ClassVar[Exposed] = (("occupancy", "binary", 1), ("illuminance", "numeric", 1))
 
     def step(self, now_ms: int, elapsed_s: float) -> list[Shown]:
         """Seen, or nobody any more."""
@@ -155,6 +163,7 @@ class WaterMeter(ZigbeeDevice):
     flow: float = 0.0
     every_s: ClassVar[float] = 20.0
     model: ClassVar[str] = "TS0601_water_meter"
+    exposes: ClassVar[Exposed] = (("volume", "numeric", 1), ("flow", "numeric", 1))
     _STEP: ClassVar[float] = 0.0001
     _MARGIN: ClassVar[float] = 0.05
 
@@ -188,6 +197,7 @@ class SosButton(ZigbeeDevice):
 
     every_s: ClassVar[float] = 1800.0
     model: ClassVar[str] = "SBTL-SOS"
+    exposes: ClassVar[Exposed] = (("action", "enum", 1), ("battery", "numeric", 1))
 
     def press(self) -> list[Shown]:
         """What zigbee2mqtt makes of a press: the action, then the same without it."""
@@ -201,6 +211,7 @@ class Siren(ZigbeeDevice):
     left_s: float = 0.0
     warning: dict[str, Any] = field(default_factory=lambda: {"mode": "stop"})
     model: ClassVar[str] = "ZR1-EN"
+    exposes: ClassVar[Exposed] = (("alarm", "binary", 1), ("warning", "composite", 2))
 
     @property
     def sounding(self) -> bool:
@@ -240,6 +251,7 @@ class Valve(ZigbeeDevice):
     closed: bool = False
     stuck: bool = False
     model: ClassVar[str] = "TS0601_water_valve"
+    exposes: ClassVar[Exposed] = (("state", "binary", 7),)
 
     def set(self, command: Mapping[str, Any], now_ms: int) -> list[Shown]:
         """Obey ``{"state": "ON"}`` (open) and ``{"state": "OFF"}``; anything else is ignored."""

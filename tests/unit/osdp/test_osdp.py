@@ -81,6 +81,7 @@ def test_a_card_is_read_as_wiegand() -> None:
     [
         ("NAK", "04", True, {"reason": "unexpected-sequence"}),
         ("KEYPAD", "00 05 31323334 0D", True, {"keys": "1234#", "count": 5}),
+        ("FMT", "00 01 05 3132333435", True, {"direction": "forward", "text": "12345"}),
         ("PDID", "5C2623 01 02 D2040000 010203", True, {"vendor": "5C2623", "serial": 1234, "firmware": "1.2.3"}),
         (
             "PDCAP",

@@ -84,5 +84,8 @@ def test_the_files_that_the_bridge_keeps() -> None:
     rows = [{"friendly_name": "hall", "definition": {"exposes": [{"property": "smoke", "type": "binary"}]}}]
     (devices,) = decoded(json.dumps(rows, indent=1))["frames"]
     assert devices["devices"] == [{"name": "hall", "model": "", "type": "smoke"}]
+    many = json.dumps([rows[0] | {"friendly_name": f"hall {number}"} for number in range(3000)])
+    (large,) = decoded(f"zigbee2mqtt/bridge/devices {many}\n")["frames"]
+    assert len(large["devices"]) == 3000
     messages = [{"topic": "zigbee2mqtt/a", "payload": {"smoke": True}}, {"topic": "zigbee2mqtt/b", "payload": "{}"}]
     assert [one["name"] for one in decoded(json.dumps(messages, indent=1))["frames"]] == ["a", "b"]
