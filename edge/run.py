@@ -60,7 +60,7 @@ def run(source: Path) -> None:
 
 
 def _share_one_heap() -> None:
-    """Before there are threads: glibc would give each of them a heap of its own, a megabyte together.
+    """Before there are threads: glibc would give each of them a heap of its own, 0.8 MB together.
 
     They would need it to allocate at the same time, which the interpreter does not let them. Another C library has no
     such call, and none such heaps.
