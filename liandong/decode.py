@@ -19,7 +19,7 @@ from liandong.hexadecimal import hex_lines
 from liandong.language import speaker
 from protocols.capture import by_line
 from protocols.errors import ConfigError, ProtocolError
-from protocols.messages import Language
+from protocols.messages import Language, sentence
 
 LIMIT: Final = 16_000_000
 MAX_LINES: Final = 200_000
@@ -115,6 +115,8 @@ DECODERS: Final[Mapping[str, Decoder]] = {
 }
 # Hexadecimal text of these may hold one frame a line; the others run on over the lines.
 FRAME_A_LINE: Final = frozenset({"osdp", "modbus", "dlt645", "cjt188", "mbus", "gb26875"})
+# Findings of these name their sentence without its catalogue, which is that of EVA-DTS.
+VENDING: Final = frozenset({"evadts", "dex", "ddcmp"})
 
 
 def register(parser: argparse.ArgumentParser, language: Language) -> None:
@@ -135,15 +137,19 @@ def _decode(arguments: argparse.Namespace, language: Language) -> int:
     print(json.dumps(document, ensure_ascii=False, indent=2, default=str))
     if _recognised(document):
         return 0
-    why = next((str(finding["what"]) for finding in document["findings"]), "-")
+    found = sorted(document["findings"], key=lambda finding: finding["level"] != "error")
+    why = next((str(finding["what"]) for finding in found), "-")
     raise ProtocolError("liandong.decode.nothing", size=len(data), kind=arguments.kind, why=why)
 
 
 def _speak(document: dict[str, Any], language: Language) -> None:
     """Write the sentences of findings that name their catalogue in the person's language."""
-    for finding in document["findings"]:
-        if str(finding.get("code", "")).startswith("protocols."):
-            finding["what"] = speaker(language)(finding["code"], **{"at": finding["at"], **finding["params"]})
+    for finding in [*document["findings"], *(told for one in document.get("audits", ()) for told in one["findings"])]:
+        code = str(finding.get("code", ""))
+        if code and "." not in code and document["kind"] in VENDING:
+            code = f"protocols.evadts.{code}"
+        if code.startswith("protocols."):
+            finding["what"] = sentence(code, {"at": finding["at"], **finding["params"]}, language)
 
 
 def _recognised(document: dict[str, Any]) -> bool:
@@ -151,9 +157,9 @@ def _recognised(document: dict[str, Any]) -> bool:
 
 
 def _bytes(kind: str, data: bytes) -> dict[str, Any]:
-    """What binary `data` say; text with a frame a line is read as what it is, even without --hex."""
+    """What binary `data` say; hexadecimal text of a line is read as what it is, even without --hex."""
     document = DECODERS[kind](data)
-    if kind in FRAME_A_LINE and not _recognised(document):
+    if kind in FRAME_A_LINE | {"dex", "ddcmp"} and not _recognised(document):
         try:
             as_text = _hexadecimal(kind, data)
         except (ConfigError, ProtocolError):

@@ -20,6 +20,7 @@ _LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _KIND: Final = re.compile(r"[A-Za-z]{1,3}[0-9]{0,3}\Z")
 _NUMBERED: Final = re.compile(r"(ST|SE)-[0-9]{1,4}\Z", re.IGNORECASE)  # some Italian machines number their sets
 _OPENING: Final = re.compile(rb"(?<![0-9A-Za-z])DXS\*", re.IGNORECASE)
+_RECORD: Final = re.compile(rb"^[A-Z]{1,3}[0-9]{0,3}\*", re.MULTILINE)
 _PADDING: Final = b"\x00\x1a \t"  # end-of-file marks and fill that some carriers leave behind
 _DLE_STX: Final = b"\x10\x02"
 _ESCAPES: Final = re.compile(r"(?:\^[0-9A-Fa-f]{2}\^)+")
@@ -40,7 +41,7 @@ class Line:
 
 def plain(data: bytes, findings: Findings) -> bytes:
     """The text in `data`: what the blocks of a captured DEX line carry, and UTF-8 instead of UTF-16."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and data.count(0) * 3 > len(data):
         findings.add("warning", 0, "utf-16")
         data = data.decode("utf-16", "replace").encode("utf-8")
     if _DLE_STX not in data:
@@ -49,10 +50,11 @@ def plain(data: bytes, findings: Findings) -> bytes:
     for token in Decoder().feed(data):
         if isinstance(token, Block) and token.head == "STX" and token.body not in bodies[-1:]:
             bodies.append(token.body)
-    if not bodies:
-        return data
+    text = b"".join(bodies)
+    if not _RECORD.search(text):
+        return data  # nothing but what looks like a frame among other bytes
     findings.add("warning", 0, "link-framing", blocks=len(bodies))
-    return b"".join(bodies)
+    return text
 
 
 def lines(data: bytes, findings: Findings) -> Iterator[Line]:

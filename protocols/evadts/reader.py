@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import date, time
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 from protocols.evadts.checks import check
@@ -14,6 +15,8 @@ from protocols.evadts.findings import Findings
 from protocols.evadts.lines import Line, charset, lines, plain, unescaped
 from protocols.evadts.records import Audit, Currency, Field, FieldValue, Record, currency_name
 
+MAX_LINES: Final = 20_000  # the longest audits of the field have some 1,500
+_MAX_FIELDS: Final = 250
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _UNSET: Final = 0xFFFF_FFFF  # what some boards write into a counter that was never used
 _MAX_DECIMALS: Final = 6
@@ -25,9 +28,13 @@ def read(data: bytes) -> Audit:
     """The audit in `data`. Never raises: a file of noise gives no records and an error finding."""
     findings = Findings()
     text = plain(data, findings)
-    found = list(lines(text, findings))
+    found = list(islice(lines(text, findings), MAX_LINES + 1))
+    if len(found) > MAX_LINES:
+        findings.add("warning", found.pop().number, "too-many-lines", limit=MAX_LINES)
     if not any(line.kind in RECORDS and b"*" in line.content for line in found):
-        findings.add("error", 0, "nothing-recognised", size=len(data))
+        place = len(data) - len(data.lstrip())
+        first = data[place:][:8].hex(" ").upper() or "-"
+        findings.add("error", 0, "nothing-recognised", size=len(data), place=place, first=first)
         return Audit(findings=findings.result(), stray=tuple(_as_text(found, "utf-8")))
     groups = [(group, _currency(group, findings)) for group in _transmissions(found)]
     codec = charset([line.content for line in found], next((money.name for _, money in groups if money.name), None))
@@ -97,7 +104,7 @@ class _Decoder:
         """The record in `line`, with money in `currency`."""
         self._currency = currency
         text = _text(line.content, self._codec)
-        word, *raw = text.split("*")
+        word, *raw = text.split("*", _MAX_FIELDS)
         if word.strip() != line.kind:
             self._findings.add("info", line.number, "odd-kind", raw=word.strip()[:20], record=line.kind)
         fields = tuple(

@@ -32,8 +32,8 @@ _RESPONSES: Final = {
 def decode_dex(data: bytes) -> dict[str, Any]:
     """The frames in `data`, and under ``audits`` what each whole audit says (see `decode_evadts`).
 
-    `at` counts bytes; findings inside an audit carry ``audit`` (from 0) and the line as `at`. Lone control characters
-    among noise are no proof of DEX: without a block, nothing is recognised when most bytes belong to no frame.
+    `at` counts bytes; findings inside an audit carry ``audit`` (from 0) and the line as `at`. Control characters among
+    noise are no proof of DEX, nor is a block of noise: without a block of text most bytes must be control characters.
     """
     report = Report("dex")
     decoder, audit = Decoder(), _Audits()
@@ -51,14 +51,28 @@ def decode_dex(data: bytes) -> dict[str, Any]:
         if decoder.noise > noise:
             stray.add(place)
     stray.close()
-    blocks = sum("body" in frame for frame in report.frames)
-    if not blocks and 2 * stray.count > len(data):
+    begun = decoder.inside and _is_text(data[begin + 2 :].decode("latin-1"))
+    if data and not begun and not any(map(_speaks, report.frames)) and 2 * _controls(report) <= len(data):
         nothing, first = Report("dex"), data[stray.first : stray.first + 8].hex(" ").upper()
         nothing.add("error", stray.first, "capture.no-frame", size=len(data), first=first)
         return nothing.document(len(data))
     if decoder.inside:
         report.add("error", begin, "cut-short")
     return with_audits(report.document(len(data)), audit.whole)
+
+
+def _speaks(frame: dict[str, Any]) -> bool:
+    """A block whose check sum fits, or whose body is text all the same."""
+    body = str(frame.get("body", ""))
+    return bool(body) and (frame["ok"] or _is_text(body))
+
+
+def _is_text(body: str) -> bool:
+    return bool(body) and 10 * sum(not (" " <= char <= "~" or char in "\r\n") for char in body) <= len(body)
+
+
+def _controls(report: Report) -> int:
+    return sum(len(frame["raw"]) // 2 for frame in report.frames if "body" not in frame)
 
 
 class _Stray:
