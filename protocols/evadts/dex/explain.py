@@ -51,6 +51,7 @@ def decode_dex(data: bytes) -> dict[str, Any]:
         if decoder.noise > noise:
             stray.add(place)
     stray.close()
+    audit.end()
     begun = decoder.inside and _is_text(data[begin + 2 :].decode("latin-1"))
     if data and not begun and not any(map(_speaks, report.frames)) and 2 * _controls(report) <= len(data):
         nothing, first = Report("dex"), data[stray.first : stray.first + 8].hex(" ").upper()
@@ -157,6 +158,10 @@ class _Audits:
             self._settle(taken=True)
             self._parts.clear()
             self._before = None
+
+    def end(self) -> None:
+        """The capture ends: perhaps before the last answer."""
+        self._settle(taken=True)
 
     def _settle(self, *, taken: bool) -> None:
         block, self._waiting = self._waiting, None
