@@ -57,20 +57,20 @@ def _documents(data: bytes) -> list[tuple[int, bytes]] | None:
     try:
         text = data.decode()
         end = offset = 0
-        while (begins := _blank(text, end)) < len(text) and len(found) < _MOST_DOCUMENTS:
+        while (begins := _skip(text, end, "[,]")) < len(text) and len(found) < _MOST_DOCUMENTS:
             offset += len(text[end:begins].encode())
-            body, end = json.JSONDecoder().raw_decode(text, begins)
+            _, end = json.JSONDecoder().raw_decode(text, begins)
             document = text[begins:end].encode()
-            rows = [json.dumps(row).encode() for row in body] if isinstance(body, list) else [document]
-            found += ((offset, row) for row in rows)
+            found.append((offset, document))
             offset += len(document)
     except (ValueError, RecursionError):
         return None
     return found
 
 
-def _blank(text: str, at: int) -> int:
-    while at < len(text) and text[at].isspace():
+def _skip(text: str, at: int, more: str) -> int:
+    """The next place that is neither blank nor one of `more`: arrays are taken apart, however deep."""
+    while at < len(text) and (text[at].isspace() or text[at] in more):
         at += 1
     return at
 

@@ -67,7 +67,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, str, bytes]]:
     if isinstance(whole, list) and any(isinstance(row, dict) and "friendly_name" in row for row in whole):
         yield 0, "zigbee2mqtt/bridge/devices", data
     elif isinstance(whole, dict) and whole and all(_ADDRESS.fullmatch(key) for key in whole):
-        yield from ((0, f"zigbee2mqtt/{address}", json.dumps(said).encode()) for address, said in whole.items())
+        yield from ((0, f"zigbee2mqtt/{address}", _compact(said)) for address, said in whole.items())
     elif _LOGGED_LINE.search(data):
         for line in _LOGGED_LINE.finditer(data):
             yield line.start(), line["topic"].decode("utf-8", "replace"), line["payload"]
@@ -79,7 +79,7 @@ def _unwrapped(topic: str, line: bytes) -> tuple[str, bytes]:
     """Topic and payload, also of an object that holds both."""
     if not line:  # plain availability: a topic and a word
         name, _, word = topic.rpartition(" ")
-        return name, word.encode()
+        return name, word.encode("ascii", "ignore")
     if topic.endswith(" ["):  # the bridge's list of devices
         return topic[:-2].rstrip(), b"[" + line
     try:
@@ -88,8 +88,12 @@ def _unwrapped(topic: str, line: bytes) -> tuple[str, bytes]:
         return topic, line
     if not topic and isinstance(body, dict) and isinstance(body.get("topic"), str) and "payload" in body:
         inner = body["payload"]
-        return body["topic"], inner.encode() if isinstance(inner, str) else json.dumps(inner).encode()
+        return body["topic"], inner.encode() if isinstance(inner, str) else _compact(inner)
     return topic, line
+
+
+def _compact(body: object) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _frame(at: int, topic: str, about: Topic, payload: bytes, report: Report) -> dict[str, Any]:

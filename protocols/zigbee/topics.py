@@ -19,6 +19,7 @@ Payload = Mapping[str, Any]
 
 _COMES_AND_GOES: Final = frozenset({"device_joined", "device_announce", "device_interview", "device_leave"})
 _DEEPEST: Final = 4
+_LONGEST_S: Final = 86_400
 _TELLS: Final = 1
 _TAKES: Final = 2
 _ANSWERS: Final = 4
@@ -157,9 +158,10 @@ def _siren(exposed: Mapping[str, Mapping[str, Any]]) -> Siren | None:
         return None
     timed = exposed.get("duration", {})
     most = timed.get("value_max")
-    seconds = timed.get("unit") == "s" and bool(_access(timed) & _TAKES) and isinstance(most, int | float)
+    seconds = timed.get("unit") == "s" and bool(_access(timed) & _TAKES)
+    longest_s = int(most) if seconds and isinstance(most, int | float) and 0 < most < _LONGEST_S else 0
     on, off = ("ON", "OFF") if alarm.get("value_on") == "ON" else (True, False)
-    return Siren(key="alarm", on=on, off=off, tells=True, longest_s=int(most) if seconds and most else 0)
+    return Siren(key="alarm", on=on, off=off, tells=True, longest_s=longest_s)
 
 
 def _access(entry: Mapping[str, Any]) -> int:
