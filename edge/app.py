@@ -100,6 +100,7 @@ class EdgeAgent:
             outbox=self._outbox,
             clock=self._clock,
             board=self._board,
+            where=self._commissioning.where(),
             acknowledged=uplink.delivery == "acknowledged",
         )
 

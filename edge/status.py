@@ -31,7 +31,14 @@ _SIGNS: Final = {"Cel": "°C", "1": "", "{minor}": "", "m3": "m³", "m3/h": "m³
 
 
 def report(
-    *, uplink: UplinkCondition, broker: str, outbox: Outbox, clock: Clock, board: Board, acknowledged: bool
+    *,
+    uplink: UplinkCondition,
+    broker: str,
+    outbox: Outbox,
+    clock: Clock,
+    board: Board,
+    where: Mapping[str, str],
+    acknowledged: bool,
 ) -> Report:
     """``{"ok", "parts": [{"name", "ok", "code", "data"}]}`` for uplink, outbox, clock, drivers and devices."""
     parts = [_uplink(uplink, broker, acknowledged=acknowledged), _outbox(outbox), _clock(clock.condition)]
@@ -39,7 +46,7 @@ def report(
         data = {"family": driver.family, "line": driver.line, "restarts": driver.restarts, **_cause(driver.error)}
         code = "running" if driver.running else "down"
         parts.append(_part(f"driver/{name}", f"edge.status.driver-{code}", data, ok=driver.running))
-    parts += [_device(name, condition, board, clock) for name, condition in board.devices().items()]
+    parts += [_device(name, condition, board, clock, where) for name, condition in board.devices().items()]
     parts += [_stranger(driver, one, clock) for driver, listed in board.strangers().items() for one in listed]
     parts += [_unlisted(driver, refused) for driver, refused in board.unlisted().items()]
     return {"ok": all(part["ok"] for part in parts), "parts": parts}
@@ -164,7 +171,7 @@ def _unlisted(driver: str, refused: int) -> Report:
     return _part(f"unlisted/{driver}", "edge.status.unlisted", data, ok=True)
 
 
-def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -> Report:
+def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock, where: Mapping[str, str]) -> Report:
     values = {
         metric: {"value": reading.value, "at_ms": clock.resolve(reading.at_ms), "quality": reading.quality}
         for metric, reading in board.known(name).items()
@@ -175,6 +182,7 @@ def _device(name: str, condition: DeviceCondition, board: Board, clock: Clock) -
     data = {
         "driver": condition.driver,
         "type": condition.type,
+        "where": where.get(name, ""),
         "online": condition.online,
         "since_ms": clock.utc(condition.since_ms),
         "heard_ms": None if condition.heard_ms is None else clock.resolve(condition.heard_ms),

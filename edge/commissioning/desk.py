@@ -119,6 +119,10 @@ class Commissioning:
                 self._ticked[trigger.device] = self._unwritten[trigger.device] = found
                 self._changed.notify_all()
 
+    def where(self) -> dict[str, str]:
+        """By device, where it hangs and what it is called there; only those of which somebody said so."""
+        return {device: f"{one.place} {one.name}".strip() for device, one in self._book.entries().items()}
+
     def answer(self, request: Mapping[str, Any]) -> Json:
         """A request at the local socket. Raises LiandongError for what cannot be done."""
         match request:

@@ -26,7 +26,9 @@ def told(check: Check, language: Language) -> str:
     words = dict(check.data)
     if "values" in words:
         words["last"] = values(str(words["type"]), words["values"], language)
-    return said(check.code, words, language)
+    text = said(check.code, words, language)
+    where = words.get("where")
+    return sentence("edge.doctor.at", {"where": where, "said": text}, language) if where else text
 
 
 def advice(check: Check, language: Language) -> str:

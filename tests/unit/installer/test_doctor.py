@@ -55,6 +55,9 @@ def test_a_door_is_told_in_words() -> None:
     assert told(check, "en") == "closed, reader online 12.0 ms, 0.0 % errors"
     assert told(check, "zh-CN") == "门已关，读卡器在线 12.0 毫秒，错误率 0.0 %"
     assert check.grade is Grade.WELL
+    (check,) = agent.look([device(where="3/1/hall Main door")], 0, tls=False)
+    assert told(check, "en") == "3/1/hall Main door: closed, reader online 12.0 ms, 0.0 % errors"
+    assert told(check, "zh-CN").startswith("3/1/hall Main door：门已关，")
 
 
 def test_a_line_that_loses_questions_needs_attention() -> None:
