@@ -139,11 +139,20 @@ def _alike(raw: bytes, at: int, step: int) -> int:
 
 def _skipped(raw: bytes, at: int) -> int:
     """Where the field after this one begins; beyond the end when it makes no sense."""
-    wire = raw[at] & 7
-    if raw[at] & 0x80 or wire not in (_VARINT, _DELIMITED):
-        return len(raw) + 1
+    tag, end = raw[at], len(raw)
+    if tag & 0x87 == _VARINT:
+        at, last = at + 1, min(end, at + 11)
+        while at < last:
+            if raw[at] < 0x80:
+                return at + 1
+            at += 1
+        return end + 1
+    if tag & 0x87 != _DELIMITED:
+        return end + 1
+    if at + 1 < end and raw[at + 1] < 0x80:
+        return at + 2 + raw[at + 1]
     number, at = _varint(raw, at + 1)
-    return at + number if wire == _DELIMITED else at
+    return at + number
 
 
 def _varint(raw: bytes, at: int) -> tuple[int, int]:

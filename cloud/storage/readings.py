@@ -6,6 +6,7 @@ all editions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -92,28 +93,28 @@ def append_texts(tx: Transaction, texts: Sequence[TextReading]) -> None:
 
 def touch_latest(tx: Transaction, readings: Readings, texts: Sequence[TextReading], received_ms: int) -> None:
     """Keep the newest value of each series, by observation time; of two with the same time the one that came last."""
-    newest = _newest(readings)
-    columns = {
-        "series": readings.series[newest].tolist(),
-        "at_ms": readings.at_ms[newest].tolist(),
-        "value": [None if np.isnan(value) else value for value in readings.value[newest].tolist()],
-        "text": [None] * len(newest),
-        "quality": readings.quality[newest].tolist(),
-        "received_ms": received_ms,
-    }
     last: dict[int, TextReading] = {}
     for text in texts:
         if text.series_id not in last or last[text.series_id].at_ms <= text.at_ms:
             last[text.series_id] = text
-    for series_id in sorted(last):
-        text = last[series_id]
-        columns["series"].append(series_id)
-        columns["at_ms"].append(text.at_ms)
-        columns["value"].append(None)
-        columns["text"].append(text.value.replace("\x00", "\ufffd"))
-        columns["quality"].append(text.quality)
-    if columns["series"]:
-        tx.execute(load("readings")["touch_latest"], columns)
+    told = list(last.values())  # before the numbers: the array of texts is shorter, and gives NULL from there on
+    if not told and not len(readings):
+        return
+    numbers = readings.at(_newest(readings))
+    columns = {
+        "series": _array([*(one.series_id for one in told), *numbers.series.tolist()]),
+        "at_ms": _array([*(one.at_ms for one in told), *numbers.at_ms.tolist()]),
+        "value": _array([*(math.nan for _ in told), *numbers.value.tolist()]),
+        "text": [one.value.replace("\x00", "\ufffd") for one in told],
+        "quality": _array([*(one.quality for one in told), *numbers.quality.tolist()]),
+        "received_ms": received_ms,
+    }
+    tx.execute(load("readings")["touch_latest"], columns)
+
+
+def _array(numbers: Sequence[float]) -> str:
+    """Numbers as PostgreSQL writes an array, NaN as NULL: for a list the driver takes a step per value."""
+    return "{" + str(numbers)[1:-1].replace("nan", "NULL") + "}"
 
 
 def copy_bytes(readings: Readings) -> bytes:
