@@ -26,6 +26,8 @@ _DLE_STX: Final = b"\x10\x02"
 _ESCAPES: Final = re.compile(r"(?:\^[0-9A-Fa-f]{2}\^)+")
 _FOREIGN: Final = re.compile(rb"[\x80-\xff]+")
 _HANZI: Final = re.compile(rb"(?:[\xa1-\xa9\xb0-\xf7][\xa1-\xfe])+\Z")  # GB 2312
+_YO: Final = b"\xa8\xb8"  # the letters of cp1251 that stand apart
+_SURE: Final = 12
 _CYRILLIC: Final = frozenset({"RUB", "BYN", "UAH", "KZT", "BGN"})
 
 
@@ -96,9 +98,16 @@ def charset(contents: Sequence[bytes], currency: str | None) -> str:
     runs = _FOREIGN.findall(whole) + _FOREIGN.findall(escaped)
     if all(_reads(run, "utf-8") for run in runs):
         return "utf-8"
-    if currency in _CYRILLIC and all(_reads(run, "cp1251") for run in runs):
+    if all(_reads(run, "cp1251") for run in runs) and (currency in _CYRILLIC or _is_cyrillic(runs)):
         return "cp1251"
     return "gb18030" if all(_HANZI.match(run) for run in runs) else "latin-1"
+
+
+def _is_cyrillic(runs: Sequence[bytes]) -> bool:
+    """Words of nothing but Cyrillic letters, more of them than Chinese characters would look like by chance."""
+    letters = b"".join(runs)
+    words = all(byte >= 0xC0 or byte in _YO for byte in letters) and len(letters) >= 2 * len(runs)
+    return words and (len(letters) >= _SURE or any(not _HANZI.match(run) for run in runs))
 
 
 def _reads(run: bytes, codec: str) -> bool:

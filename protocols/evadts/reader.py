@@ -21,6 +21,7 @@ _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _UNSET: Final = 0xFFFF_FFFF  # what some boards write into a counter that was never used
 _MAX_DECIMALS: Final = 6
 _USUAL_DECIMALS: Final = 2  # where ID401 says nothing (EVA-DTS 6.2, 2.3.2.1)
+_OLD_EVENT: Final = 4  # fields of an EA2
 _BILLS: Final = ("bills-reset", "bills-init")
 
 
@@ -109,7 +110,7 @@ class _Decoder:
             self._findings.add("info", line.number, "odd-kind", raw=word.strip()[:20], record=line.kind)
         fields = tuple(
             self._field(line.number, f"{line.kind}{place:02d}", spec, word)
-            for place, (spec, word) in enumerate(zip(RECORDS.get(line.kind, ()), raw, strict=False), start=1)
+            for place, (spec, word) in enumerate(zip(_row(line.kind, raw), raw, strict=False), start=1)
             if spec is not None and word.strip()
         )
         known = line.kind in RECORDS
@@ -180,6 +181,13 @@ class _Decoder:
             value = self._currency.value(number)
             return Field(id=field_id, name=spec.name, raw=raw, value=value, unit=unit, minor=number)
         return Field(id=field_id, name=spec.name, raw=raw, value=number)
+
+
+def _row(kind: str, raw: Sequence[str]) -> Sequence[FieldSpec | None]:
+    """The fields of `kind`. Before the standard had EA205, machines put the activity into the fourth field of four."""
+    if kind == "EA2" and len(raw) == _OLD_EVENT and raw[-1].strip() in ("0", "1"):
+        return RECORDS["EA2"][: _OLD_EVENT - 1] + RECORDS["EA2"][_OLD_EVENT : _OLD_EVENT + 1]
+    return RECORDS.get(kind, ())
 
 
 def _rest_of_cash(record: Record, since: str) -> int | None:

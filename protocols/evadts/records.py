@@ -112,7 +112,7 @@ def currency_name(number: str, alpha: str, decimals: int | None = None) -> str |
     """The ISO 4217 name that ID402 and ID403 give, or None. ID403 holds a number on some machines, too."""
     if len(alpha.strip()) == 3 and alpha.strip().isalpha():
         return alpha.strip().upper()
-    named = _by_number(number.strip()) or (_by_number(alpha.strip()) if len(alpha.strip()) >= 3 else None)
+    named = _by_number(number.strip()) or _by_number(alpha.strip())
     if decimals == 0 and named == "EUR" and "978" not in (number + alpha):
         return None  # by its telephone code: money without decimals was that country's before the euro
     return named
@@ -124,9 +124,11 @@ def _by_number(digits: str) -> str | None:
     code = int(digits)
     if code >= 1000:
         return _NAMES.get(code - 1000)
-    if len(digits) == 3 and code in _NAMES:
-        return _NAMES[code]  # ISO 4217 without its 1
-    return _BY_TELEPHONE.get(code)
+    if len(digits) == 4:
+        return _BY_TELEPHONE.get(code)
+    # Three digits are ISO 4217 without its 1, else a telephone code without one of its zeros. Fewer are often what the
+    # maker of the machine left there, and say nothing of the money.
+    return (_NAMES.get(code) or _BY_TELEPHONE.get(code)) if len(digits) == 3 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

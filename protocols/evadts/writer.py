@@ -23,7 +23,7 @@ def write(records: Iterable[tuple[str, Fields]], *, communication_id: str, contr
         _line("SE", (len(body) + 2, control)),
         _line("DXE", (1, 1)),
     ]
-    return _line("DXS", (communication_id, "VA", "V1/6", 1)) + covered + b"".join(tail)
+    return _line("DXS", (communication_id, "VA", "V0/6", 1)) + covered + b"".join(tail)
 
 
 def _line(kind: str, fields: Fields) -> bytes:

@@ -13,10 +13,12 @@ from protocols.evadts.dex import Identity
 from protocols.evadts.prices import prices_of
 from simulators.hardware.port import Ledger
 from simulators.hardware.vending.link import DexPlug
-from simulators.hardware.vending.memory import DOOR, JAM, Memory, Selection
+from simulators.hardware.vending.memory import COOLING, DOOR, JAM, Memory, Selection
 
 _COOLED: Final = 4.0
 _OUTSIDE: Final = 24.0
+_TOO_WARM: Final = 9.0
+_COLD_AGAIN: Final = 7.0
 _RESTOCK_BELOW: Final = 0.2
 
 
@@ -82,12 +84,28 @@ class VendingMachine:
             self.memory.temperature = round(self.memory.temperature + drift + self._rng.uniform(-0.05, 0.05), 2)
             if not self.plug.powered:
                 return
+            self._watch_cooling(now_ms)
             capacity = sum(selection.capacity for selection in self.memory.selections.values())
             if self.memory.stock < _RESTOCK_BELOW * capacity:
                 self._fill(now_ms)
             expected = self._sales_per_hour * elapsed_s / 3600
             for _ in range(int(expected) + (self._rng.random() < expected % 1)):
                 self._sell(None, now_ms)
+
+    def _watch_cooling(self, now_ms: int) -> None:
+        """A cabinet that is too warm is an event, and the machine calls; so is one that is cold again."""
+        if self.memory.temperature > _TOO_WARM:
+            changed = self.memory.raise_fault(COOLING, now_ms)
+        else:
+            changed = self.memory.temperature < _COLD_AGAIN and self.memory.clear_fault(COOLING)
+        if changed:
+            self.plug.call()
+
+    def warm(self, degrees: float) -> Mapping[str, Any]:
+        """The compressor has stood still: the cabinet has `degrees` °C, and cools down from there."""
+        with self._lock:
+            self.memory.temperature = degrees
+        return {"temperature": degrees}
 
     def sell(self, selection: str | None = None) -> Mapping[str, Any]:
         """One purchase of `selection` (None = what somebody fancies); says whether it came out, and why not."""
@@ -156,6 +174,7 @@ class VendingMachine:
             "vending-clear": lambda device, params: self.clear(),
             "vending-door-open": lambda device, params: self.door(True),
             "vending-door-close": lambda device, params: self.door(False),
+            "vending-warm": lambda device, params: self.warm(float(params.get("to", 15.0))),
             "vending-restock": lambda device, params: self.restock(),
             "vending-reset": lambda device, params: self.reset(),
             "vending-wrap": lambda device, params: self.near_the_end(),

@@ -13,6 +13,7 @@ _LOCAL_TIME: Final = timezone(timedelta(hours=8))  # the board's clock shows the
 _LOG_LENGTH: Final = 10
 JAM: Final = "EJB"
 DOOR: Final = "EGS"
+COOLING: Final = "EJJ"
 
 
 @dataclass(slots=True, kw_only=True)

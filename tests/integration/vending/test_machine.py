@@ -109,6 +109,19 @@ def test_the_door_is_told(street: Street) -> None:
     until(lambda: ctx.latest("door-open") is False)
 
 
+def test_a_cabinet_that_warms_up_and_cools_down_is_told(street: Street) -> None:
+    ctx = street.gateway(interval_s=600)
+    until(lambda: ctx.online)
+    street.machine.triggers()["vending-warm"]("vending-1", {"to": 15.0})
+    street.machine.step(1_700_000_000_000, 1.0)
+    until(lambda: ctx.events("vending.cooling-failed"))
+    assert ctx.latest("cooling-fault") is True
+    assert ctx.latest("temperature") == pytest.approx(15.0, abs=0.2)
+    street.machine.step(1_700_000_000_000, 3600.0)
+    until(lambda: ctx.events("vending.cooling-restored"))
+    assert ctx.latest("cooling-fault") is False
+
+
 def test_a_restart_loses_no_sale_and_repeats_none(street: Street) -> None:
     ctx = street.gateway()
     until(lambda: ctx.online)

@@ -16,7 +16,7 @@ from protocols.evadts.ddcmp.frames import ACK, NACK, START
 from protocols.evadts.dex import AuditReceived, AuditSent, Closed, DexEvent, Failed, Step, Timers
 
 TIMERS = Timers(byte=0, bids=5)
-AUDIT = b"DXS*SIM1234567*VA*V1/6*1\r\n" + b"".join(b"PA1*%d*350\r\nPA2*%d*700\r\n" % (n, n) for n in range(60))
+AUDIT = b"DXS*SIM1234567*VA*V0/6*1\r\n" + b"".join(b"PA1*%d*350\r\nPA2*%d*700\r\n" % (n, n) for n in range(60))
 
 # Recorded, with the checksums that the recording has.
 STARTED = "05 06 40 00 08 01 5B 95"

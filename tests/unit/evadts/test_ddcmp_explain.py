@@ -6,7 +6,7 @@ from protocols.evadts.ddcmp import Carrier, Machine, decode_ddcmp, message
 from protocols.evadts.dex import AuditReceived, Timers
 from tests.unit.evadts.test_ddcmp import ACK_1, STACK, STARTED, WHO, WHO_ANSWER
 
-AUDIT = b"DXS*SIM1234567*VA*V1/6*1\r\nST*001*0001\r\nPA1*1*350\r\nSE*3*0001\r\nDXE*1*1\r\n" * 3
+AUDIT = b"DXS*SIM1234567*VA*V0/6*1\r\nST*001*0001\r\nPA1*1*350\r\nSE*3*0001\r\nDXE*1*1\r\n" * 3
 RECORDED = bytes.fromhex(STARTED + STACK + WHO + ACK_1 + WHO_ANSWER)
 
 

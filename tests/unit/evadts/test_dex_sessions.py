@@ -25,7 +25,7 @@ from protocols.evadts.dex import (
 
 CARRIER = Identity(id="LDG0000001")
 MACHINE = Identity(id="SIM1234567")
-AUDIT = b"DXS*SIM1234567*VA*V1/6*1\r\n" + b"".join(b"PA1*%d*350\r\nPA2*%d*700\r\n" % (n, n) for n in range(30))
+AUDIT = b"DXS*SIM1234567*VA*V0/6*1\r\n" + b"".join(b"PA1*%d*350\r\nPA2*%d*700\r\n" % (n, n) for n in range(30))
 ENQ, EOT, NAK, ACK0, ACK1, WACK = b"\x05", b"\x04", b"\x15", b"\x100", b"\x101", b"\x10;"
 TIMERS = Timers(byte=0)
 

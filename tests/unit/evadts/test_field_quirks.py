@@ -44,6 +44,13 @@ def test_the_activity_of_an_event_is_its_fifth_field() -> None:
     assert only(with_records(("EA1", ("EGS", "020624", "1430", 52))), "EA1")["minutes"] == 52
 
 
+def test_the_activity_of_an_event_before_it_had_a_field_of_its_own() -> None:
+    event = only(with_records(("EA2", ("EJJ_A", 2, 2, 1))), "EA2")
+    assert (event["active"], event["user-field"]) == (True, None)
+    note = only(with_records(("EA2", ("EJJ_A", 2, 2, 5))), "EA2")
+    assert (note["active"], note["user-field"]) == (None, "5")
+
+
 def test_a_file_of_several_machines_is_checked_one_by_one() -> None:
     other = write(
         [("ID4", (0, "1392", "JPY")), ("VA1", (120, 1)), ("PA1", ("1", 120)), ("PA2", (1, 120))],
@@ -67,7 +74,7 @@ def test_text_that_a_carrier_puts_before_dxs_into_its_line() -> None:
         ("warning", 11, "not-a-record"),
         ("warning", 11, "after-dxe"),
     ]
-    assert audit.records[0].text == "DXS*LDG0000001*VA*V1/6*1"
+    assert audit.records[0].text == "DXS*LDG0000001*VA*V0/6*1"
     assert audit.stray[0] == (1, "<000|route 7|20260101|\x11>")
 
 
@@ -129,7 +136,8 @@ def test_bills_in_minor_units() -> None:
         ("036", "AUD", "AUD"),
         ("0086", "", "CNY"),
         ("001", "5", "USD"),
-        ("7", "", "RUB"),
+        ("0007", "", "RUB"),
+        ("39", "", None),
         ("0", "978", "EUR"),
         ("0049", "", "EUR"),
         ("FFFF", "1", None),
@@ -156,6 +164,8 @@ def named(product: bytes, currency: bytes = b"1840") -> Audit:
         ("可乐".encode(), b"1156*CNY", "可乐", None),
         ("可乐 500ml".encode("gb18030"), b"1156*CNY", "可乐 500ml", "gb18030"),
         ("Чай".encode("cp1251"), b"1643*RUB", "Чай", "cp1251"),
+        ("Чипсы".encode("cp1251"), b"0000", "Чипсы", "cp1251"),
+        ("Горячая вода".encode("cp1251"), b"0000", "Горячая вода", "cp1251"),
         ("Käse".encode("latin-1"), b"1978*EUR", "Käse", None),
         (b"^D7^^E0^^E9^ 2^2A^1", b"1643*RUB", "Чай 2*1", "cp1251"),
         (b"A^B", b"1978*EUR", "A^B", None),

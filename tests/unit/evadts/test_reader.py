@@ -31,7 +31,7 @@ def test_crc_of_the_catalogue_of_crcs() -> None:
 
 
 def test_what_the_writer_writes_has_no_findings() -> None:
-    assert GOOD.splitlines()[:2] == [b"DXS*LDG0000001*VA*V1/6*1", b"ST*001*0001"]
+    assert GOOD.splitlines()[:2] == [b"DXS*LDG0000001*VA*V0/6*1", b"ST*001*0001"]
     assert GOOD.splitlines()[-2:] == [b"SE*8*0001", b"DXE*1*1"]
     audit = read(GOOD)
     assert audit.findings == ()
@@ -136,7 +136,7 @@ def test_odd_records_are_kept() -> None:
 def test_two_sets_are_checked_one_by_one() -> None:
     body = GOOD[GOOD.index(b"ST*") : GOOD.index(b"DXE*")]
     second = body.replace(b"ST*001*0001", b"ST*001*0002").replace(b"SE*8*0001", b"SE*8*0002")
-    data = b"DXS*LDG0000001*VA*V1/6*1\r\n" + body + second + b"DXE*1*2\r\n"
+    data = b"DXS*LDG0000001*VA*V0/6*1\r\n" + body + second + b"DXE*1*2\r\n"
     assert codes(data) == [(16, "g85-mismatch")]
 
 

@@ -70,6 +70,21 @@ def test_a_counter_wraps(width: int) -> None:
     assert told(before, after) == ([("11", width - 1, 5, 350, 1750)], ["wrapped"])
 
 
+@pytest.mark.parametrize(("width", "sold"), [(10_000, 2), (100_000_000, 3), (4_294_967_296, 1)])
+def test_a_value_counter_wraps(width: int, sold: int) -> None:
+    before = snapshot(None, s11=replace(A, value=width - 100), s12=B)
+    after = snapshot(None, s11=replace(A, count=100 + sold, value=350 * sold - 100), s12=B)
+    assert told(before, after) == ([("11", 101, sold, 350, 350 * sold)], [])
+    (sale,) = difference(before, after, 60).sales
+    assert not sale.estimated
+
+
+def test_a_value_counter_that_began_again_is_no_wrap() -> None:
+    before = snapshot(None, s11=replace(A, value=9_000), s12=B)
+    (sale,) = difference(before, snapshot(None, s11=replace(A, count=101, value=500), s12=B), 60).sales
+    assert (sale.value, sale.estimated) == (350, True)
+
+
 def test_an_initialised_machine_sold_what_it_counts_now() -> None:
     after = snapshot(2, s11=Slot(count=2, value=700, price=350), s12=replace(B, count=0, value=0))
     assert told(BEFORE, after) == ([("11", 1, 2, 350, 700)], ["reset"])
@@ -129,7 +144,7 @@ def test_a_snapshot_survives_json() -> None:
 
 
 def test_a_snapshot_stays_small_whatever_a_machine_sends() -> None:
-    lines = ["DXS*LDG0000001*VA*V1/6*1", "ID4*2*1156*CNY"]
+    lines = ["DXS*LDG0000001*VA*V0/6*1", "ID4*2*1156*CNY"]
     for n in range(2000):
         lines += [
             f"PA1*{n:04}货货货货货货*{10**17}*货{n}",
