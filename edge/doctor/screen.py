@@ -24,13 +24,13 @@ _WORDS: Final = re.compile(r"[!-~]+|.", re.DOTALL)
 def fitted(diagnosis: Diagnosis, language: Language, width: int, height: int) -> list[str]:
     """The lines for a screen of `height` lines: where they are too many, what is well stands in one row.
 
-    Devices go first, then their lines, then all the rest; what wants attention is never left out.
+    The gateway's own parts go first, then lines, then devices; what wants attention is never left out.
     """
     shown = list(lines(diagnosis, language, width))
-    for kinds in (("device",), ("device", "bus"), ()):
+    for kept in (("device", "bus"), ("device",), ()):
         if len(shown) <= height:
             break
-        shown = list(lines(_folded(diagnosis, kinds, language), language, width))
+        shown = list(lines(_folded(diagnosis, kept, language), language, width))
     return shown
 
 
@@ -49,19 +49,16 @@ def lines(diagnosis: Diagnosis, language: Language, width: int) -> Iterator[str]
             yield f"{' ' * (_NAME + 3)}{line}"
 
 
-def _folded(diagnosis: Diagnosis, kinds: Collection[str], language: Language) -> Diagnosis:
-    """What is well and of these kinds (none: of any) as one check at the end."""
-    fold = [
-        check
-        for check in diagnosis.checks
-        if check.grade is Grade.WELL and (not kinds or check.name.partition("/")[0] in kinds)
-    ]
+def _folded(diagnosis: Diagnosis, kept: Collection[str], language: Language) -> Diagnosis:
+    """What is well, and not of the kinds that are `kept`, as one check at the end."""
+    checks = diagnosis.checks
+    fold = [one for one in checks if one.grade is Grade.WELL and one.name.partition("/")[0] not in kept]
     if not fold:
         return diagnosis
     names = sentence("edge.doctor.comma", {}, language).join(title(check, language) for check in fold)
     data = {"count": len(fold), "names": names}
     one = Check(name="folded", grade=Grade.WELL, code="edge.doctor.folded", data=data)
-    return replace(diagnosis, checks=(*(check for check in diagnosis.checks if check not in fold), one))
+    return replace(diagnosis, checks=(*(check for check in checks if check not in fold), one))
 
 
 def columns(text: str) -> int:

@@ -42,11 +42,12 @@ def register(parser: argparse.ArgumentParser, config: Path, language: Language) 
 
 def _scan(args: argparse.Namespace) -> int:
     from edge.scan.findings import Budget, Found, Refused
-    from edge.scan.ports import held_by_agent, serial_ports
+    from edge.scan.ports import held_by_agent, is_tcp, serial_ports
     from edge.scan.search import search
 
     addresses = parse_addresses(args.addresses)
-    ports = args.port or serial_ports()
+    # The file that is proposed may lie elsewhere, and what it names counts from there.
+    ports = [port if is_tcp(port) else str(Path(port).absolute()) for port in args.port] or serial_ports()
     if not ports:
         raise ConfigError("edge.scan.no-ports")
     budget = Budget(args.within, _progress)

@@ -109,6 +109,16 @@ def test_what_a_scan_proposes_runs_and_is_diagnosed(
         assert told["values"]["contact-open"]["value"] is False
 
 
+def test_a_line_that_is_named_from_here_is_named_wholly_in_a_file_that_lies_elsewhere(
+    site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(site.bus.parent)
+    file = tmp_path / "etc" / "gateway.toml"
+    words = (site.bus.name, "--kind", "modbus", "--addresses", "3", "--write", file, "--config", file)
+    assert scan(capfd, *words)[0] == 0
+    assert f'port = "{site.bus}"' in file.read_text("utf-8")
+
+
 def test_nothing_is_overwritten_and_a_missing_port_is_told(
     site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

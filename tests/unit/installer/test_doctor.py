@@ -112,6 +112,10 @@ def test_a_small_screen_keeps_what_is_wrong_and_folds_what_is_well(language: Any
     assert [line for line in shown if line.startswith("! door-7 ")]
     assert "59" in "".join(shown)
     assert "door-59" in "".join(shown)
+    parts = ("disk", "memory", "temperature", "network", "broker", "outbox", "clock")
+    own = [Check(name=name, grade=Grade.WELL, code="edge.doctor.untold") for name in parts]
+    first = fitted(diagnosis(*own, *checks[:5]), language, width, 12)
+    assert len([line for line in first if line.startswith("✓ door-")]) == 5, "devices are folded last"
     assert fitted(diagnosis(*checks), language, width, 500) == list(lines(diagnosis(*checks), language, width))
 
 
