@@ -1,7 +1,7 @@
 """Prices for a machine: the configuration that a data carrier sends, and what a machine reads from one.
 
-One record per selection, ``PC1*<selection>*<price in minor units>`` (EVA-DTS 6.2, PC101, PC102, example in 4.7; tried on
-no real machine). What else stands in a PC1 is left to the machine.
+One record per selection, ``PC1*<selection>*<price in minor units>`` (EVA-DTS 6.2, PC101, PC102, example in 4.7; tried
+on no real machine). What else stands in a PC1 is left to the machine.
 """
 
 from __future__ import annotations
