@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from edge.drivers.port import DriverContext
 from edge.drivers.reads import ReadRequest, ReadRequests
-from edge.drivers.schedule import Turn, answered, choose, failed
+from edge.drivers.schedule import Turn, answered, choose, failed, spread
 from protocols.errors import DeviceError, LiandongError, ProtocolError, UnavailableError
 from protocols.events import Observation
 
@@ -54,6 +54,7 @@ class Polling:
         self._heard: set[str] = set()  # who answered since the start
         self._began_s: dict[str, float] = {}  # when the turn before began, of those that answered it
         self._reads = ReadRequests()
+        self._opened_s = 0.0
 
     def run(self, ctx: DriverContext) -> None:
         """Poll until `ctx.stop` is set; opens the line again by itself."""
@@ -86,7 +87,7 @@ class Polling:
         self._reads.ask(device, timeout_s, lambda ctx: act(device, ctx), late)
 
     def _poll(self, ctx: DriverContext) -> None:
-        now = time.monotonic()
+        now = self._opened_s = time.monotonic()
         self._began_s.clear()
         self._turns = {
             place: Turn(unit=place, interval_s=self._intervals_s[device], due_s=now)
@@ -136,7 +137,7 @@ class Polling:
             return after
         self._heard.add(device)
         self._began_s[device] = began
-        return answered(turn, time.monotonic())
+        return answered(spread(turn, self._opened_s, began), time.monotonic())
 
 
 def hand_on(readings: Sequence[Observation], ctx: DriverContext) -> None:

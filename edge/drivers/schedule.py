@@ -35,6 +35,14 @@ def answered(turn: Turn, now_s: float) -> Turn:
     return replace(turn, failures=0, due_s=due_s if due_s > now_s and not turn.failures else now_s + turn.interval_s)
 
 
+def spread(turn: Turn, opened_s: float, began_s: float) -> Turn:
+    """A first turn that began late, all being due when the line was opened: from then on it has a place of its own.
+
+    Else those with one period would be due together for ever, and whoever comes behind them late now and then.
+    """
+    return replace(turn, due_s=began_s) if turn.due_s == opened_s else turn
+
+
 def failed(turn: Turn, now_s: float, *, retry_max_s: float, chance: float) -> Turn:
     """After a failure; `chance` (0–1) spreads the attempts by ±20 %."""
     failures = turn.failures + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.drivers.schedule import Turn, answered, choose, failed
+from edge.drivers.schedule import Turn, answered, choose, failed, spread
 
 
 def turn(unit: int = 1, interval_s: float = 10.0, due_s: float = 0.0, failures: int = 0) -> Turn:
@@ -14,6 +14,14 @@ def turn(unit: int = 1, interval_s: float = 10.0, due_s: float = 0.0, failures: 
 def test_a_living_unit_keeps_its_period_whatever_an_answer_takes() -> None:
     after = answered(turn(due_s=100), 100.4)
     assert after.due_s == 110
+
+
+def test_those_of_one_period_are_spread_by_their_first_turns() -> None:
+    first, second = turn(unit=1, due_s=100), turn(unit=2, due_s=100)
+    assert answered(spread(first, 100, 100.0), 101.6).due_s == 110
+    second = answered(spread(second, 100, 101.6), 103.2)
+    assert second.due_s == pytest.approx(111.6)
+    assert spread(second, 100, 115.0).due_s == pytest.approx(111.6), "only the first turn"
 
 
 def test_missed_turns_are_not_made_up_for() -> None:
