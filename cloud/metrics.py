@@ -70,6 +70,11 @@ class Metrics:
         self.alarms = Gauge("liandong_alarms_active", "Active alarms", ["severity"], registry=self.registry)
         self.incidents = Gauge("liandong_incidents_open", "Open incidents", registry=self.registry)
         self.gateways = Gauge("liandong_gateways_offline", "Gateways that are away", registry=self.registry)
+        self.rollups = Gauge(
+            "liandong_rollups_waiting_seconds",
+            "How long the oldest readings wait for their summaries",
+            registry=self.registry,
+        )
 
     def stands(self, row: Mapping[str, Any] | None) -> None:
         """What the database told of itself (`health.standing`); None: it does not answer."""
@@ -81,6 +86,7 @@ class Metrics:
         self.offers.set(row["open_offers"])
         self.incidents.set(row["open_incidents"])
         self.gateways.set(row["gateways_offline"])
+        self.rollups.set(row["rollups_wait_s"])
         for severity in ("P1", "P2", "P3", "P4"):
             self.alarms.labels(severity).set((row["active_alarms"] or {}).get(severity, 0))
 

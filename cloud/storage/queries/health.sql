@@ -8,4 +8,5 @@ SELECT (SELECT count(*) FROM due WHERE due_at < now() - interval '1 minute' AND 
        (SELECT jsonb_object_agg(severity, count) FROM (
            SELECT severity, count(*) FROM alarm WHERE cleared_at IS NULL AND walk_test_id IS NULL GROUP BY severity) AS per_severity) AS active_alarms,
        (SELECT count(*) FROM incident WHERE closed_at IS NULL) AS open_incidents,
-       (SELECT count(*) FROM gateway WHERE NOT online) AS gateways_offline;
+       (SELECT count(*) FROM gateway WHERE NOT online) AS gateways_offline,
+       coalesce((SELECT extract(epoch FROM now() - received_at)::float8 FROM rollup_mark ORDER BY id LIMIT 1), 0) AS rollups_wait_s;

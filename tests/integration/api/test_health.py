@@ -99,9 +99,13 @@ def test_a_token_opens_the_figures_from_anywhere_and_closes_them_to_all_others(s
 def test_figures_follow_what_happens(served: Street) -> None:
     with served.signed_in("chenjing") as desk, _listening(desk) as events:
         next(events)
+        assert "liandong_rollups_waiting_seconds 0.0" in desk.get("/metrics").text.splitlines()
+        waiting = "INSERT INTO rollup_mark (received_at, stretches) VALUES (now() - interval '1 h', '') RETURNING id"
+        served.rows(waiting)
         served.observe("smoke-502", {"smoke": True})
         wait_for(lambda: served.rows("SELECT FROM offer"))
         text = desk.get("/metrics").text
+        assert "liandong_rollups_waiting_seconds 36" in text, "an hour and some seconds"
     for line in (
         "liandong_database_up 1.0",
         "liandong_stream_clients 1.0",
