@@ -45,16 +45,20 @@ def nothing_is_appended(dsn: str, rows: Rows) -> Iterator[Callable[[], list[dict
 
 
 @contextmanager
-def two_in_the_air(gateway: Gateway, worker: IngestWorker, dsn: str, rows: Rows) -> Iterator[int]:
-    """Message 2 and those behind it: the first cannot land, these are appended meanwhile; gives who lands."""
-    with psycopg.connect(dsn) as latest:
-        latest.execute("LOCK TABLE latest IN SHARE MODE")
+def two_in_the_air(
+    gateway: Gateway, worker: IngestWorker, dsn: str, rows: Rows, *, table: str = "latest"
+) -> Iterator[int]:
+    """Message 2 and those behind it: the first waits for a table, these are appended meanwhile; gives who lands."""
+    with psycopg.connect(dsn) as other:
+        other.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE".encode())
         with nothing_is_appended(dsn, rows) as waiting:
             gateway.data(2, many(), device="cold-1")
             wait_for(waiting, "the first is on its way")
             follow(gateway)
             wait_for(lambda: worker._storing._prepared is not None, "the second is opened")
-        landing = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO latest%'"
+        landing = (
+            f"SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO {table}%'"
+        )
         marked = "SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND query LIKE '%INTO rollup_mark%'"
         wait_for(lambda: rows(landing) and rows(marked), "both are in the air")
         yield rows(landing)[0]["pid"]
@@ -92,6 +96,20 @@ def test_a_flight_that_falls_takes_nothing_of_the_next_with_it(
     assert rows("SELECT numbers::text AS n FROM received WHERE lane = 'bulk'") == [{"n": f"{{[1,2),[3,{LAST + 1})}}"}]
     assert stored_once(rows, LAST - 2)
     gateway.data(2, many(), device="cold-1")
+    wait_for(lambda: gateway.acknowledged_up_to(LAST))
+    assert stored_once(rows, LAST - 1)
+
+
+def test_an_older_database_gets_nothing_of_what_is_in_the_air(
+    gateway: Gateway, worker: IngestWorker, postgres: str, rows: Rows
+) -> None:
+    """What the worker remembers of it (numbers of series) means nothing there."""
+    born(gateway, rows)
+    with two_in_the_air(gateway, worker, postgres, rows, table="received"):
+        rows("DELETE FROM ingest_run RETURNING id")
+    wait_for(lambda: gateway.acknowledged_up_to(2))
+    assert stored_once(rows, 1)
+    follow(gateway)
     wait_for(lambda: gateway.acknowledged_up_to(LAST))
     assert stored_once(rows, LAST - 1)
 
