@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Final
 from edge.log import Log
 from edge.outbox.cramped import without_room
 from edge.outbox.database import failure, in_memory, open_database, set_aside, transaction
+from edge.sets.copies import Copies
 from protocols.errors import StorageError
 from protocols.sets import KINDS_OF_SETS, Kind, name_of, set_hash
 
@@ -39,11 +40,11 @@ class SetStore:
     """May be used from any thread. Every method raises StorageError when the disk refuses; then nothing changed."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make `path`, for this user alone. A damaged one is set aside: the cloud delivers again.
+        """Open or make `path`, for this user alone. A damaged one is set aside, and filled from the copies beside it.
 
         On a disk without room for it this is kept in memory until the next start.
         """
-        self._path, self._lock = path, threading.Lock()
+        self._path, self._lock, self._copies = path, threading.Lock(), Copies(path)
         schema = files("edge.sets").joinpath("schema.sql").read_text("utf-8")
         try:
             self._connection = self._open(schema)
@@ -52,6 +53,7 @@ class SetStore:
                 raise
             Log("sets").error("sets-set-aside", file=set_aside(path), why=error)
             self._connection = self._open(schema)
+            self._restore()
 
     def close(self) -> None:
         """Close the file."""
@@ -82,9 +84,9 @@ class SetStore:
             if bad:
                 with transaction(connection):
                     connection.executemany("DELETE FROM page WHERE hash = ?", bad)
-        if bad:
+        if bad and not self._restored([name for (name,) in bad]):
             raise StorageError("edge.storage.corrupt", file=self._path, why="page")
-        return [row[0] for row in rows]
+        return self.pages(names) if bad else [row[0] for row in rows]
 
     def expect(self, kind: Kind, names: Sequence[str]) -> None:
         """These pages are about to arrive: what is here of them stays; what arrived of another version goes."""
@@ -99,11 +101,14 @@ class SetStore:
 
     def hold(self, held: Held) -> None:
         """From now on the gateway works by this set, whose pages are all here."""
+        self._copies.remove(held.kind)
         with self._using() as connection, transaction(connection):
             connection.execute("REPLACE INTO held VALUES (?, ?, ?)", (held.kind, held.number, " ".join(held.pages)))
             connection.execute("DELETE FROM coming WHERE kind = ?", (held.kind,))
             self._tidy(connection)
         self.mark(held.kind)
+        with suppress(StorageError):  # a page that is spoilt already comes again
+            self._copies.write(held.kind, held.number, self.pages(held.pages))
 
     def mark(self, kind: Kind) -> None:
         """A set of this kind is held: a file of its own says so, which outlives a damaged one."""
@@ -111,6 +116,27 @@ class SetStore:
             self._mark(kind).touch(mode=0o600)
         except OSError as error:  # a full disk: the set itself counts all the same
             Log("sets").warning("set-not-marked", file=self._mark(kind), why=error)
+
+    def _restore(self) -> None:
+        """The file is new: what the copies hold is held again."""
+        for kind in KINDS_OF_SETS:
+            number, pages = self._copies.read(kind)
+            if number == 0:
+                continue
+            names = [name_of(page) for page in pages]
+            with self._using() as connection, transaction(connection):
+                connection.executemany("REPLACE INTO page VALUES (?, ?)", zip(names, pages, strict=True))
+                connection.execute("REPLACE INTO held VALUES (?, ?, ?)", (kind, number, " ".join(names)))
+            Log("sets").info("set-restored", kind=kind, number=number)
+
+    def _restored(self, names: Sequence[str]) -> bool:
+        """Whether the copies had all of these pages, which are here again then."""
+        copied = {name_of(page): page for kind in KINDS_OF_SETS for page in self._copies.read(kind)[1]}
+        if not set(names) <= copied.keys():
+            return False
+        with self._using() as connection, transaction(connection):
+            connection.executemany("REPLACE INTO page VALUES (?, ?)", [(name, copied[name]) for name in names])
+        return True
 
     def _mark(self, kind: Kind) -> Path:
         return self._path.with_name(f"{self._path.name}.{kind}")

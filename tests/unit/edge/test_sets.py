@@ -47,6 +47,7 @@ class Gateway:
 
     def __init__(self, path: Path) -> None:
         self.path, self.now = path, 0.0
+        self.copy = path.with_name(f"{path.name}.cardholders.copy")
         self.told: queue.Queue[Event] = queue.Queue()
         self.works: list[Kind] = []
         self.failures: list[Exception] = []
@@ -164,6 +165,7 @@ def test_a_page_that_the_disk_has_spoilt_comes_again(gateway: Gateway) -> None:
     gateway.stop()
     with closing(sqlite3.connect(gateway.path)) as file, file:
         assert file.execute("UPDATE page SET body = x'00' WHERE hash = ?", (gateway.offered["pages"][3],)).rowcount == 1
+    gateway.copy.unlink()
     gateway.start()
     assert gateway.receiving.cardholders is UNUSABLE
     applied, sent = gateway.give("cardholders", items, 1)
@@ -248,9 +250,40 @@ def test_a_rule_of_the_gateways_own_counts_before_one_from_the_cloud() -> None:
     assert [fault.code for fault in faults] == ["edge.sets.rule-here"]
 
 
-def test_a_damaged_file_is_set_aside_and_filled_again(gateway: Gateway) -> None:
+def test_a_damaged_file_is_filled_from_the_copy_beside_it(gateway: Gateway) -> None:
+    gateway.give("cardholders", people(3))
+    gateway.give("rules", [RULE], 1)
+    numbers = [gateway.receiving.number(kind) for kind in ("cardholders", "rules")]
+    gateway.stop()
+    gateway.path.write_bytes(b"this is no database" * 100)
+    gateway.start()
+    assert [gateway.receiving.number(kind) for kind in ("cardholders", "rules")] == numbers
+    assert gateway.receiving.cardholders is not UNUSABLE
+    assert gateway.copy.stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_page_is_taken_from_the_copy_and_an_older_copy_never_is(gateway: Gateway) -> None:
+    gateway.give("cardholders", people(3))
+    before = gateway.copy.read_bytes()
+    gateway.give("cardholders", people(4), 2)
+    assert gateway.copy.read_bytes() != before
+    gateway.stop()
+    with closing(sqlite3.connect(gateway.path)) as file, file:
+        file.execute("UPDATE page SET body = x'00'")
+    gateway.start()
+    assert gateway.receiving.number("cardholders") == 2
+    assert gateway.receiving.cardholders is not UNUSABLE
+    gateway.stop()
+    gateway.copy.write_bytes(gateway.copy.read_bytes()[:-1])
+    gateway.path.write_bytes(b"this is no database" * 100)
+    gateway.start()
+    assert gateway.receiving.cardholders is UNUSABLE, "a copy that is not whole is none"
+
+
+def test_a_damaged_file_without_a_copy_is_set_aside_and_filled_again(gateway: Gateway) -> None:
     gateway.give("cardholders", people(3))
     gateway.stop()
+    gateway.copy.unlink()
     gateway.path.write_bytes(b"this is no database" * 100)
     for _ in range(2):
         gateway.start()
@@ -282,6 +315,7 @@ def test_while_a_delivered_set_is_unusable_nobody_of_the_file_passes(gateway: Ga
         gateway.give("cardholders", people(8))
         assert owners() == [False, True], "the cloud has taken it away"
         gateway.stop()
+        gateway.copy.unlink()
         gateway.path.write_bytes(b"this is no database" * 100)
         gateway.start()
         assert owners() == [False, True]
