@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
+from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import DictRow
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -139,7 +140,11 @@ def _put_rows(
     """The ids of their rows, in their order. `known`: who is changed, which the author may; the others are new."""
     columns: Json = {key: [getattr(holder, key) for holder in holders] for key in _COLUMNS}
     columns |= {"place_id": where.id, "now": author.now, "person": author.person, "known": known}
-    found = {row["code"]: int(row["id"]) for row in tx.fetch(load("cardholders")["put"], columns)}
+    try:
+        found = {row["code"]: int(row["id"]) for row in tx.fetch(load("cardholders")["put"], columns)}
+    except ForeignKeyViolation as error:  # somebody has removed their hours at this moment
+        gone = ", ".join(sorted({holder.schedule for holder in holders if holder.schedule is not None}))
+        raise ConfigError("cloud.cardholder.no-schedule", schedule=gone, place=where.path) from error
     taken_now = next((holder.code for holder in holders if holder.code not in found), None)
     if taken_now is not None:  # somebody added them at this moment, perhaps at another's place
         raise RefusedError("cloud.cardholder.code-taken", code=taken_now)

@@ -341,6 +341,18 @@ def test_hours_that_are_made_elsewhere_at_the_same_moment_stay_there(quiet: Stre
     assert [row["hours"] for row in quiet.rows("SELECT hours FROM access_schedule")] == [{"tue": ["06:00-22:00"]}]
 
 
+def test_hours_that_are_removed_at_the_same_moment_are_not_there(quiet: Street, console: httpx.Client) -> None:
+    done(console.put(f"{ACCESS}/schedules/day", json={"place": GARDEN, "hours": {"mon": ["06:00-22:00"]}}))
+    with ThreadPoolExecutor(1) as beside:
+        with quiet.database.transaction() as tx:
+            tx.execute("DELETE FROM access_schedule")
+            answer = beside.submit(put, console, "li", schedule="day")
+            waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            wait_for(lambda: answer.done() or quiet.rows(waits))
+        assert refused(answer.result(timeout=20)) == (422, "cloud.cardholder.no-schedule")
+    assert quiet.rows("SELECT code FROM cardholder") == []
+
+
 def test_cards_and_duress_cards_are_changed_each_for_themselves(quiet: Street, console: httpx.Client) -> None:
     def kept() -> tuple[list[str], list[str]]:
         shown = done(console.post(f"{ACCESS}/cardholders/wang/cards"))
