@@ -100,6 +100,10 @@ def test_two_readers_share_a_line_each_with_its_own_key(tmp_path: Path) -> None:
         assert agent.latest["door-2"] is True
         driver.act("door-2", "release", True, 10.0)
         assert readers[1].strike_held
+        readers[0] = OsdpReader(bus.taps[0], 1, KEY, lambda now: None)
+        readers[0].start()
+        eventually(lambda: agent.latest["door-1"] is True, "it comes back by itself", 40.0)
+        assert agent.latest["door-2"] is True
     finally:
         agent.stop.set()
         thread.join(5.0)
