@@ -86,7 +86,7 @@ def test_an_address_in_the_network_is_no_serial_port() -> None:
             FAMILY.config.model_validate(sample() | {"port": server})
         assert wrong.value.code == "edge.driver.port-is-server"
     for port in ("/dev/serial/by-path/pci-0:1:502", "/dev/ttyUSB0"):
-        assert FAMILY.config.model_validate(sample() | {"port": port})
+        assert FAMILY.config.model_validate(sample() | {"port": port}).model_dump()["port"] == Path(port)
 
 
 def test_an_unknown_key_is_refused() -> None:
