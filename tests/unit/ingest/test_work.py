@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cloud.ingest.channels import Session, Station, Table
 from cloud.ingest.link import Heard, Inbox
-from cloud.ingest.work import GROUP_MESSAGES, Backlog, Born, Died, Message, Unread
+from cloud.ingest.work import GROUP_BYTES, GROUP_MESSAGES, Backlog, Born, Died, Message, Unread
 from protocols.delivery import Lane, MessageId
 from protocols.sparkplug.payload import RawPayload
 from protocols.sparkplug.topics import MessageType
@@ -46,6 +46,21 @@ def test_urgent_and_plain_messages_overtake_bulk() -> None:
     assert [item.received_ms for item in backlog.take().messages] == [3, 4], "in a transaction of their own"
     assert [item.received_ms for item in backlog.take().messages] == [1, 2]
     assert not backlog
+
+
+def test_a_quarter_of_a_group_is_much_bulk_by_number_or_by_size() -> None:
+    for much, size in ((GROUP_MESSAGES // 4, 100), (4, GROUP_BYTES // 16)):
+        backlog = Backlog()
+        for number in range(1, much + 1):
+            assert not backlog.has_much_bulk
+            backlog.message(message(number, Lane.BULK, size))
+        assert backlog.has_much_bulk
+    backlog = Backlog()
+    backlog.message(message(1, Lane.URGENT, GROUP_BYTES))
+    assert not backlog.has_much_bulk
+    assert not backlog.has_plain
+    backlog.message(message(2, None))
+    assert backlog.has_plain
 
 
 def test_a_group_has_a_size() -> None:
