@@ -107,10 +107,12 @@ def _offline(order: Order, site: Site, pid: int, buses: list[ModbusBus], seconds
     for _ in range(order.repeats):
         ((before, after),) = _windows(pid, 1, seconds, lambda: _read(buses))
         readings, lasted = after.readings - begun.readings, after.at - begun.at
-        outbox.append((_size(site) - size) / readings)
-        bodies.append((_queued(site) - queued) / readings)
+        # In a few seconds, merging what waited before may free more than was added.
+        grown, taken = max(1, _queued(site) - queued), max(1, _size(site) - size)
+        outbox.append(taken / readings)
+        bodies.append(grown / readings)
         flash.append((after.written - before.written) / (after.at - before.at) * _DAY_S / 1e6)
-        told.append((_queued(site) - queued) / lasted * _DAY_S / 1e6)
+        told.append(grown / lasted * _DAY_S / 1e6)
     yield figure("edge-outbox", "bytes/reading", outbox, bodies)
     yield figure("edge-flash", "MB/day", flash, told)
 
