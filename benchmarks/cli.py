@@ -8,8 +8,10 @@ import logging
 import os
 import platform
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -72,14 +74,29 @@ def _run(arguments: argparse.Namespace, language: Language) -> int:
         timescale=arguments.timescale,
     )
     found = []
-    for one in _figures(arguments.names or NAMES, order):
-        found.append({**one.to_json(), "machine": machine(), "busy": round(os.getloadavg()[0], 1)})
-        if not arguments.json:
-            print(_line(one, say), flush=True)
+    with _ended_in_order():
+        for one in _figures(arguments.names or NAMES, order):
+            found.append({**one.to_json(), "machine": machine(), "busy": round(os.getloadavg()[0], 1)})
+            if not arguments.json:
+                print(_line(one, say), flush=True)
     if arguments.json:
         json.dump(found, sys.stdout, ensure_ascii=False, indent=2)
         print()
     return 0
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM unwinds the block, so that no agent or publisher outlives its benchmark."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _figures(names: tuple[str, ...] | list[str], order: Order) -> Iterator[Figure]:
