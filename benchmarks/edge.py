@@ -67,7 +67,7 @@ class NoLedger:
 
 
 def run(order: Order) -> Iterator[Figure]:
-    """`edge-cold-start`, `edge-memory`, `edge-cpu` with the cloud there, `edge-outbox` and `edge-flash` without it.
+    """Start, memory and CPU with the cloud there; outbox, days of a gigabyte and flash without it.
 
     And ``…-beside``: memory, work and rate beside thingsboard-gateway's, where that is installed.
     """
@@ -114,6 +114,8 @@ def _offline(order: Order, site: Site, pid: int, buses: list[ModbusBus], seconds
         flash.append((after.written - before.written) / (after.at - before.at) * _DAY_S / 1e6)
         told.append(grown / lasted * _DAY_S / 1e6)
     yield figure("edge-outbox", "bytes/reading", outbox, bodies)
+    lasts = [[1e9 / (RATE * _DAY_S * each) for each in sizes] for sizes in (outbox, bodies)]
+    yield figure("edge-offline", "days/GB", *lasts)
     yield figure("edge-flash", "MB/day", flash, told)
 
 

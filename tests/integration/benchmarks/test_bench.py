@@ -16,7 +16,7 @@ from liandong.cli import main
 
 FIGURES = {
     "ingest": {"ingest-100", "ingest-5", "ingest-100-sorted", "ingest-5-sorted"},
-    "edge": {"edge-cold-start", "edge-memory", "edge-outbox", "edge-flash", "edge-cpu"},
+    "edge": {"edge-cold-start", "edge-memory", "edge-outbox", "edge-offline", "edge-flash", "edge-cpu"},
     "alert": {"alert-p50", "alert-p99"},
     "idle": {"idle-p50", "idle-p99"},
     "urgent": {"urgent-p50", "urgent-p99", "urgent-max"},
