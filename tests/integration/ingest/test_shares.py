@@ -123,6 +123,12 @@ def workers(rows: Rows) -> list[dict[str, Any]]:
     return rows(living)
 
 
+def told(status: dict[str, Any]) -> tuple[int, int]:
+    """Workers and groups that the command tells of."""
+    parts = status["parts"]
+    return sum(part["name"].startswith("worker ") for part in parts), sum(part.get("groups", 0) for part in parts)
+
+
 def stored(rows: Rows) -> int:
     return int(rows("SELECT count(*) AS count FROM reading")[0]["count"])
 
@@ -135,9 +141,7 @@ def test_groups_move_when_a_worker_joins_or_is_killed_and_every_reading_is_store
     hosts.start()
     wait_for(lambda: carried(rows) == [2, 2, 2], "a third one on another host joins")
     wait_for(lambda: stored(rows) > 500, "data flow")
-    told = hosts.status()
-    assert sum(part.get("groups", 0) for part in told["parts"]) == GROUPS
-    assert sum(part["name"].startswith("worker ") for part in told["parts"]) == 3
+    wait_for(lambda: told(hosts.status()) == (3, GROUPS), "the status names all of them, with all groups")
     died = {row["id"]: row["pid"] for row in workers(rows)}
     os.kill(next(pid for pid in died.values() if pid != hosts.processes[1].pid), signal.SIGKILL)
     wait_for(lambda: len([one for one in workers(rows) if one["id"] not in died]) == 1, "it is started again")
