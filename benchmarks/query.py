@@ -31,6 +31,9 @@ QUICK: Final = 50_000
 LATEST: Final = 10_000
 LATEST_QUICK: Final = 200
 _CHUNK: Final = 200_000
+_FEWEST_ROUNDS: Final = 2
+_MOST_ROUNDS: Final = 20
+"""A chunk has its turn when it is as large as in the round before, or later when somebody holds its lock."""
 _ROW_BYTES: Final = 60
 _PER_DEVICE: Final = 10
 _DAYS: Final = 7
@@ -210,16 +213,22 @@ def _load(site: Site, first_ms: int, series: int, drifting: bool) -> None:
 
 def _condense(site: Site) -> None:
     """What background jobs would have done by tomorrow."""
-    condenser, busy = Condenser(), True
-    for _ in range(3):
-        busy = True
-        while busy:
-            with site.database.transaction() as tx:
-                tx.be_patient(_PATIENCE_S)
-                busy = condenser.step(tx, datetime.now(UTC) + timedelta(days=1))
+    condenser = Condenser()
+    for number in range(_MOST_ROUNDS):
+        worked = False
+        while _step(site, condenser):
+            worked = True
+        if number >= _FEWEST_ROUNDS and not worked:
+            break
     with site.database.transaction() as tx:
         tx.be_patient(_PATIENCE_S)
         tx.execute("ANALYZE")
+
+
+def _step(site: Site, condenser: Condenser) -> bool:
+    with site.database.transaction() as tx:
+        tx.be_patient(_PATIENCE_S)
+        return condenser.step(tx, datetime.now(UTC) + timedelta(days=1))
 
 
 def _load_hours(site: Site, first_ms: int, series: int) -> None:
