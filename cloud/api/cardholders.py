@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, SignedIn, address, now
-from cloud.api.text import Text
 from cloud.identity.people import Who
 from cloud.registry import cardholder_csv, cardholders
 from cloud.registry.cardholders import Author, Holder
 from cloud.registry.commands import with_sentence
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
+from cloud.text import Text
 from protocols.access.cardholders import Schedule
 from protocols.errors import ConfigError, RefusedError
 

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, SignedIn, address, now
-from cloud.api.text import Text
 from cloud.identity.people import Who
 from cloud.registry import commands
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
+from cloud.text import Text
 from protocols.catalog import DEVICE_TYPES
 from protocols.command import READ, OutputValue
 from protocols.errors import RefusedError

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, Services, SignedIn, address, now
-from cloud.api.text import Text
 from cloud.identity.people import Who
 from cloud.loop import desk
 from cloud.loop.work import working
 from cloud.storage import views
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
+from cloud.text import Text
 from protocols.errors import RefusedError
 
 router = APIRouter(prefix="/api/v1", tags=["console"])

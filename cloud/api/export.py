@@ -22,9 +22,9 @@ from starlette.types import Message, Send
 from cloud import audit
 from cloud.api.history import LEVELS, Since, Until, require_device, span
 from cloud.api.services import Given, SignedIn, address, now
-from cloud.api.text import Text
 from cloud.storage.export import Export, Source
 from cloud.storage.queries import load
+from cloud.text import Text
 from protocols.errors import RefusedError
 
 router = APIRouter(prefix="/api/v1/export", tags=["history"])

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Response
 from psycopg.rows import DictRow
 
 from cloud.api.services import Given, Services, SignedIn, now
-from cloud.api.text import Text
 from cloud.history.figures import Figures
 from cloud.identity.people import Who
 from cloud.storage.chart import Chart, chart, columns, table
@@ -20,6 +19,7 @@ from cloud.storage.history import Past
 from cloud.storage.kinds import Kind, kind_of
 from cloud.storage.queries import load
 from cloud.storage.rollups import Level
+from cloud.text import Text
 from protocols.errors import RefusedError
 
 router = APIRouter(prefix="/api/v1", tags=["history"])

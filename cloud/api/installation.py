@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, Services, SignedIn, address, now
-from cloud.api.text import Text
 from cloud.identity.people import Who
 from cloud.loop import placings, walktests
 from cloud.loop.placings import Decision
@@ -20,6 +19,7 @@ from cloud.registry import waiting
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from cloud.storage.views import place_json, stamp
+from cloud.text import Text
 from protocols.catalog import likely_type
 from protocols.commissioning import MAX_MINUTES
 from protocols.errors import RefusedError

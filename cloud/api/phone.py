@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, SignedIn, address, now
-from cloud.api.text import Text
 from cloud.domain.task import AssignmentState
 from cloud.identity.people import Who
 from cloud.loop import offers
 from cloud.loop.work import Work, working
 from cloud.storage import views
 from cloud.storage.queries import load
+from cloud.text import Text
 
 router = APIRouter(prefix="/api/v1", tags=["phone"])
 

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import COOKIE, Given, Services, SignedIn, address, now
-from cloud.api.text import Text
 from cloud.identity import passwords, sessions
 from cloud.identity.people import Who
 from cloud.storage.queries import load
 from cloud.storage.views import stamp
+from cloud.text import Text
 from protocols.errors import RefusedError
 
 router = APIRouter(prefix="/api/v1/session", tags=["session"])

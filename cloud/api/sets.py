@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from cloud import audit
 from cloud.api.configurations import gateway_of
 from cloud.api.services import Given, SignedIn, address, now
-from cloud.api.text import Text
 from cloud.identity.people import Who
 from cloud.registry import sets
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
 from cloud.storage.views import stamp
+from cloud.text import Text
 from protocols.errors import ConfigError, RefusedError
 from protocols.rules import Rule
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud import audit
 from cloud.api.services import Given, Services, SignedIn, address, now
-from cloud.api.text import Text
+from cloud.text import Text
 from protocols.errors import RefusedError, UnavailableError
 
 router = APIRouter(prefix="/api/v1/simulation", tags=["simulation"])

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from psycopg.errors import ForeignKeyViolation
 from psycopg.rows import DictRow
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.registry import sets
 from cloud.storage.database import Transaction
 from cloud.storage.queries import load
+from cloud.text import Text
 from protocols.access.cardholders import CardText
 from protocols.access.wiegand import parse_card
 from protocols.errors import ConfigError, ProtocolError, RefusedError
@@ -40,7 +41,7 @@ class Holder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     code: Annotated[str, Field(pattern=CODE)]
-    name: Annotated[str, Field(max_length=100)] = ""
+    name: Annotated[Text, Field(max_length=100)] = ""
     cards: Annotated[tuple[CardText, ...], Field(max_length=MOST_CARDS)] | None = None
     duress_cards: Annotated[tuple[CardText, ...], Field(max_length=MOST_CARDS)] | None = None
     doors: Annotated[tuple[Annotated[str, Field(max_length=130)], ...], Field(max_length=MOST_DOORS)] = ()
@@ -49,13 +50,6 @@ class Holder(BaseModel):
     valid_until: date | None = None
     enabled: bool = True
     passback_exempt: bool = False
-
-    @field_validator("name")
-    @classmethod
-    def _storable(cls, text: str) -> str:
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-            raise unfit(ConfigError("cloud.invalid.character"))
-        return text
 
     @model_validator(mode="after")
     def _in_order(self) -> Holder:

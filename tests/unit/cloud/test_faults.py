@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from cloud.api.text import Text
 from cloud.faults import told
 from cloud.registry.cardholders import Holder
+from cloud.text import Text
 from protocols.access.cardholders import Schedule
 from protocols.messages import LANGUAGES, sentence
 
